@@ -1,0 +1,51 @@
+# Every task of the project. A fresh machine needs Python >= 3.11 and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check format lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+$(VENV)/.base: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "selldesk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.base ## create .venv with the selldesk command, from the lock file
+
+setup-dev: $(VENV)/.dev ## the same with the tools that tests and checks need
+
+run: setup ## the whole market on this machine: http://127.0.0.1:8000 (FRESH=1 starts anew)
+	@exec $(BIN)/selldesk sandbox $(if $(FRESH),--fresh)
+
+test: setup-dev ## all tests that need nothing but this machine
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: setup-dev ## format, lint, strict types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: setup-dev ## put the code into the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup-dev ## resolve the dependencies anew and write both lock files
+	$(BIN)/python -m pip install --quiet 'uv>=0.13'
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra build-tools pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra build-tools --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what the tasks made (not var/, where the sandbox lives)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""selldesk: an open market where sellers sell Steam items to VIP buyers."""
