@@ -1,0 +1,56 @@
+"""The law of matching, as types (readings R2). Both books obey it.
+
+Candidates are buyers who may be matched for a game. For each, walk the lines in order: a line takes
+min(amount asked, what remains of his order, what his money still buys at his price). The highest payout wins; on a tie the
+buyer who registered first. People are known by their registration number, items by their catalog number.
+"""
+
+from typing import NamedTuple, Protocol
+
+UNKNOWN_ITEM = -1
+
+
+class Line(NamedTuple):
+    """One line of a match. `item` may be UNKNOWN_ITEM: it matches nothing."""
+
+    item: int
+    amount: int
+
+
+class Fill(NamedTuple):
+    """What one line of the request gets from the winner; (0, 0) without a match."""
+
+    price: int
+    units: int
+
+
+class Match(NamedTuple):
+    buyer: int
+    payout: int
+    fills: list[Fill]
+
+
+class Book(Protocol):
+    """Orders, money and candidates, and the answer to 'who pays most for this?'."""
+
+    def put_order(self, item: int, buyer: int, price: int, remaining: int) -> None:
+        """Creates or changes the buyer's order on an item; remaining 0 takes it out of the book."""
+        ...
+
+    def set_funds(self, buyer: int, available: int) -> None: ...
+
+    def set_candidates(self, game: int, buyers: set[int]) -> None:
+        """Who may be matched for a game: active, unfrozen, admitted by some enabled room."""
+        ...
+
+    def best(self, game: int, lines: list[Line], exclude: int) -> Match | None:
+        """The best candidate other than `exclude` (the project's own account); None if nobody pays anything."""
+        ...
+
+    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
+        """What this buyer would give for the lines, whether or not he is a candidate."""
+        ...
+
+
+def payout_of(fills: list[Fill]) -> int:
+    return sum(fill.price * fill.units for fill in fills)

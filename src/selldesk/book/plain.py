@@ -1,0 +1,44 @@
+"""The law of matching in obvious lines: the oracle that the engine is tested against."""
+
+from selldesk.book.matching import Fill, Line, Match, payout_of
+
+
+class PlainBook:
+    def __init__(self) -> None:
+        self._orders: dict[tuple[int, int], tuple[int, int]] = {}
+        self._funds: dict[int, int] = {}
+        self._candidates: dict[int, set[int]] = {}
+
+    def put_order(self, item: int, buyer: int, price: int, remaining: int) -> None:
+        if remaining > 0:
+            self._orders[buyer, item] = (price, remaining)
+        else:
+            self._orders.pop((buyer, item), None)
+
+    def set_funds(self, buyer: int, available: int) -> None:
+        self._funds[buyer] = available
+
+    def set_candidates(self, game: int, buyers: set[int]) -> None:
+        self._candidates[game] = set(buyers)
+
+    def best(self, game: int, lines: list[Line], exclude: int) -> Match | None:
+        winner: Match | None = None
+        for buyer in sorted(self._candidates.get(game, set()) - {exclude}):
+            fills = self.fills(buyer, lines)
+            payout = payout_of(fills)
+            if payout > (winner.payout if winner else 0):
+                winner = Match(buyer, payout, fills)
+        return winner
+
+    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
+        money = self._funds.get(buyer, 0)
+        taken: dict[int, int] = {}
+        answer = []
+        for line in lines:
+            price, remaining = self._orders.get((buyer, line.item), (0, 0))
+            left = remaining - taken.get(line.item, 0)
+            units = min(line.amount, left, money // price) if price else 0
+            taken[line.item] = taken.get(line.item, 0) + units
+            money -= units * price
+            answer.append(Fill(price, units) if units else Fill(0, 0))
+        return answer

@@ -1,0 +1,126 @@
+"""A bot's agenda: given what it knows, the one call to Steam that it should make next. Pure, so it is tested as a table.
+
+The worker asks, makes exactly that call, brings the answer to the desk as news, and asks again.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How often a bot asks Steam, in microseconds of virtual time. Real Steam's limits: protocol §7."""
+
+    poll_us: int = 5_000_000
+    """Between two looks at the offers while some are out."""
+    idle_poll_us: int = 45_000_000
+    """Without open offers: a sign of life well inside the 120 s after which a bot counts as stale."""
+    sweep_us: int = 60_000_000
+    """Between two looks at the trade history while trades can still be reversed."""
+    send_gap_us: int = 1_000_000
+    """Between two sends of one bot (protocol §7)."""
+    full_sweep_us: int = 120_000_000
+    """Between two polls that ask for everything instead of recent changes only."""
+
+
+class Task(NamedTuple):
+    """One trade as the agenda sees it. `stage` is the trade's stage by name."""
+
+    trade_id: str
+    stage: str
+    due_at: int | None
+    seller: str
+    offer_id: str | None
+    steam_trade_id: str | None
+    wants_cancel: bool
+    """The offer is to be cancelled now."""
+    is_held: bool
+    """Steam holds the items: only the trade tells how it ends."""
+
+
+class Memory(msgspec.Struct):
+    """What the worker remembers between calls; nothing here needs to survive a restart."""
+
+    logged_in: bool = False
+    token_expires_at: int = 0
+    acknowledged: bool = False
+    last_poll_at: int = 0
+    last_full_poll_at: int = 0
+    last_send_at: int = 0
+    last_sweep_at: int = 0
+    quiet_until: int = 0
+    """Back-off after Steam's refusals: no call before this moment."""
+    poll_now: bool = True
+    failures: int = 0
+    unwanted_offers: tuple[str, ...] = ()
+    """Received offers, duplicates and orphans that must be taken down: ('decline:<id>' or 'cancel:<id>')."""
+    suspects: tuple[str, ...] = ()
+    """Steam trade ids that were seen reversed and are not yet decided."""
+
+
+class Call(NamedTuple):
+    """What to do: `login`, `renew`, `acknowledge`, `read_trade`, `cancel`, `take_down`, `poll`, `read_offer`, `give_up`, `verify`,
+    `send`, `sweep`, `reversal`, or `wait` until a moment."""
+
+    kind: str
+    trade_id: str | None = None
+    until: int = 0
+
+
+RENEW_BEFORE_US = 5 * 60 * 1_000_000
+"""An access token is renewed when this little of its life is left (protocol §7)."""
+
+
+def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, pace: Pace) -> Call:
+    """The most urgent call. Order: session; money's questions; cancellations; the poll; new offers; the sweep."""
+    if now < memory.quiet_until:
+        return Call("wait", until=memory.quiet_until)
+    if not memory.logged_in:
+        return Call("login")
+    if now >= memory.token_expires_at - RENEW_BEFORE_US:
+        return Call("renew")
+    if not memory.acknowledged:
+        return Call("acknowledge")
+    if memory.suspects:
+        return Call("reversal")
+
+    due = [task for task in tasks if task.due_at is not None and task.due_at <= now]
+    for task in due:
+        if task.stage == "exchanged":
+            return Call("read_trade" if task.steam_trade_id else "read_offer", task.trade_id)
+    for task in due:
+        if task.wants_cancel:
+            return Call("cancel", task.trade_id)
+    if memory.unwanted_offers:
+        return Call("take_down")
+
+    out = [task for task in tasks if task.stage in ("offered", "reconcile", "exchanged")]
+    poll_every = pace.poll_us if out else pace.idle_poll_us
+    poll_at = memory.last_poll_at + poll_every
+    reconcile_due = any(task.stage == "reconcile" for task in due)
+    if memory.poll_now or reconcile_due or now >= poll_at:
+        return Call("poll")
+
+    for task in due:
+        if task.stage == "verify":
+            return Call("verify", task.trade_id)
+    send_at = memory.last_send_at + pace.send_gap_us
+    ready = [task for task in due if task.stage == "send"]
+    if ready and now >= send_at:
+        return Call("send", ready[0].trade_id)
+    for task in due:
+        if task.stage == "settling":
+            return Call("read_trade", task.trade_id)
+        if task.stage == "offered" and task.is_held and task.steam_trade_id:
+            return Call("read_trade", task.trade_id)
+    sweep_at = memory.last_sweep_at + pace.sweep_us
+    if has_unsettled and now >= sweep_at:
+        return Call("sweep")
+
+    moments = [poll_at, memory.token_expires_at - RENEW_BEFORE_US]
+    moments += [task.due_at for task in tasks if task.due_at is not None and task.due_at > now]
+    if ready:
+        moments.append(send_at)
+    if has_unsettled:
+        moments.append(sweep_at)
+    return Call("wait", until=max(now, min(moments)))

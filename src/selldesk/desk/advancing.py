@@ -1,0 +1,212 @@
+"""Advancing a trade: Steam's word, brought by a bot, becomes status, money and units in one decision (readings R5)."""
+
+import msgspec
+
+from selldesk.desk import commands
+from selldesk.desk.commands import TradeCommand
+from selldesk.desk.operator_log import log
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
+from selldesk.trades import word
+from selldesk.trades.news import Reversal
+from selldesk.trades.status import RELEASED, ROLLED_BACK, Stage, Status, may_follow
+from selldesk.trades.trade import Trade, TradeItem
+from selldesk.trades.word import Effects
+
+
+class ImpossibleMove(Exception):
+    """A room asked for a transition that the status table lacks. It means a bug: the command fails, nothing is written."""
+
+
+def wants(command: TradeCommand, want: Wants) -> None:
+    want.trades.add(command.trade_id)
+
+
+def wants_of_rollback(command: commands.RolledBack, want: Wants) -> None:
+    want.trades.update(trade_id for trade_id, _ in command.readings)
+
+
+def decide(command: TradeCommand, work: Work) -> dict[str, object]:
+    """News about one trade. Refuses TRADE_NOT_FOUND; news that no longer matters changes nothing."""
+    trade = work.trades.get(command.trade_id)
+    if trade is None:
+        raise refusals.TRADE_NOT_FOUND()
+    before = _Before(trade, work.items[trade.id])
+    granted = False
+    effects = Effects()
+    now, rules = work.now, work.settings.rules
+    match command:
+        case commands.ProofRead():
+            if command.proof == "as_named" and trade.work is Stage.VERIFY:
+                for item, (classid, instanceid) in zip(work.items[trade.id], command.classes, strict=True):
+                    item.classid, item.instanceid = classid, instanceid
+                work.changed_items.add(trade.id)
+            effects = word.read_proof(trade, command.proof, command.text, command.began_at, now, rules)
+        case commands.IntendSend():
+            granted = word.intend_to_send(trade, now, rules)
+        case commands.OfferMade():
+            effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
+        case commands.OfferRefused():
+            effects = word.offer_refused(trade, command.why, command.text, now, rules)
+        case commands.OutcomeUnknown():
+            effects = word.outcome_unknown(trade, now)
+        case commands.NotListed():
+            effects = word.not_listed(trade, command.began_at, now, rules)
+        case commands.OfferRead():
+            effects = word.read_offer(trade, command.offer, now, rules)
+            if before.seen != _seen(trade):
+                work.evidence.append((trade.id, now, "offer", command.raw))
+        case commands.TradeRead():
+            status_before = trade.steam_status
+            effects = word.read_trade(trade, work.items[trade.id], command.word, command.began_at, now, rules)
+            if status_before != trade.steam_status or effects.moves:
+                work.evidence.append((trade.id, now, "trade", command.raw))
+        case commands.IntendCancel():
+            granted = word.intend_to_cancel(trade, now, rules)
+        case commands.GiveUp():
+            if word.too_late_to_offer(trade, now, rules):
+                effects = word.give_up(trade)
+        case commands.OperateTrade():
+            effects = _operate(command, trade, work)
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
+    apply(effects, trade, work)
+    before.finish(trade, work)
+    return {"granted": granted, "status": trade.status}
+
+
+def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, object]:
+    """Reversals of one bot: who pressed the button is read off all its protected trades together (R5)."""
+    statuses = dict(command.readings)
+    protected = [
+        (trade.seller, statuses[trade.id])
+        for trade in work.trades.values()
+        if trade.id in statuses and trade.bot == command.bot and (trade.protected or statuses[trade.id] == word.PROTECTION_ROLLBACK)
+    ]
+    by = word.who_reversed(protected) if command.complete else Reversal.USER
+    for trade_id, status in command.readings:
+        trade = work.trades.get(trade_id)
+        if trade is None or status != word.PROTECTION_ROLLBACK:
+            continue
+        before = _Before(trade, work.items[trade.id])
+        if trade.state is Status.COMPLETED:
+            _reversed_after_completion(trade, work)
+        else:
+            apply(word.rolled_back(trade, by, work.now, work.settings.rules), trade, work)
+        before.finish(trade, work)
+    return {"by": by.value}
+
+
+def apply(effects: Effects, trade: Trade, work: Work) -> None:
+    """Carries out moves, notes and alerts: the one place where a trade's status and its money change."""
+    for move in effects.moves:
+        if move.status is not None:
+            _move(trade, move.status, move.error, work)
+        work.note(trade, move.note)
+        work.changed_trades.add(trade.id)
+    for kind, text in effects.alerts:
+        work.alert(kind, text, trade.bot, trade.id)
+
+
+def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
+    if not may_follow(trade.state, status):
+        raise ImpossibleMove(f"trade {trade.id}: {trade.status} → {status}")
+    hold, ledger, now = work.holds[trade.id], work.ledger, work.now
+    items = work.items[trade.id]
+    bot = work.bots[trade.bot]
+    work.changed_bots.add(bot.number)
+    if trade.state is Status.PROCESSING:
+        bot.live_offers -= 1
+        work.changed_holds.add(trade.id)
+    if status in RELEASED:
+        ledger.release(hold, now)
+        for item in items:
+            order = work.generation_of(trade, item)
+            order.give_back(1)
+        bot.items_held -= len(items)
+    elif status is Status.ACCEPTED:
+        ledger.capture(hold, trade.project, trade.fee, now)
+        for item in items:
+            work.generation_of(trade, item).sell(1)
+    elif status is Status.COMPLETED:
+        ledger.pay_out(hold, trade.project, trade.fee, now)
+    elif status in ROLLED_BACK:
+        ledger.refund(hold, trade.project, trade.fee, now)
+        bot.items_held -= len(items)
+    if status is not Status.ACCEPTED:
+        trade.stage, trade.due_at = Stage.DONE.value, None
+        work.freed_trades.add(trade.id)
+    work.count(trade, trade.status, -1)
+    trade.status, trade.error = status.value, error
+    work.count(trade, trade.status, +1)
+
+
+def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    """An operator's action. Refuses WRONG_STATUS (contract C4)."""
+    log(work, command.operator, f"trade.{command.action}", trade.id, {"reason": command.reason})
+    processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
+    note = f"Declared by operator {command.operator}: {command.reason}"
+    match command.action:
+        case "cancel" if processing:
+            work.feed.bots.append(trade.bot)
+            return word.withdraw(trade, work.now)
+        case "retry" if processing:
+            trade.attempts, trade.due_at = 0, work.now
+            work.feed.bots.append(trade.bot)
+            return Effects()
+        case "declare-accepted" if processing and trade.work in (Stage.OPERATOR, Stage.EXCHANGED):
+            trade.stage, trade.settle_at = Stage.SETTLING.value, trade.settle_at or work.now
+            trade.due_at = trade.settle_at
+            return Effects([word.Move(note, Status.ACCEPTED)])
+        case "declare-failed" if processing and trade.work is Stage.OPERATOR:
+            return Effects([word.Move(note, Status.ERROR, note)])
+        case "declare-completed" if accepted:
+            return Effects([word.Move(note, Status.COMPLETED)])
+        case "declare-rolled-back" if accepted:
+            status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
+            return Effects([word.Move(note, status)])
+    raise refusals.WRONG_STATUS()
+
+
+def _reversed_after_completion(trade: Trade, work: Work) -> None:
+    """Too late for a status: an operator must adjust by hand (contract C4). Said once."""
+    if trade.steam_status == word.PROTECTION_ROLLBACK:
+        return
+    trade.steam_status = word.PROTECTION_ROLLBACK
+    text = "Steam shows this trade reversed after it was completed; nothing was moved"
+    work.alert("reversed_after_completion", text, trade.bot, trade.id)
+    work.note(trade, text)
+    work.changed_trades.add(trade.id)
+
+
+def _seen(trade: Trade) -> tuple[object, ...]:
+    """What a reader of the trade can see: `updated_at` moves with it (R6)."""
+    return (
+        trade.status, trade.error, trade.bot, trade.offer_id, trade.offer_state, trade.steam_trade_id, trade.settlement,
+        trade.expires_at, trade.version,
+    )  # fmt: skip
+
+
+def _ids(items: list[TradeItem]) -> list[tuple[str | None, str | None]]:
+    return [(item.new_assetid, item.new_contextid) for item in items]
+
+
+class _Before:
+    """A trade as it was before a command, to see afterwards what changed."""
+
+    def __init__(self, trade: Trade, items: list[TradeItem]) -> None:
+        self.whole = msgspec.structs.astuple(trade)
+        self.seen = _seen(trade)
+        self.ids = _ids(items)
+
+    def finish(self, trade: Trade, work: Work) -> None:
+        """`updated_at` moves with what a reader sees; a row is written only if it changed."""
+        ids_changed = _ids(work.items[trade.id]) != self.ids
+        if ids_changed:
+            work.changed_items.add(trade.id)
+        if ids_changed or _seen(trade) != self.seen:
+            trade.updated_at = max(work.now, trade.updated_at)
+            if trade.id not in work.feed.trades:
+                work.feed.trades.append(trade.id)
+        if msgspec.structs.astuple(trade) != self.whole:
+            work.changed_trades.add(trade.id)

@@ -1,0 +1,370 @@
+"""Everything that changes the market, as data. A command travels to the desk, is decided there, and is answered.
+
+`alone` commands get a transaction of their own; the others share one with what is waiting (group commit).
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from selldesk.trades.news import OfferWord, Proof, Refusal, TradeWord
+
+
+class Command(msgspec.Struct, tag=True, frozen=True):
+    alone: ClassVar[bool] = True
+
+
+class TradeCommand(Command, frozen=True):
+    """News or orders about one existing trade."""
+
+    alone: ClassVar[bool] = False
+    trade_id: str
+
+
+# -- selling -----------------------------------------------------------------------------------------------------------
+
+
+class OpenItem(msgspec.Struct, array_like=True, frozen=True):
+    item: int
+    """Catalog number, or UNKNOWN_ITEM."""
+    name: str
+    contextid: str
+    assetid: str
+    price: int
+
+
+class OpenTrade(Command, frozen=True):
+    """`POST /api/sell/trades/create`, its body checked and its names resolved. Refusals: R3's list, in its order."""
+
+    alone: ClassVar[bool] = False
+    trade_id: str
+    project: int
+    custom_id: str
+    game: int
+    buyer: int | None
+    """None: no such buyer."""
+    mismatch: bool
+    """The API process's verdict: another candidate pays strictly more, and no quote covers it."""
+    seller: str
+    tradelink: str
+    message: str
+    items: list[OpenItem]
+
+
+# -- a bot's news ------------------------------------------------------------------------------------------------------
+
+
+class ProofRead(TradeCommand, frozen=True):
+    """The seller's inventory was read. `classes`: (classid, instanceid) per item, in their order, if all is as named."""
+
+    proof: Proof
+    text: str
+    began_at: int
+    classes: list[tuple[str, str]] = []
+
+
+class IntendSend(TradeCommand, frozen=True):
+    """May this offer go out now? Answers {granted}; a granted intent is on record before Steam is asked."""
+
+
+class OfferMade(TradeCommand, frozen=True):
+    offer_id: str
+    needs_confirmation: bool
+
+
+class OfferRefused(TradeCommand, frozen=True):
+    why: Refusal
+    text: str
+
+
+class OutcomeUnknown(TradeCommand, frozen=True):
+    """The answer to a send was lost, or a process died during one."""
+
+
+class NotListed(TradeCommand, frozen=True):
+    """A complete list of the bot's sent offers, whose reading began then, does not hold ours."""
+
+    began_at: int
+
+
+class OfferRead(TradeCommand, frozen=True):
+    offer: OfferWord
+    raw: str
+
+
+class TradeRead(TradeCommand, frozen=True):
+    """GetTradeStatus; `word` None: Steam has no entry (yet)."""
+
+    word: TradeWord | None
+    began_at: int
+    raw: str
+
+
+class RolledBack(Command, frozen=True):
+    """Readings of a bot's unsettled trades, at least one of them reversed. `readings`: (trade id, Steam's trade status)."""
+
+    alone: ClassVar[bool] = False
+    bot: int
+    readings: list[tuple[str, int]]
+    complete: bool
+    """Whether every unsettled protected trade of the bot is among them."""
+
+
+class IntendCancel(TradeCommand, frozen=True):
+    """The offer's time is up. Answers {granted}."""
+
+
+class GiveUp(TradeCommand, frozen=True):
+    """No offer is out in time; ends the trade if none can exist."""
+
+
+class BotReport(Command, frozen=True):
+    """A bot's health, or new tokens (encrypted), or its profile as Steam shows it."""
+
+    bot: int
+    state: str | None = None
+    reason: str | None = None
+    tokens: bytes | None = None
+    profile_name: str | None = None
+    avatar: str | None = None
+
+
+# -- operators on trades -----------------------------------------------------------------------------------------------
+
+
+class OperateTrade(TradeCommand, frozen=True):
+    """`cancel`, `retry`, `declare-accepted`, `declare-failed`, `declare-completed`, `declare-rolled-back` (contract C4)."""
+
+    operator: str
+    action: str
+    reason: str
+    by: str | None = None
+
+
+class CloseAlert(Command, frozen=True):
+    operator: str
+    alert_id: str
+    reason: str
+
+
+# -- buyers' orders ----------------------------------------------------------------------------------------------------
+
+
+class OrderLine(msgspec.Struct, array_like=True, frozen=True):
+    item: int
+    price: int
+    amount: int
+
+
+class PutOrders(Command, frozen=True):
+    """A whole `PUT /api/buy/orders`, its lines checked. The desk works it off in portions of ≤ 1,000 rows, creates in between."""
+
+    buyer: int
+    game: int
+    replace: bool
+    lines: list[OrderLine]
+    keep: list[int]
+    """Items of rejected lines: under `replace` their orders stay as they are."""
+
+
+class WithdrawOrders(Command, frozen=True):
+    buyer: int
+    game: int
+    items: list[int] | None
+    """None: all of the game."""
+
+
+class ChangeOrders(Command, frozen=True):
+    """One portion of the two commands above: first what is withdrawn, then what is put."""
+
+    buyer: int
+    game: int
+    withdraw: list[int]
+    put: list[OrderLine]
+
+
+# -- people and money --------------------------------------------------------------------------------------------------
+
+
+class CreatePerson(Command, frozen=True):
+    operator: str
+    id: str
+    login: str
+    roles: int
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
+    steamid64: str | None = None
+
+
+class ChangePerson(Command, frozen=True):
+    """Only what is given changes (msgspec's UNSET is not on this wire: None means 'as it is')."""
+
+    operator: str
+    person_id: str
+    roles: int | None = None
+    disabled: bool | None = None
+    frozen: bool | None = None
+    steamid64: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
+
+
+class CreateKey(Command, frozen=True):
+    person: int
+    name: str
+    key_hash: str
+    operator: str | None = None
+
+
+class DeleteKey(Command, frozen=True):
+    person: int
+    name: str
+    operator: str | None = None
+
+
+class MoveMoney(Command, frozen=True):
+    """`deposit`, `withdrawal` or `adjustment` (amount may be negative), once per reference."""
+
+    operator: str
+    person: int
+    direction: str
+    amount: int
+    reference: str
+    reason: str | None = None
+    trade_id: str | None = None
+
+
+# -- rooms, bots, catalog ----------------------------------------------------------------------------------------------
+
+
+class PutRoom(Command, frozen=True):
+    """Creates (id None) or replaces a room."""
+
+    operator: str
+    id: int | None
+    name: str
+    game: int | None
+    min_value: int | None
+    max_value: int | None
+    buyers: list[int] | None
+    bots: list[int] | None
+    priority: int
+    enabled: bool
+
+
+class DropRoom(Command, frozen=True):
+    operator: str
+    id: int
+
+
+class AddBot(Command, frozen=True):
+    operator: str
+    steamid64: str
+    account_name: str
+    secrets: bytes
+    """Encrypted."""
+    tokens: bytes | None
+    profile_name: str | None
+    avatar: str | None
+    games: list[int] | None
+    live_offers_max: int
+    seller_offers_max: int
+    items_max: int
+
+
+class ChangeBot(Command, frozen=True):
+    """Only what is given changes."""
+
+    operator: str
+    number: int
+    enabled: bool | None = None
+    profile_name: str | None = None
+    avatar: str | None = None
+    games: list[int] | None = None
+    live_offers_max: int | None = None
+    seller_offers_max: int | None = None
+    items_max: int | None = None
+
+
+class ImportItems(Command, frozen=True):
+    """One portion of a catalog: (name, reference price or None)."""
+
+    game: int
+    items: list[tuple[str, int | None]]
+
+
+class SetMark(Command, frozen=True):
+    name: str
+    value: str
+
+
+AnyCommand = (
+    OpenTrade
+    | ProofRead
+    | IntendSend
+    | OfferMade
+    | OfferRefused
+    | OutcomeUnknown
+    | NotListed
+    | OfferRead
+    | TradeRead
+    | RolledBack
+    | IntendCancel
+    | GiveUp
+    | BotReport
+    | OperateTrade
+    | CloseAlert
+    | PutOrders
+    | WithdrawOrders
+    | ChangeOrders
+    | CreatePerson
+    | ChangePerson
+    | CreateKey
+    | DeleteKey
+    | MoveMoney
+    | PutRoom
+    | DropRoom
+    | AddBot
+    | ChangeBot
+    | ImportItems
+    | SetMark
+)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The desk's answer: a value, or a refusal that `kernel.refusals` declares."""
+
+    value: dict[str, Any] | None = None
+    status: int = 200
+    code: str = ""
+    text: str = ""
+
+
+class Feed(msgspec.Struct, array_like=True):
+    """What one batch changed, for everybody who follows the market."""
+
+    seq: int
+    orders: list[tuple[int, int, int, int]] = []
+    """(item, buyer, price, remaining); remaining 0: no longer for sale."""
+    funds: list[tuple[int, int]] = []
+    """(person, available)"""
+    people: list[tuple[int, str, str, str | None, int, int, int]] = []
+    """Person rows, whole."""
+    rooms: bool = False
+    items: list[tuple[int, int, str]] = []
+    """New catalog items: (number, game, name)."""
+    trades: list[str] = []
+    """Trades that moved."""
+    bots: list[int] = []
+    """Bots that have something new to do."""
+    keys: list[int] = []
+    """People whose keys, roles or state changed: forget what is remembered of them."""
+
+
+class BatchResult(msgspec.Struct):
+    """What the desk sends when a batch is through: the feed (None: nothing changed) and the answers in the commands' order."""
+
+    feed: Feed | None
+    answers: list[Answer]

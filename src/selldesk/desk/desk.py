@@ -1,0 +1,164 @@
+"""The desk: takes what is waiting as one batch, decides it in order, commits it once (group commit, design in docs/decisions).
+
+`process` is the whole write path. The desk's own process, the command line, tests and the simulation call the same function.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from selldesk.desk import advancing, commands, opening, orders, people, setup
+from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
+from selldesk.desk.work import DeskSettings, Wants, Work
+from selldesk.kernel.clock import Clock
+from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE, Kind, Refusal
+from selldesk.store.store import CommitUnknown, Row, StoreUnavailable, Writer
+
+logger = logging.getLogger(__name__)
+
+FEED_KEPT = 20_000
+"""Batches that a follower may lag behind before it must read the book anew."""
+
+_ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
+    commands.ChangeOrders: orders.change_orders,
+    commands.CreatePerson: people.create_person,
+    commands.ChangePerson: people.change_person,
+    commands.CreateKey: people.create_key,
+    commands.DeleteKey: people.delete_key,
+    commands.MoveMoney: people.move_money,
+    commands.PutRoom: setup.put_room,
+    commands.DropRoom: setup.drop_room,
+    commands.AddBot: setup.add_bot,
+    commands.ChangeBot: setup.change_bot,
+    commands.BotReport: setup.report_bot,
+    commands.ImportItems: setup.import_items,
+    commands.SetMark: setup.set_mark,
+    commands.CloseAlert: setup.close_alert,
+}
+
+
+class Desk:
+    """Decides commands on one store connection. Not for several threads."""
+
+    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._encoder = msgspec.msgpack.Encoder()
+
+    @property
+    def store(self) -> Writer:
+        return self._store
+
+    def process(self, batch: Sequence[Command]) -> list[BatchResult]:
+        """Decides the commands in order. Usually one transaction, so one result; one for each command if the whole could not be
+        written. The answers of all results together stand in the commands' order. Never raises."""
+        if len(batch) > 1 and any(command.alone for command in batch):
+            return [result for command in batch for result in self.process([command])]
+        try:
+            return [self._transact(batch)]
+        except StoreUnavailable:
+            logger.warning("store unavailable for a batch of %d", len(batch))
+            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
+        except CommitUnknown:
+            logger.exception("a commit's outcome can't be learnt")
+            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
+        except Exception:
+            if len(batch) > 1:
+                logger.exception("a batch of %d failed; deciding its commands one by one", len(batch))
+                return [result for command in batch for result in self.process([command])]
+            logger.exception("%s failed", type(batch[0]).__name__)
+            return [BatchResult(None, [_refused(INTERNAL_ERROR)])]
+
+    def ask(self, command: Command) -> dict[str, Any]:
+        """One command, in line: for the command line, set-up and tests. Raises the refusal."""
+        answer = self.process([command])[-1].answers[-1]
+        if answer.value is None:
+            raise Refusal(answer.status, answer.code, answer.text)
+        return answer.value
+
+    def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> dict[str, Any]:
+        """A big command in line, portion by portion."""
+        portions = orders.Portions(command, self._store)
+        while (portion := portions.next()) is not None:
+            portions.done(self.ask(portion))
+        return portions.counts
+
+    def _transact(self, batch: Sequence[Command]) -> BatchResult:
+        store = self._store
+        store.begin()
+        try:
+            seq = int(store.execute("take_seq")[0][0])
+            work = Work(store, seq, self._clock.now_us(), self._clock.real_us(), self._settings)
+            want = Wants()
+            for command in batch:
+                _collect(command, want)
+            work.load(want)
+            answers = [_decide(command, work) for command in batch]
+            if work.is_unchanged:
+                store.rollback()
+                return BatchResult(None, answers)
+            work.write()
+            body = self._encoder.encode(work.feed)
+            store.execute("add_feed", seq=seq, body=body)
+            if seq % 1_000 == 0:
+                store.execute("prune_feed", before=seq - FEED_KEPT)
+        except BaseException:
+            store.rollback()
+            raise
+        self._commit(seq, body)
+        return BatchResult(work.feed, answers)
+
+    def _commit(self, seq: int, body: bytes) -> None:
+        """Commits; if the answer is lost, reads the truth back under the lock."""
+        store = self._store
+        try:
+            store.commit()
+            return
+        except CommitUnknown as unknown:
+            store.rollback()
+            try:
+                store.begin()
+                rows: list[Row] = store.fetch("feed_row", seq=seq)
+                store.rollback()
+            except Exception as error:
+                raise unknown from error
+        if not rows or bytes(rows[0][0]) != body:
+            raise StoreUnavailable("the commit did not happen")
+
+
+def _collect(command: Command, want: Wants) -> None:
+    match command:
+        case OpenTrade():
+            opening.wants(command, want)
+        case commands.RolledBack():
+            advancing.wants_of_rollback(command, want)
+        case TradeCommand():
+            advancing.wants(command, want)
+
+
+def _decide(command: Command, work: Work) -> Answer:
+    try:
+        match command:
+            case OpenTrade():
+                value: dict[str, Any] = opening.decide(command, work)
+            case commands.RolledBack():
+                value = advancing.decide_rollback(command, work)
+            case TradeCommand():
+                value = advancing.decide(command, work)
+            case _:
+                value = _ALONE[type(command)](command, work)
+    except Refusal as refusal:
+        return Answer(None, refusal.status, refusal.code, refusal.text)
+    return Answer(value)
+
+
+def _refused(kind: Kind) -> Answer:
+    return Answer(None, kind.status, kind.code, kind.text)
+
+
+
+
+FEED_DECODER = msgspec.msgpack.Decoder(Feed)

@@ -1,0 +1,115 @@
+"""Opening a trade: the market's promise to a seller, in one decision (readings R3)."""
+
+from collections import Counter
+
+from selldesk.book.matching import UNKNOWN_ITEM
+from selldesk.bots.rooms import choose_bot, choose_room
+from selldesk.catalog.games import is_supported
+from selldesk.desk.commands import OpenTrade
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
+from selldesk.kernel.money import platform_fee
+from selldesk.ledger import accounts
+from selldesk.trades.status import Stage, Status
+from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
+
+
+def wants(command: OpenTrade, want: Wants) -> None:
+    want.custom_ids.add((command.project, command.custom_id))
+    want.assets.update((command.seller, command.game, item.contextid, item.assetid) for item in command.items)
+    want.sellers.add(command.seller)
+    want.rooms_and_bots = True
+    if command.buyer is not None:
+        want.persons.add(command.buyer)
+        want.purse_of(command.buyer)
+        want.orders.update((command.buyer, item.item) for item in command.items if item.item != UNKNOWN_ITEM)
+
+
+def decide(command: OpenTrade, work: Work) -> dict[str, object]:
+    """Freezes the buyer's money, reserves the units, picks room and bot, and leaves the offer as work to do.
+
+    Refuses, first failure first: CUSTOM_ID_EXISTS, GAME_NOT_SUPPORTED, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER,
+    VALUE_NOT_POSITIVE, INSUFFICIENT_BALANCE, ASSET_IN_TRADE, NO_ROOM, NO_BOT. A refusal leaves no trace: everything is checked
+    before anything is changed.
+    """
+    if (command.project, command.custom_id) in work.taken_custom_ids:
+        raise refusals.CUSTOM_ID_EXISTS()
+    if not is_supported(command.game):
+        raise refusals.GAME_NOT_SUPPORTED()
+    buyer = work.persons.get(command.buyer) if command.buyer is not None else None
+    if buyer is None or not buyer.may_buy or buyer.number == command.project or command.mismatch:
+        raise refusals.BUYER_MISMATCH()
+
+    _check_orders(command, buyer.number, work)
+    value = sum(item.price for item in command.items)
+    if value <= 0:
+        raise refusals.VALUE_NOT_POSITIVE()
+    if value > work.ledger.balance(accounts.available(buyer.number)):
+        raise refusals.INSUFFICIENT_BALANCE()
+    assets = [(command.seller, command.game, item.contextid, item.assetid) for item in command.items]
+    for asset, item in zip(assets, command.items, strict=True):
+        if asset in work.live_assets:
+            raise refusals.ASSET_IN_TRADE(name=item.name)
+    room = choose_room(work.rooms, command.game, value, buyer.number)
+    if room is None:
+        raise refusals.NO_ROOM()
+    seller_offers = {number: work.seller_offers.get((number, command.seller), 0) for number in work.bots}
+    bot = choose_bot(room, list(work.bots.values()), command.game, len(assets), seller_offers, work.real_us)
+    if bot is None:
+        raise refusals.NO_BOT()
+
+    trade = Trade(
+        id=command.trade_id, project=command.project, buyer=buyer.number, custom_id=command.custom_id, game=command.game, value=value,
+        fee=platform_fee(value, work.settings.fee_basis_points), items_count=len(assets), room=room.id, seller=command.seller,
+        tradelink=command.tradelink, message=command.message, created_at=work.now, bot=bot.number, status=Status.PROCESSING.value,
+        updated_at=work.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
+        settlement=None, expires_at=None, stage=Stage.VERIFY.value, due_at=work.now, attempts=0, send_started_at=None, misses=0,
+        first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None,
+    )  # fmt: skip
+    items = []
+    for position, item in enumerate(command.items):
+        order = work.orders[buyer.number, item.item]
+        order.reserve(1)
+        work.order_changed(order)
+        items.append(
+            TradeItem(
+                trade.id, position, item.item, item.contextid, item.assetid, item.price, order.generation, None, None, None, None
+            )
+        )
+    work.holds[trade.id] = work.ledger.freeze(trade.id, buyer.number, value, work.now)
+    work.changed_holds.add(trade.id)
+    work.taken_custom_ids.add((command.project, command.custom_id))
+    work.live_assets.update(assets)
+    work.new_assets.extend((asset, trade.id) for asset in assets)
+    work.seller_offers[bot.number, command.seller] = seller_offers[bot.number] + 1
+    bot.live_offers += 1
+    bot.items_held += len(assets)
+    work.changed_bots.add(bot.number)
+    work.trades[trade.id] = trade
+    work.items[trade.id] = items
+    work.new_trades.append(trade)
+    work.count(trade, trade.status, +1)
+    work.history.append(HistoryEntry(trade.id, 1, trade.status, work.now, f"Created in room {room.name}"))
+    work.feed.trades.append(trade.id)
+    return {
+        "trade_id": trade.id,
+        "items_count": len(assets),
+        "value": value,
+        "bot": bot.number,
+        "bot_steamid64": bot.steamid64,
+        "bot_avatar": bot.avatar,
+        "bot_profile_name": bot.profile_name,
+    }
+
+
+def _check_orders(command: OpenTrade, buyer: int, work: Work) -> None:
+    """Units first, for all items; then prices (R3's order)."""
+    asked: Counter[int] = Counter()
+    for item in command.items:
+        order = work.orders.get((buyer, item.item))
+        asked[item.item] += 1
+        if order is None or order.game != command.game or asked[item.item] > order.remaining:
+            raise refusals.NO_BUY_ORDER(name=item.name)
+    for item in command.items:
+        if item.price > work.orders[buyer, item.item].price:
+            raise refusals.PRICE_EXCEEDS_ORDER(name=item.name)

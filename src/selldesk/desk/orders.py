@@ -1,0 +1,84 @@
+"""Buyers' orders: large lists in portions, each a transaction of its own with creates in between (contract C2)."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from selldesk.book.orders import Order
+from selldesk.desk.commands import ChangeOrders, OrderLine, PutOrders, WithdrawOrders
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel.limits import ORDERS_PER_TRANSACTION
+from selldesk.store.store import Reader
+
+
+class Portions:
+    """The portions of one big command: withdrawals first, then lines in order. Sums their answers."""
+
+    def __init__(self, command: PutOrders | WithdrawOrders, store: Reader) -> None:
+        self.command = command
+        self.key = (command.buyer, command.game)
+        self.counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
+        self._waiting = deque(self._cut(store))
+
+    def next(self) -> ChangeOrders | None:
+        return self._waiting[0] if self._waiting else None
+
+    def done(self, counts: dict[str, Any]) -> None:
+        """The portion that `next` showed is committed."""
+        self._waiting.popleft()
+        for name in self.counts:
+            self.counts[name] += counts[name]
+
+    def _cut(self, store: Reader) -> Iterable[ChangeOrders]:
+        command = self.command
+        mine = {row[1] for row in store.fetch("orders_of_game", buyer=command.buyer, game=command.game)}
+        put: list[OrderLine] = []
+        if isinstance(command, WithdrawOrders):
+            withdraw = sorted(mine) if command.items is None else [item for item in command.items if item in mine]
+        else:
+            put = command.lines
+            listed = {line.item for line in put} | set(command.keep)
+            withdraw = sorted(mine - listed) if command.replace else []
+        for start in range(0, len(withdraw), ORDERS_PER_TRANSACTION):
+            yield ChangeOrders(command.buyer, command.game, withdraw[start : start + ORDERS_PER_TRANSACTION], [])
+        for start in range(0, len(put), ORDERS_PER_TRANSACTION):
+            yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION])
+
+
+def change_orders(command: ChangeOrders, work: Work) -> dict[str, Any]:
+    """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top."""
+    want = Wants()
+    want.orders.update((command.buyer, item) for item in command.withdraw)
+    want.orders.update((command.buyer, line.item) for line in command.put)
+    work.load(want)
+    counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
+    for item in command.withdraw:
+        order = work.orders.get((command.buyer, item))
+        if order is not None and order.game == command.game:
+            _close(order, work)
+            work.dropped_orders.add((order.buyer, order.item))
+            counts["withdrawn"] += 1
+    for line in command.put:
+        order = work.orders.get((command.buyer, line.item))
+        if order is None:
+            counts["created"] += 1
+        elif order.price == line.price and order.amount == line.amount and order.remaining == line.amount:
+            counts["unchanged"] += 1
+            continue
+        else:
+            _close(order, work)
+            counts["updated"] += 1
+        work.orders[command.buyer, line.item] = Order(
+            buyer=command.buyer, item=line.item, game=command.game, price=line.price, amount=line.amount, remaining=line.amount,
+            reserved=0, sold=0, generation=work.next_generation(), updated_at=work.now,
+        )  # fmt: skip
+        work.changed_orders.add((command.buyer, line.item))
+    return counts
+
+
+def _close(order: Order, work: Work) -> None:
+    """The old generation is kept as long as trades remember it."""
+    if not order.untouched:
+        key = (order.buyer, order.item, order.generation)
+        work.closed_orders[key] = order
+        work.changed_closed.add(key)

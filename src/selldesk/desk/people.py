@@ -1,0 +1,166 @@
+"""People, keys and their money from outside. These commands run alone in their transaction."""
+
+from typing import Any
+
+from selldesk.desk import commands
+from selldesk.desk.operator_log import log
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
+from selldesk.kernel.times import wire_time
+from selldesk.ledger import accounts
+from selldesk.ledger.ledger import Entry
+from selldesk.people.roles import Role, has_role
+
+PERSON_COLUMNS = (
+    "number", "id", "login", "first_name", "last_name", "avatar", "steamid64", "roles", "disabled", "frozen", "created_at",
+)  # fmt: skip
+
+
+def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
+    """Refuses LOGIN_TAKEN, STEAMID_TAKEN."""
+    store = work.store
+    if store.fetch("person_by_login", login=command.login):
+        raise refusals.LOGIN_TAKEN()
+    if command.steamid64 is not None and store.fetch("person_by_steamid64", steamid64=command.steamid64):
+        raise refusals.STEAMID_TAKEN()
+    number = int(store.fetch("last_person")[0][0]) + 1
+    store.execute(
+        "add_person",
+        number=number,
+        id=command.id,
+        login=command.login,
+        first_name=command.first_name,
+        last_name=command.last_name,
+        avatar=command.avatar,
+        steamid64=command.steamid64,
+        roles=command.roles,
+        created_at=work.now,
+    )
+    log(work, command.operator, "user.create", command.id, {"login": command.login, "roles": command.roles})
+    work.feed.people.append((number, command.id, command.login, command.steamid64, command.roles, 0, 0))
+    return {"number": number, "id": command.id}
+
+
+def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
+    """Refuses USER_NOT_FOUND, STEAMID_TAKEN."""
+    store = work.store
+    rows = store.fetch("person_by_id", id=command.person_id)
+    if not rows:
+        raise refusals.USER_NOT_FOUND()
+    person = dict(zip(PERSON_COLUMNS, rows[0], strict=True))
+    if command.steamid64 is not None and command.steamid64 != person["steamid64"]:
+        if store.fetch("person_by_steamid64", steamid64=command.steamid64):
+            raise refusals.STEAMID_TAKEN()
+        person["steamid64"] = command.steamid64
+    for name in ("roles", "first_name", "last_name", "avatar"):
+        if getattr(command, name) is not None:
+            person[name] = getattr(command, name)
+    for name in ("disabled", "frozen"):
+        if getattr(command, name) is not None:
+            person[name] = int(getattr(command, name))
+    changed = {name: person[name] for name in PERSON_COLUMNS if name not in ("id", "login", "created_at")}
+    store.execute("change_person", **changed)
+    log(work, command.operator, "user.change", command.person_id, {key: changed[key] for key in ("roles", "disabled", "frozen")})
+    work.feed.people.append(
+        (
+            person["number"],
+            person["id"],
+            person["login"],
+            person["steamid64"],
+            person["roles"],
+            person["disabled"],
+            person["frozen"],
+        )
+    )
+    work.feed.keys.append(person["number"])
+    return {"number": person["number"]}
+
+
+def create_key(command: commands.CreateKey, work: Work) -> dict[str, Any]:
+    """Refuses KEY_NAME_TAKEN. The key itself never comes here, only its hash."""
+    if work.store.fetch("key_by_name", person=command.person, name=command.name):
+        raise refusals.KEY_NAME_TAKEN()
+    work.store.execute("add_key", hash=command.key_hash, person=command.person, name=command.name, created_at=work.now)
+    if command.operator is not None:
+        log(work, command.operator, "key.create", str(command.person), {"name": command.name})
+    work.wrote_directly = True
+    return {"name": command.name, "created_at": wire_time(work.now)}
+
+
+def delete_key(command: commands.DeleteKey, work: Work) -> dict[str, Any]:
+    """Refuses KEY_NOT_FOUND, LAST_KEY: the last one may be deleted only by an operator (contract C1)."""
+    names = [row[0] for row in work.store.fetch("keys_of", person=command.person)]
+    if command.name not in names:
+        raise refusals.KEY_NOT_FOUND()
+    if len(names) == 1 and command.operator is None:
+        roles = work.store.fetch("person_by_number", number=command.person)[0][7]
+        if not has_role(roles, Role.OPERATOR):
+            raise refusals.LAST_KEY()
+    work.store.execute("drop_key", person=command.person, name=command.name)
+    if command.operator is not None:
+        log(work, command.operator, "key.delete", str(command.person), {"name": command.name})
+    work.feed.keys.append(command.person)
+    work.wrote_directly = True
+    return {"name": command.name}
+
+
+def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
+    """A deposit, withdrawal or adjustment, once per reference (contract C4).
+
+    Refuses USER_NOT_FOUND, NO_WALLET, REFERENCE_REUSED, INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE. `repeated` tells the edge that
+    this is the first answer again.
+    """
+    people = work.store.fetch("person_by_number", number=command.person)
+    if not people:
+        raise refusals.USER_NOT_FOUND()
+    known = work.store.fetch(
+        "money_reference", person=command.person, direction=command.direction, reference=command.reference
+    )
+    if known:
+        amount, entry_id, balance_after, at = known[0]
+        if amount != command.amount:
+            raise refusals.REFERENCE_REUSED()
+        return _movement(command, entry_id, balance_after, at) | {"repeated": True}
+    if not (has_role(people[0][7], Role.PROJECT) or has_role(people[0][7], Role.BUYER)):
+        raise refusals.NO_WALLET()
+    want = Wants()
+    want.purse_of(command.person)
+    want.balances.update(accounts.MARKET_ACCOUNTS)
+    work.load(want)
+    entry = _post(command, work)
+    work.store.execute(
+        "add_money_reference",
+        person=command.person,
+        direction=command.direction,
+        reference=command.reference,
+        amount=command.amount,
+        entry=entry.id,
+        balance_after=entry.balance_after,
+        at=work.now,
+    )
+    body = {"amount": command.amount, "reference": command.reference, "reason": command.reason, "trade_id": command.trade_id}
+    log(work, command.operator, f"money.{command.direction}", str(command.person), body)
+    return _movement(command, entry.id, entry.balance_after, work.now) | {"repeated": False}
+
+
+def _post(command: commands.MoveMoney, work: Work) -> Entry:
+    ledger = work.ledger
+    match command.direction:
+        case "deposit":
+            return ledger.deposit(command.person, command.amount, command.reference, work.now)
+        case "withdrawal":
+            return ledger.withdraw(command.person, command.amount, command.reference, work.now)
+        case "adjustment":
+            return ledger.adjust(command.person, command.amount, command.reference, work.now, command.trade_id)
+    raise TypeError(f"no such direction of money: {command.direction}")
+
+
+def _movement(command: commands.MoveMoney, entry_id: int, balance_after: int, at: int) -> dict[str, Any]:
+    return {
+        "id": str(entry_id),
+        "kind": command.direction,
+        "amount": command.amount,
+        "reference": command.reference,
+        "balance_after": balance_after,
+        "created_at": wire_time(at),
+    }

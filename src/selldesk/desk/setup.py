@@ -1,0 +1,158 @@
+"""Rooms, bots, the catalog, marks: what an operator sets up. These commands run alone in their transaction."""
+
+import json
+from typing import Any
+
+from selldesk.bots.rooms import BotState
+from selldesk.desk import commands
+from selldesk.desk.operator_log import log
+from selldesk.desk.work import Work
+from selldesk.kernel import refusals
+
+BOT_COLUMNS = (
+    "number", "steamid64", "account_name", "profile_name", "avatar", "games", "enabled", "state", "state_reason", "state_since",
+    "live_offers", "live_offers_max", "seller_offers_max", "items_held", "items_max", "secrets", "tokens", "created_at",
+)  # fmt: skip
+
+
+def _json(values: list[int] | None) -> str | None:
+    return None if values is None else json.dumps(values)
+
+
+def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
+    """Refuses ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
+    rooms = {row[0]: row for row in work.store.fetch("load_rooms")}
+    if command.id is not None and command.id not in rooms:
+        raise refusals.ROOM_NOT_FOUND()
+    if any(row[1] == command.name and row[0] != command.id for row in rooms.values()):
+        raise refusals.ROOM_NAME_TAKEN()
+    room_id = command.id if command.id is not None else int(work.store.fetch("last_room")[0][0]) + 1
+    body = {
+        "name": command.name,
+        "game": command.game,
+        "min_value": command.min_value,
+        "max_value": command.max_value,
+        "buyers": _json(command.buyers),
+        "bots": _json(command.bots),
+        "priority": command.priority,
+        "enabled": int(command.enabled),
+    }
+    work.store.execute("put_room", id=room_id, **body)
+    log(work, command.operator, "room.put", str(room_id), body)
+    work.feed.rooms = True
+    return {"id": room_id}
+
+
+def drop_room(command: commands.DropRoom, work: Work) -> dict[str, Any]:
+    """Refuses ROOM_NOT_FOUND. Trades remember their room by number; running ones go on."""
+    if not any(row[0] == command.id for row in work.store.fetch("load_rooms")):
+        raise refusals.ROOM_NOT_FOUND()
+    work.store.execute("drop_room", id=command.id)
+    log(work, command.operator, "room.drop", str(command.id), {})
+    work.feed.rooms = True
+    return {"id": command.id}
+
+
+def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
+    """Refuses BOT_EXISTS. Its worker logs it in; until then it takes no trades."""
+    if work.store.fetch("bot_by_identity", steamid64=command.steamid64, account_name=command.account_name):
+        raise refusals.BOT_EXISTS()
+    number = int(work.store.fetch("last_bot")[0][0]) + 1
+    work.store.execute(
+        "add_bot",
+        number=number,
+        steamid64=command.steamid64,
+        account_name=command.account_name,
+        profile_name=command.profile_name,
+        avatar=command.avatar,
+        games=_json(command.games),
+        live_offers_max=command.live_offers_max,
+        seller_offers_max=command.seller_offers_max,
+        items_max=command.items_max,
+        secrets=command.secrets,
+        tokens=command.tokens,
+        created_at=work.now,
+    )
+    log(work, command.operator, "bot.add", command.steamid64, {"account_name": command.account_name})
+    work.feed.bots.append(number)
+    return {"number": number}
+
+
+def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
+    """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own."""
+    bot = _bot_record(command.number, work)
+    bot["games"] = bot["games"] if command.games is None else _json(command.games)
+    for name in ("profile_name", "avatar", "live_offers_max", "seller_offers_max", "items_max"):
+        if getattr(command, name) is not None:
+            bot[name] = getattr(command, name)
+    if command.enabled is not None:
+        bot["enabled"] = int(command.enabled)
+    names = ("profile_name", "avatar", "games", "enabled", "live_offers_max", "seller_offers_max", "items_max", "number")
+    changed = {name: bot[name] for name in names}
+    work.store.execute("change_bot", **changed)
+    log(work, command.operator, "bot.change", bot["steamid64"], changed)
+    work.feed.bots.append(command.number)
+    return {"number": command.number}
+
+
+def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
+    """A worker's word about its bot. New tokens are on record before they are used (protocol §7)."""
+    bot = _bot_record(command.bot, work)
+    if command.tokens is not None:
+        work.store.execute("change_bot_tokens", number=command.bot, tokens=command.tokens)
+    if command.state is not None and (command.state, command.reason) != (bot["state"], bot["state_reason"]):
+        since = work.now if command.state != bot["state"] else bot["state_since"]
+        work.store.execute(
+            "change_bot_state", number=command.bot, state=BotState(command.state).value, state_reason=command.reason, state_since=since
+        )
+    if bot["profile_name"] is None and command.profile_name:
+        names = ("avatar", "games", "enabled", "live_offers_max", "seller_offers_max", "items_max", "number")
+        kept = {name: bot[name] for name in names}
+        work.store.execute("change_bot", **kept | {"profile_name": command.profile_name, "avatar": bot["avatar"] or command.avatar})
+    work.wrote_directly = True
+    return {}
+
+
+def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:
+    """New names get numbers, known ones their new reference price; nothing is ever removed."""
+    known = {row[2]: row for row in work.store.load("load_items", [(command.game, name) for name, _ in command.items])}
+    number = int(work.store.fetch("last_item")[0][0])
+    rows, created, updated = [], 0, 0
+    for name, price in dict(command.items).items():
+        if name not in known:
+            number += 1
+            created += 1
+            rows.append((number, command.game, name, price))
+            work.feed.items.append((number, command.game, name))
+        elif price is not None and known[name][3] != price:
+            updated += 1
+            rows.append((known[name][0], command.game, name, price))
+    work.store.write("put_items", rows)
+    work.wrote_directly = bool(rows)
+    return {"created": created, "updated": updated, "unchanged": len(known) - updated}
+
+
+def set_mark(command: commands.SetMark, work: Work) -> dict[str, Any]:
+    work.store.execute("set_mark", name=command.name, value=command.value)
+    work.wrote_directly = True
+    return {}
+
+
+def close_alert(command: commands.CloseAlert, work: Work) -> dict[str, Any]:
+    """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
+    rows = work.store.fetch("alert_by_id", id=command.alert_id)
+    if not rows:
+        raise refusals.ALERT_NOT_FOUND()
+    if rows[0][1] is None:
+        work.store.execute(
+            "close_alert", id=command.alert_id, closed_at=work.now, closed_by=command.operator, reason=command.reason
+        )
+        log(work, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
+    return {"id": command.alert_id}
+
+
+def _bot_record(number: int, work: Work) -> dict[str, Any]:
+    rows = work.store.fetch("bot_record", number=number)
+    if not rows:
+        raise refusals.BOT_NOT_FOUND()
+    return dict(zip(BOT_COLUMNS, rows[0], strict=True))

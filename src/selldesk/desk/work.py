@@ -1,0 +1,276 @@
+"""The rows of one batch: what was loaded, what changed, what must be written. Rooms decide on them; nothing else is touched."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from selldesk.book.orders import Order
+from selldesk.bots.rooms import Bot, Room
+from selldesk.desk.commands import Feed
+from selldesk.kernel import ids
+from selldesk.ledger import accounts
+from selldesk.ledger.ledger import Hold, Ledger
+from selldesk.people.person import Person
+from selldesk.store.store import Writer
+from selldesk.trades.rules import Rules
+from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
+
+IDS_PER_BATCH = 100_000
+"""Ids of entries and generations are seq × this + a counter: unique, in commit order, and no sequence is needed."""
+
+Asset = tuple[str, int, str, str]
+"""(seller, game, contextid, assetid)"""
+
+
+class DeskSettings(msgspec.Struct, frozen=True):
+    """What the desk must know to decide."""
+
+    rules: Rules = Rules()
+    fee_basis_points: int = 0
+    batch_max: int = 64
+
+
+@dataclass
+class Wants:
+    """What the commands of a batch need loaded, collected before anything is read."""
+
+    persons: set[int] = field(default_factory=set)
+    custom_ids: set[tuple[int, str]] = field(default_factory=set)
+    orders: set[tuple[int, int]] = field(default_factory=set)
+    balances: set[int] = field(default_factory=set)
+    assets: set[Asset] = field(default_factory=set)
+    trades: set[str] = field(default_factory=set)
+    sellers: set[str] = field(default_factory=set)
+    rooms_and_bots: bool = False
+
+    def purse_of(self, person: int) -> None:
+        self.balances.update((accounts.available(person), accounts.held(person), accounts.escrow(person)))
+
+
+class Work:
+    """One batch's rows. Every command sees the changes of the commands before it."""
+
+    def __init__(self, store: Writer, seq: int, now: int, real_us: int, settings: DeskSettings) -> None:
+        self.store = store
+        self.seq = seq
+        self.now = now
+        self.real_us = real_us
+        self.settings = settings
+        self.feed = Feed(seq)
+
+        self.persons: dict[int, Person] = {}
+        self.taken_custom_ids: set[tuple[int, str]] = set()
+        self.orders: dict[tuple[int, int], Order] = {}
+        self.closed_orders: dict[tuple[int, int, int], Order] = {}
+        self.ledger = Ledger({}, seq * IDS_PER_BATCH)
+        self.holds: dict[str, Hold] = {}
+        self.live_assets: set[Asset] = set()
+        self.trades: dict[str, Trade] = {}
+        self.items: dict[str, list[TradeItem]] = {}
+        self.rooms: list[Room] = []
+        self.bots: dict[int, Bot] = {}
+        self.seller_offers: dict[tuple[int, str], int] = {}
+        self.open_alerts: set[tuple[str, str]] = set()
+
+        self.new_trades: list[Trade] = []
+        self.changed_trades: set[str] = set()
+        self.changed_items: set[str] = set()
+        self.changed_orders: set[tuple[int, int]] = set()
+        self.dropped_orders: set[tuple[int, int]] = set()
+        self.changed_closed: set[tuple[int, int, int]] = set()
+        self.changed_holds: set[str] = set()
+        self.changed_bots: set[int] = set()
+        self.new_assets: list[tuple[Asset, str]] = []
+        self.freed_trades: set[str] = set()
+        self.history: list[HistoryEntry] = []
+        self.evidence: list[tuple[str, int, str, str]] = []
+        self.alerts: list[tuple[str, str, int | None, str | None, str, int]] = []
+        self.sums: dict[tuple[int, int, str], list[int]] = {}
+        self._generations = 0
+        self.wrote_directly = False
+        """Set by commands that write through `store` themselves (they run alone)."""
+
+    # -- loading -------------------------------------------------------------------------------------------------------
+
+    def load(self, wants: Wants) -> None:
+        """A few set-based statements, whatever the size of the batch."""
+        store = self.store
+        if wants.trades:
+            self._load_trades(wants)
+        for row in store.load("load_persons", [(number,) for number in wants.persons]):
+            self.persons[row[0]] = Person(*row)
+        self.taken_custom_ids.update(_pairs(store.load("load_custom_ids", list(wants.custom_ids))))
+        for row in store.load("load_orders", sorted(wants.orders)):
+            order = Order(*row)
+            self.orders[order.buyer, order.item] = order
+        lost = [
+            (trade.buyer, item.item, item.generation)
+            for trade in self.trades.values()
+            for item in self.items[trade.id]
+            if (current := self.orders.get((trade.buyer, item.item))) is None or current.generation != item.generation
+        ]
+        for row in store.load("load_closed_orders", sorted(set(lost))):
+            order = Order(*row)
+            self.closed_orders[order.buyer, order.item, order.generation] = order
+        for account, balance in store.load("load_balances", [(account,) for account in sorted(wants.balances)]):
+            self.ledger.balances[account] = balance
+        self.live_assets.update((row[0], row[1], row[2], row[3]) for row in store.load("load_live_assets", sorted(wants.assets)))
+        if wants.rooms_and_bots:
+            self.load_rooms_and_bots()
+            pairs = [(bot, seller) for seller in sorted(wants.sellers) for bot in self.bots]
+            for bot, seller, count in store.load("load_seller_offers", pairs):
+                self.seller_offers[bot, seller] = count
+
+    def _load_trades(self, wants: Wants) -> None:
+        keys = [(trade_id,) for trade_id in sorted(wants.trades)]
+        for row in self.store.load("load_trades", keys):
+            self.trades[row[0]] = Trade(*row)
+            self.items[row[0]] = []
+        for row in self.store.load("load_trade_items", keys):
+            self.items[row[0]].append(TradeItem(*row))
+        for row in self.store.load("load_holds", keys):
+            self.holds[row[0]] = Hold(*row)
+        self.open_alerts.update((row[0], row[1]) for row in self.store.load("load_open_alerts", keys))
+        for trade in self.trades.values():
+            wants.purse_of(trade.buyer)
+            wants.purse_of(trade.project)
+            wants.balances.update(accounts.MARKET_ACCOUNTS)
+            wants.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
+            wants.rooms_and_bots = True
+
+    def load_rooms_and_bots(self) -> None:
+        self.rooms = [_room(row) for row in self.store.fetch("load_rooms")]
+        self.bots = {row[0]: _bot(row) for row in self.store.fetch("load_bots")}
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def next_generation(self) -> int:
+        self._generations += 1
+        return self.seq * IDS_PER_BATCH + self._generations
+
+    def order_changed(self, order: Order) -> None:
+        self.changed_orders.add((order.buyer, order.item))
+
+    def generation_of(self, trade: Trade, item: TradeItem) -> Order:
+        """The generation that the unit was taken from, current or closed."""
+        current = self.orders.get((trade.buyer, item.item))
+        if current is not None and current.generation == item.generation:
+            self.changed_orders.add((trade.buyer, item.item))
+            return current
+        key = (trade.buyer, item.item, item.generation)
+        self.changed_closed.add(key)
+        return self.closed_orders[key]
+
+    def count(self, trade: Trade, status: str, change: int) -> None:
+        """Moves a trade in or out of the dashboard's sums."""
+        sums = self.sums.setdefault((trade.project, trade.game, status), [0, 0])
+        sums[0] += change
+        sums[1] += change * trade.value
+
+    def note(self, trade: Trade, note: str) -> None:
+        trade.version += 1
+        self.history.append(HistoryEntry(trade.id, trade.version, trade.status, self.now, note))
+        self.feed.trades.append(trade.id)
+
+    def alert(self, kind: str, text: str, bot: int | None, trade_id: str | None) -> None:
+        """Opens an alert, unless one of its kind is open for this trade."""
+        if trade_id is not None:
+            if (kind, trade_id) in self.open_alerts:
+                return
+            self.open_alerts.add((kind, trade_id))
+        self.alerts.append((ids.new_uuid7(self.now), kind, bot, trade_id, text, self.now))
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_unchanged(self) -> bool:
+        return not (
+            self.wrote_directly
+            or self.new_trades
+            or self.changed_trades
+            or self.changed_orders
+            or self.dropped_orders
+            or self.ledger.entries
+            or self.alerts
+            or self.evidence
+        )
+
+    def write(self) -> None:
+        """All changes, a few set-based statements."""
+        store = self.store
+        new = self.new_trades
+        store.write("add_trades", [_new_trade_row(trade) for trade in new])
+        fresh = {trade.id for trade in new}
+        changed = [self.trades[trade_id] for trade_id in sorted(self.changed_trades - fresh)]
+        store.write("change_trades", [_changed_trade_row(trade) for trade in changed])
+        touched = sorted(self.changed_items | fresh)
+        store.write("put_trade_items", [_plain(item) for trade_id in touched for item in self.items[trade_id]])
+        store.write("free_assets", [(trade_id,) for trade_id in sorted(self.freed_trades)])
+        store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in self.new_assets])
+        store.write("put_holds", [_plain(self.holds[trade_id]) for trade_id in sorted(self.changed_holds)])
+        balances = self.ledger.balances
+        store.write("put_balances", [(account, balances[account]) for account in sorted(self.ledger.touched)])
+        store.write("add_entries", [_plain(entry) for entry in self.ledger.entries])
+        store.write("drop_orders", sorted(self.dropped_orders))
+        store.write("put_orders", [_plain(self.orders[key]) for key in sorted(self.changed_orders)])
+        store.write("put_closed_orders", [_plain(self.closed_orders[key]) for key in sorted(self.changed_closed)])
+        store.write("add_history", [_plain(entry) for entry in self.history])
+        store.write("add_evidence", self.evidence)
+        sums = [(*key, trades, value) for key, (trades, value) in sorted(self.sums.items()) if trades or value]
+        store.write("add_to_sums", [row for row in sums if row[3] > 0])
+        store.write("take_from_sums", [(*row[:3], -row[3], -row[4]) for row in sums if row[3] < 0])
+        loads = [self.bots[number] for number in sorted(self.changed_bots)]
+        store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
+        store.write("add_alerts", self.alerts)
+        self._fill_feed()
+
+    def _fill_feed(self) -> None:
+        feed = self.feed
+        for buyer, item in sorted(self.dropped_orders - self.changed_orders):
+            feed.orders.append((item, buyer, 0, 0))
+        for key in sorted(self.changed_orders):
+            order = self.orders[key]
+            feed.orders.append((order.item, order.buyer, order.price, order.remaining))
+        for account in sorted(self.ledger.touched):
+            if accounts.is_available(account):
+                feed.funds.append((account // 4, self.ledger.balances[account]))
+        feed.bots = sorted({*feed.bots, *(trade.bot for trade in self.new_trades)})
+
+
+def _pairs(rows: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    return {(row[0], row[1]) for row in rows}
+
+
+def _plain(row: msgspec.Struct) -> tuple[object, ...]:
+    return msgspec.structs.astuple(row)
+
+
+def _json_list(text: str | None) -> list[int] | None:
+    return None if text is None else list(json.loads(text))
+
+
+def _room(row: tuple[object, ...]) -> Room:
+    values = list(row)
+    values[5], values[6] = _json_list(values[5]), _json_list(values[6])  # type: ignore[arg-type]
+    return Room(*values)  # type: ignore[arg-type]
+
+
+def _bot(row: tuple[object, ...]) -> Bot:
+    values = list(row)
+    values[4] = _json_list(values[4])  # type: ignore[arg-type]
+    return Bot(*values)  # type: ignore[arg-type]
+
+
+def _new_trade_row(trade: Trade) -> tuple[object, ...]:
+    return (
+        trade.id, trade.project, trade.buyer, trade.custom_id, trade.custom_id.casefold(), trade.game, trade.value, trade.fee,
+        trade.items_count, trade.room, trade.seller, trade.tradelink, trade.message, trade.created_at, trade.bot, trade.status,
+        trade.updated_at, trade.version, trade.stage, trade.due_at,
+    )  # fmt: skip
+
+
+def _changed_trade_row(trade: Trade) -> tuple[object, ...]:
+    whole = _plain(trade)
+    return (whole[0], *whole[13:])

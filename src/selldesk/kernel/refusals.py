@@ -1,0 +1,76 @@
+"""Every refusal that a client can read, declared once: HTTP status, stable code, text (readings R1, contract).
+
+Raise one anywhere (`raise ITEM_NOT_ORDERED(name=…)`) and the edge gives the right answer. A refusal is an expected answer,
+not a fault: it is counted, never logged as an error.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Refusal(Exception):
+    """An answer that says no. `details` is a list of `{path, message}` for a bad body."""
+
+    def __init__(self, status: int, code: str, text: str, details: list[dict[str, str]] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        self.text = text
+        self.details = details
+
+
+class Kind(NamedTuple):
+    """One declared refusal. `text` may hold `{fields}` that the caller fills in."""
+
+    status: int
+    code: str
+    text: str
+
+    def __call__(self, *, details: list[dict[str, str]] | None = None, **fields: Any) -> Refusal:
+        return Refusal(self.status, self.code, self.text.format(**fields) if fields else self.text, details)
+
+
+# The envelope's own (R1).
+INVALID_BODY = Kind(400, "invalid_body", "Invalid request body")
+INVALID_QUERY = Kind(400, "invalid_query", "Invalid query parameter: {name}")
+INVALID_API_KEY = Kind(401, "invalid_api_key", "Invalid API key")
+FORBIDDEN = Kind(403, "forbidden", "Forbidden")
+NOT_FOUND = Kind(404, "not_found", "Not found")
+METHOD_NOT_ALLOWED = Kind(405, "method_not_allowed", "Method not allowed")
+BODY_TOO_LARGE = Kind(413, "body_too_large", "Request body too large")
+TOO_MANY_REQUESTS = Kind(429, "too_many_requests", "Too many requests")
+INTERNAL_ERROR = Kind(500, "internal_error", "Internal error")
+UNAVAILABLE = Kind(503, "unavailable", "Service unavailable")
+
+# Selling (the document's "Create Trade Errors", in the order in which they are checked, R3).
+CUSTOM_ID_EXISTS = Kind(409, "custom_id_exists", "A trade with this custom_id already exists")
+GAME_NOT_SUPPORTED = Kind(400, "game_not_supported", "Game not supported")
+BUYER_MISMATCH = Kind(400, "buyer_mismatch", "Buyer mismatch")
+NO_BUY_ORDER = Kind(400, "no_buy_order", "No buy order found for item: {name}")
+PRICE_EXCEEDS_ORDER = Kind(400, "price_exceeds_order", "Item {name} price exceeds buy order price")
+VALUE_NOT_POSITIVE = Kind(400, "value_not_positive", "Trade value must be positive")
+INSUFFICIENT_BALANCE = Kind(400, "insufficient_balance", "Insufficient balance")
+ASSET_IN_TRADE = Kind(400, "asset_in_trade", "Item {name} is already in an active trade")
+NO_ROOM = Kind(400, "no_purchase_room", "No suitable purchase room found")
+NO_BOT = Kind(400, "no_bot", "No suitable bot found")
+TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
+
+# People, keys, money (contract C1 and C4).
+KEY_NAME_TAKEN = Kind(409, "api_key_name_taken", "An API key with this name already exists")
+KEY_NOT_FOUND = Kind(404, "api_key_not_found", "API key not found")
+LAST_KEY = Kind(409, "last_api_key", "Only an operator may delete the last API key")
+LOGIN_TAKEN = Kind(409, "login_taken", "A user with this login already exists")
+STEAMID_TAKEN = Kind(409, "steamid64_taken", "This steamid64 is already in use")
+USER_NOT_FOUND = Kind(404, "user_not_found", "User not found")
+NO_WALLET = Kind(400, "no_wallet", "This user has no wallet: only projects and buyers have one")
+REFERENCE_REUSED = Kind(409, "reference_reused", "This reference was already used with another amount")
+BALANCE_TOO_LARGE = Kind(400, "balance_too_large", "The balance would exceed 2^53-1")
+
+# Rooms, bots, catalog, trades in an operator's hands (contract C4).
+ROOM_NOT_FOUND = Kind(404, "room_not_found", "Room not found")
+ROOM_NAME_TAKEN = Kind(409, "room_name_taken", "A room with this name already exists")
+BOT_NOT_FOUND = Kind(404, "bot_not_found", "Bot not found")
+BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
+WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")
+ALERT_NOT_FOUND = Kind(404, "alert_not_found", "Alert not found")
+
+DECLARED: dict[str, Kind] = {kind.code: kind for kind in list(globals().values()) if isinstance(kind, Kind)}

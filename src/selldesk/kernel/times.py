@@ -1,0 +1,31 @@
+"""Times are integer microseconds since the epoch, UTC; on the wire `2026-03-13T10:00:00Z` (R1)."""
+
+from datetime import UTC, datetime, timedelta
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+DAY_US = 86_400 * SECOND_US
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def wire_time(at_us: int) -> str:
+    """Microseconds → the wire's text, whole seconds."""
+    return (_EPOCH + timedelta(seconds=at_us // SECOND_US)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def wire_time_or_none(at_us: int | None) -> str | None:
+    return None if at_us is None else wire_time(at_us)
+
+
+def parse_time(text: str) -> int:
+    """ISO 8601 → microseconds. A date alone is its midnight; without a zone it is UTC. Raises ValueError.
+
+    A `+` that nobody escaped arrives from a query as a blank: `10:00:00 02:00` is read as `10:00:00+02:00`.
+    """
+    if "T" in text and " " in text:
+        text = text.replace(" ", "+")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,1 @@
+"""Double entry: accounts, transfers that sum to zero, holds (freeze → capture | release). Pure."""

@@ -1,0 +1,1 @@
+"""Accounts of people and programs, their roles and keys."""

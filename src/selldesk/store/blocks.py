@@ -1,0 +1,47 @@
+"""Named SQL blocks: `-- name: x`, optionally `-- rows: column type, …` for a block over a set of rows, then one statement."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Block:
+    name: str
+    sql: str
+    columns: tuple[tuple[str, str], ...]
+    """Name and type of each column of the row set; empty if the block takes named parameters only."""
+
+
+def parse(text: str) -> dict[str, Block]:
+    """The blocks of one file. Raises ValueError on a name that stands twice."""
+    blocks: dict[str, Block] = {}
+    for part in text.split("-- name: ")[1:]:
+        name, _, rest = part.partition("\n")
+        columns: tuple[tuple[str, str], ...] = ()
+        if rest.startswith("-- rows: "):
+            row_line, _, rest = rest.partition("\n")
+            pairs = (column.split() for column in row_line.removeprefix("-- rows: ").split(","))
+            columns = tuple((column, kind) for column, kind in pairs)
+        if name in blocks:
+            raise ValueError(f"SQL block {name} stands twice")
+        blocks[name] = Block(name.strip(), rest.strip(), columns)
+    return blocks
+
+
+@cache
+def all_blocks() -> dict[str, Block]:
+    """Every block of queries/, by name."""
+    found: dict[str, Block] = {}
+    for file in sorted(resources.files("selldesk.store").joinpath("queries").iterdir(), key=lambda file: file.name):
+        for name, block in parse(file.read_text()).items():
+            if name in found:
+                raise ValueError(f"SQL block {name} stands in two files")
+            found[name] = block
+    return found
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """(number, name, SQL) of every file of schema/, in order."""
+    files = sorted(resources.files("selldesk.store").joinpath("schema").iterdir(), key=lambda file: file.name)
+    return [(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files if file.name.endswith(".sql")]

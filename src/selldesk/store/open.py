@@ -1,0 +1,22 @@
+"""From a database URL to a store."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from selldesk.store.sqlite import SqliteStore
+from selldesk.store.store import Store
+
+
+class BadDatabaseUrl(ValueError):
+    """The URL names no engine that selldesk knows, or no place."""
+
+
+def open_store(url: str) -> Store:
+    """`sqlite:///relative/or//absolute/path`. Raises BadDatabaseUrl with one clear line."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = unquote(parts.path)
+        if parts.netloc or len(path) < 2:
+            raise BadDatabaseUrl(f"{url!r} is no SQLite URL: write sqlite:///path/to/market.db")
+        return SqliteStore(Path(path[1:]))
+    raise BadDatabaseUrl(f"{url!r} is no database URL that selldesk knows: write sqlite:///path/to/market.db")

@@ -1,0 +1,129 @@
+-- People, keys, money references, rooms, bots, catalog: commands that run alone in their transaction.
+
+-- name: last_person
+SELECT coalesce(max(number), 0) FROM person
+
+-- name: add_person
+INSERT INTO person (number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at)
+VALUES (:number, :id, :login, :first_name, :last_name, :avatar, :steamid64, :roles, 0, 0, :created_at)
+
+-- name: change_person
+UPDATE person SET first_name = :first_name, last_name = :last_name, avatar = :avatar, steamid64 = :steamid64, roles = :roles,
+       disabled = :disabled, frozen = :frozen WHERE number = :number
+
+-- name: person_by_login
+SELECT number FROM person WHERE login = :login
+
+-- name: person_by_steamid64
+SELECT number FROM person WHERE steamid64 = :steamid64
+
+-- name: person_by_id
+SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person WHERE id = :id
+
+-- name: person_by_number
+SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at
+FROM person WHERE number = :number
+
+-- name: keys_of
+SELECT name, created_at, last_used_at FROM api_key WHERE person = :person ORDER BY created_at, name
+
+-- name: key_by_name
+SELECT hash FROM api_key WHERE person = :person AND name = :name
+
+-- name: add_key
+INSERT INTO api_key (hash, person, name, created_at) VALUES (:hash, :person, :name, :created_at)
+
+-- name: drop_key
+DELETE FROM api_key WHERE person = :person AND name = :name
+
+-- name: person_by_key
+SELECT p.number, p.roles, p.disabled, k.name FROM api_key k JOIN person p ON p.number = k.person WHERE k.hash = :hash
+
+-- name: touch_keys
+-- rows: hash text, last_used_at bigint
+UPDATE api_key SET last_used_at = k.last_used_at FROM {rows} WHERE api_key.hash = k.hash
+
+-- name: money_reference
+SELECT amount, entry, balance_after, at FROM money_reference
+WHERE person = :person AND direction = :direction AND reference = :reference
+
+-- name: add_money_reference
+INSERT INTO money_reference (person, direction, reference, amount, entry, balance_after, at)
+VALUES (:person, :direction, :reference, :amount, :entry, :balance_after, :at)
+
+-- name: last_room
+SELECT coalesce(max(id), 0) FROM room
+
+-- name: put_room
+INSERT INTO room (id, name, game, min_value, max_value, buyers, bots, priority, enabled)
+VALUES (:id, :name, :game, :min_value, :max_value, :buyers, :bots, :priority, :enabled)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, game = excluded.game, min_value = excluded.min_value,
+       max_value = excluded.max_value, buyers = excluded.buyers, bots = excluded.bots, priority = excluded.priority,
+       enabled = excluded.enabled
+
+-- name: room_by_name
+SELECT id FROM room WHERE name = :name
+
+-- name: drop_room
+DELETE FROM room WHERE id = :id
+
+-- name: last_bot
+SELECT coalesce(max(number), 0) FROM bot
+
+-- name: bot_by_identity
+SELECT number FROM bot WHERE steamid64 = :steamid64 OR account_name = :account_name
+
+-- name: add_bot
+INSERT INTO bot (number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
+                 live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at)
+VALUES (:number, :steamid64, :account_name, :profile_name, :avatar, :games, 1, 'needs_login', NULL, :created_at, 0,
+        :live_offers_max, :seller_offers_max, 0, :items_max, :secrets, :tokens, :created_at)
+
+-- name: change_bot
+UPDATE bot SET profile_name = :profile_name, avatar = :avatar, games = :games, enabled = :enabled, live_offers_max = :live_offers_max,
+       seller_offers_max = :seller_offers_max, items_max = :items_max WHERE number = :number
+
+-- name: change_bot_state
+UPDATE bot SET state = :state, state_reason = :state_reason, state_since = :state_since WHERE number = :number
+
+-- name: change_bot_tokens
+UPDATE bot SET tokens = :tokens WHERE number = :number
+
+-- name: bot_record
+SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
+       live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot WHERE number = :number
+
+-- name: beat
+INSERT INTO bot_heartbeat (bot, last_good_real_us) VALUES (:bot, :real_us)
+ON CONFLICT (bot) DO UPDATE SET last_good_real_us = excluded.last_good_real_us
+
+-- name: last_item
+SELECT coalesce(max(number), 0) FROM item
+
+-- name: load_items
+-- rows: game bigint, name text
+SELECT i.number, i.game, i.name, i.price FROM {rows} JOIN item i ON i.game = k.game AND i.name = k.name
+
+-- name: put_items
+-- rows: number bigint, game bigint, name text, price bigint
+INSERT INTO item (number, game, name, price) SELECT k.number, k.game, k.name, k.price FROM {rows} WHERE true
+ON CONFLICT (game, name) DO UPDATE SET price = excluded.price
+
+-- name: orders_of_game
+SELECT buyer, item, game, price, amount, remaining, reserved, sold, generation, updated_at
+FROM buy_order WHERE buyer = :buyer AND game = :game ORDER BY item
+
+-- name: alert_by_id
+SELECT id, closed_at FROM alert WHERE id = :id
+
+-- name: close_alert
+UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason WHERE id = :id
+
+-- name: add_log
+INSERT INTO operator_log (id, at, operator, action, target, body) VALUES (:id, :at, :operator, :action, :target, :body)
+
+-- name: get_mark
+SELECT value FROM mark WHERE name = :name
+
+-- name: set_mark
+INSERT INTO mark (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value

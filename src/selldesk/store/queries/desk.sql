@@ -1,0 +1,169 @@
+-- What the desk loads and writes in one batch. {rows} is the typed row set of the caller, named k.
+
+-- name: take_seq
+UPDATE market SET seq = seq + 1 WHERE one = 1 RETURNING seq
+
+-- name: add_feed
+INSERT INTO feed (seq, body) VALUES (:seq, :body)
+
+-- name: prune_feed
+DELETE FROM feed WHERE seq < :before
+
+-- name: load_persons
+-- rows: number bigint
+SELECT p.number, p.id, p.login, p.steamid64, p.roles, p.disabled, p.frozen FROM {rows} JOIN person p ON p.number = k.number
+
+-- name: load_custom_ids
+-- rows: project bigint, custom_id text
+SELECT t.project, t.custom_id FROM {rows} JOIN trade t ON t.project = k.project AND t.custom_id = k.custom_id
+
+-- name: load_orders
+-- rows: buyer bigint, item bigint
+SELECT o.buyer, o.item, o.game, o.price, o.amount, o.remaining, o.reserved, o.sold, o.generation, o.updated_at
+FROM {rows} JOIN buy_order o ON o.buyer = k.buyer AND o.item = k.item
+
+-- name: load_closed_orders
+-- rows: buyer bigint, item bigint, generation bigint
+SELECT o.buyer, o.item, o.game, o.price, o.amount, o.remaining, o.reserved, o.sold, o.generation, o.updated_at
+FROM {rows} JOIN closed_order o ON o.buyer = k.buyer AND o.item = k.item AND o.generation = k.generation
+
+-- name: load_balances
+-- rows: id bigint
+SELECT a.id, a.balance FROM {rows} JOIN ledger_account a ON a.id = k.id
+
+-- name: load_holds
+-- rows: trade_id text
+SELECT h.trade_id, h.buyer, h.amount, h.captured, h.released, h.opened_at, h.closed_at
+FROM {rows} JOIN hold h ON h.trade_id = k.trade_id
+
+-- name: load_live_assets
+-- rows: seller text, game bigint, contextid text, assetid text
+SELECT a.seller, a.game, a.contextid, a.assetid
+FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.contextid = k.contextid AND a.assetid = k.assetid
+
+-- name: load_seller_offers
+-- rows: bot bigint, seller text
+SELECT t.bot, t.seller, count(*) FROM {rows}
+JOIN trade t ON t.bot = k.bot AND t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, t.seller
+
+-- name: load_rooms
+SELECT id, name, game, min_value, max_value, buyers, bots, priority, enabled FROM room ORDER BY id
+
+-- name: load_bots
+SELECT b.number, b.steamid64, b.profile_name, b.avatar, b.games, b.enabled, b.state, b.live_offers, b.live_offers_max,
+       b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0)
+FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
+
+-- name: load_trades
+-- rows: id text
+SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
+       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
+       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+FROM {rows} JOIN trade t ON t.id = k.id
+
+-- name: load_trade_items
+-- rows: trade_id text
+SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,
+       i.new_contextid
+FROM {rows} JOIN trade_item i ON i.trade_id = k.trade_id ORDER BY i.trade_id, i.position
+
+-- name: load_open_alerts
+-- rows: trade_id text
+SELECT a.kind, a.trade_id FROM {rows} JOIN alert a ON a.trade_id = k.trade_id AND a.closed_at IS NULL
+
+-- name: add_trades
+-- rows: id text, project bigint, buyer bigint, custom_id text, custom_fold text, game bigint, value bigint, fee bigint, items_count bigint, room bigint, seller text, tradelink text, message text, created_at bigint, bot bigint, status text, updated_at bigint, version bigint, stage text, due_at bigint
+INSERT INTO trade (id, project, buyer, custom_id, custom_fold, game, value, fee, items_count, room, seller, tradelink, message,
+                   created_at, bot, status, updated_at, version, stage, due_at, attempts, misses, protected)
+SELECT k.id, k.project, k.buyer, k.custom_id, k.custom_fold, k.game, k.value, k.fee, k.items_count, k.room, k.seller, k.tradelink,
+       k.message, k.created_at, k.bot, k.status, k.updated_at, k.version, k.stage, k.due_at, 0, 0, 0
+FROM {rows}
+
+-- name: change_trades
+-- rows: id text, bot bigint, status text, updated_at bigint, version bigint, error text, offer_id text, offer_state bigint, steam_trade_id text, steam_status bigint, settlement bigint, expires_at bigint, stage text, due_at bigint, attempts bigint, send_started_at bigint, misses bigint, first_miss_at bigint, doubt_at bigint, cancel_by text, exchanged_at bigint, protected bigint, settle_at bigint
+UPDATE trade SET bot = k.bot, status = k.status, updated_at = k.updated_at, version = k.version, error = k.error, offer_id = k.offer_id,
+       offer_state = k.offer_state, steam_trade_id = k.steam_trade_id, steam_status = k.steam_status, settlement = k.settlement,
+       expires_at = k.expires_at, stage = k.stage, due_at = k.due_at, attempts = k.attempts, send_started_at = k.send_started_at,
+       misses = k.misses, first_miss_at = k.first_miss_at, doubt_at = k.doubt_at, cancel_by = k.cancel_by,
+       exchanged_at = k.exchanged_at, protected = k.protected, settle_at = k.settle_at
+FROM {rows} WHERE trade.id = k.id
+
+-- name: put_trade_items
+-- rows: trade_id text, position bigint, item bigint, contextid text, assetid text, price bigint, generation bigint, classid text, instanceid text, new_assetid text, new_contextid text
+INSERT INTO trade_item (trade_id, position, item, contextid, assetid, price, generation, classid, instanceid, new_assetid, new_contextid)
+SELECT k.trade_id, k.position, k.item, k.contextid, k.assetid, k.price, k.generation, k.classid, k.instanceid, k.new_assetid,
+       k.new_contextid
+FROM {rows} WHERE true
+ON CONFLICT (trade_id, position) DO UPDATE SET classid = excluded.classid, instanceid = excluded.instanceid,
+       new_assetid = excluded.new_assetid, new_contextid = excluded.new_contextid
+
+-- name: add_live_assets
+-- rows: seller text, game bigint, contextid text, assetid text, trade_id text
+INSERT INTO live_asset (seller, game, contextid, assetid, trade_id)
+SELECT k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows}
+
+-- name: free_assets
+-- rows: trade_id text
+DELETE FROM live_asset WHERE trade_id IN (SELECT k.trade_id FROM {rows})
+
+-- name: put_holds
+-- rows: trade_id text, buyer bigint, amount bigint, captured bigint, released bigint, opened_at bigint, closed_at bigint
+INSERT INTO hold (trade_id, buyer, amount, captured, released, opened_at, closed_at)
+SELECT k.trade_id, k.buyer, k.amount, k.captured, k.released, k.opened_at, k.closed_at FROM {rows} WHERE true
+ON CONFLICT (trade_id) DO UPDATE SET captured = excluded.captured, released = excluded.released, closed_at = excluded.closed_at
+
+-- name: put_balances
+-- rows: id bigint, balance bigint
+INSERT INTO ledger_account (id, balance) SELECT k.id, k.balance FROM {rows} WHERE true
+ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
+
+-- name: add_entries
+-- rows: id bigint, transfer bigint, account bigint, amount bigint, balance_after bigint, kind text, trade_id text, reference text, at bigint
+INSERT INTO ledger_entry (id, transfer, account, amount, balance_after, kind, trade_id, reference, at)
+SELECT k.id, k.transfer, k.account, k.amount, k.balance_after, k.kind, k.trade_id, k.reference, k.at FROM {rows}
+
+-- name: put_orders
+-- rows: buyer bigint, item bigint, game bigint, price bigint, amount bigint, remaining bigint, reserved bigint, sold bigint, generation bigint, updated_at bigint
+INSERT INTO buy_order (buyer, item, game, price, amount, remaining, reserved, sold, generation, updated_at)
+SELECT k.buyer, k.item, k.game, k.price, k.amount, k.remaining, k.reserved, k.sold, k.generation, k.updated_at FROM {rows} WHERE true
+ON CONFLICT (buyer, item) DO UPDATE SET price = excluded.price, amount = excluded.amount, remaining = excluded.remaining,
+       reserved = excluded.reserved, sold = excluded.sold, generation = excluded.generation, updated_at = excluded.updated_at
+
+-- name: put_closed_orders
+-- rows: buyer bigint, item bigint, game bigint, price bigint, amount bigint, remaining bigint, reserved bigint, sold bigint, generation bigint, updated_at bigint
+INSERT INTO closed_order (buyer, item, game, price, amount, remaining, reserved, sold, generation, updated_at)
+SELECT k.buyer, k.item, k.game, k.price, k.amount, k.remaining, k.reserved, k.sold, k.generation, k.updated_at FROM {rows} WHERE true
+ON CONFLICT (buyer, item, generation) DO UPDATE SET remaining = excluded.remaining, reserved = excluded.reserved, sold = excluded.sold
+
+-- name: drop_orders
+-- rows: buyer bigint, item bigint
+DELETE FROM buy_order WHERE (buyer, item) IN (SELECT k.buyer, k.item FROM {rows})
+
+-- name: add_history
+-- rows: trade_id text, version bigint, status text, at bigint, note text
+INSERT INTO trade_history (trade_id, version, status, at, note)
+SELECT k.trade_id, k.version, k.status, k.at, k.note FROM {rows}
+
+-- name: add_evidence
+-- rows: trade_id text, at bigint, kind text, body text
+INSERT INTO steam_evidence (trade_id, at, kind, body) SELECT k.trade_id, k.at, k.kind, k.body FROM {rows}
+
+-- name: add_to_sums
+-- rows: project bigint, game bigint, status text, trades bigint, value bigint
+INSERT INTO trade_sum (project, game, status, trades, value)
+SELECT k.project, k.game, k.status, k.trades, k.value FROM {rows} WHERE true
+ON CONFLICT (project, game, status) DO UPDATE SET trades = trade_sum.trades + excluded.trades, value = trade_sum.value + excluded.value
+
+-- name: take_from_sums
+-- rows: project bigint, game bigint, status text, trades bigint, value bigint
+UPDATE trade_sum SET trades = trade_sum.trades - k.trades, value = trade_sum.value - k.value
+FROM {rows} WHERE trade_sum.project = k.project AND trade_sum.game = k.game AND trade_sum.status = k.status
+
+-- name: put_bot_loads
+-- rows: number bigint, live_offers bigint, items_held bigint
+UPDATE bot SET live_offers = k.live_offers, items_held = k.items_held FROM {rows} WHERE bot.number = k.number
+
+-- name: add_alerts
+-- rows: id text, kind text, bot bigint, trade_id text, text text, since bigint
+INSERT INTO alert (id, kind, bot, trade_id, text, since) SELECT k.id, k.kind, k.bot, k.trade_id, k.text, k.since FROM {rows}

@@ -1,0 +1,195 @@
+"""SQLite: the embedded default. WAL, synchronous=FULL, one writer at a time, readers never wait."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selldesk.store.blocks import Block, all_blocks, migrations
+from selldesk.store.store import CommitUnknown, Reader, Row, StoreUnavailable, Writer
+
+_CHUNKS = (64, 16, 4, 1)
+"""Row sets are sent in chunks of these sizes, so that few statement texts exist and stay prepared."""
+
+
+def render(block: Block, count: int) -> str:
+    """The block for `count` rows: {rows} becomes a VALUES list whose columns carry their names."""
+    names = ", ".join(f"column{place} AS {name}" for place, (name, _) in enumerate(block.columns, start=1))
+    one_row = "(" + ", ".join("?" * len(block.columns)) + ")"
+    values = ", ".join([one_row] * count)
+    return block.sql.replace("{rows}", f"(SELECT {names} FROM (VALUES {values})) AS k")
+
+
+class _Connection:
+    """One SQLite connection; reader and writer in one, since only the writer's caller begins transactions."""
+
+    def __init__(self, path: Path, busy_seconds: float, read_only: bool) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._read_only = read_only
+        self._rendered: dict[tuple[str, int], str] = {}
+        self._data_version = -1
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+        if self._read_only:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def fetch(self, block: str, **parameters: Any) -> list[Row]:
+        return self._connection.execute(all_blocks()[block].sql, parameters).fetchall()
+
+    def load(self, block: str, rows: Sequence[Row]) -> list[Row]:
+        answer: list[Row] = []
+        for statement, values in self._chunked(block, rows):
+            answer.extend(self._connection.execute(statement, values))
+        return answer
+
+    def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
+        yield from self._connection.execute(all_blocks()[block].sql, parameters)
+
+    def query(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        return self._connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def changed(self) -> bool:
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        before, self._data_version = self._data_version, version
+        return version != before
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(str(error)) from error
+
+    def commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise CommitUnknown(str(error)) from error
+
+    def rollback(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._connection.close()
+            self._connection = self._connect()
+
+    def write(self, block: str, rows: Sequence[Row]) -> None:
+        for statement, values in self._chunked(block, rows):
+            self._connection.execute(statement, values)
+
+    def execute(self, block: str, **parameters: Any) -> list[Row]:
+        return self._connection.execute(all_blocks()[block].sql, parameters).fetchall()
+
+    def _chunked(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
+        position, total = 0, len(rows)
+        for size in _CHUNKS:
+            while total - position >= size:
+                key = (name, size)
+                statement = self._rendered.get(key)
+                if statement is None:
+                    statement = self._rendered[key] = render(all_blocks()[name], size)
+                yield statement, [value for row in rows[position : position + size] for value in row]
+                position += size
+
+
+class SqliteStore:
+    """A store in one file (and SQLite's two helpers beside it)."""
+
+    def __init__(self, path: Path, busy_seconds: float = 5.0) -> None:
+        self.path = path
+        self._busy_seconds = busy_seconds
+
+    def writer(self) -> Writer:
+        return _Connection(self.path, self._busy_seconds, read_only=False)
+
+    def reader(self) -> Reader:
+        return _Connection(self.path, self._busy_seconds, read_only=True)
+
+    def pending_migrations(self) -> list[str]:
+        if not self.path.exists():
+            return [name for _, name, _ in migrations()]
+        done = self._applied()
+        return [name for number, name, _ in migrations() if number not in done]
+
+    def migrate(self) -> list[str]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        applied = []
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+            done = {row[0] for row in connection.execute("SELECT number FROM migration")}
+            for number, name, sql in migrations():
+                if number in done:
+                    continue
+                # Statement by statement: executescript would commit the transaction first.
+                for statement in statements(sql):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO migration (number, name) VALUES (?, ?)", (number, name))
+                applied.append(name)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+        return applied
+
+    def is_empty(self) -> bool:
+        return not self.path.exists() or self.path.stat().st_size == 0 or not self._tables()
+
+    def destroy(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _tables(self) -> set[str]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        finally:
+            connection.close()
+
+    def _applied(self) -> set[int]:
+        if "migration" not in self._tables():
+            return set()
+        connection = sqlite3.connect(self.path)
+        try:
+            return {row[0] for row in connection.execute("SELECT number FROM migration")}
+        finally:
+            connection.close()
+
+
+def statements(sql: str) -> Iterator[str]:
+    """Splits a migration at the semicolons that end a statement."""
+    buffer = ""
+    for line in sql.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            yield buffer
+            buffer = ""
+    if buffer.strip() and not all(line.startswith("--") or not line.strip() for line in buffer.splitlines()):
+        raise ValueError(f"a migration ends within a statement: {buffer.strip()[:80]}")

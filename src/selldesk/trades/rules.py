@@ -1,0 +1,33 @@
+"""The times that govern a sale. All are settings; the defaults are the contract's."""
+
+import msgspec
+
+from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Durations in microseconds."""
+
+    offer_out_within_us: int = 15 * MINUTE_US
+    """From create to an offer that is out; later it is `declined` (R5)."""
+    offer_open_for_us: int = 15 * MINUTE_US
+    """From Steam's time_created until we cancel the offer (R5)."""
+    settlement_margin_us: int = 15 * MINUTE_US
+    """No payment before settlement + this (R5)."""
+    dateless_protection_us: int = 8 * DAY_US
+    """A CS2 exchange without a settlement date waits this long (R5)."""
+    second_reading_after_us: int = 5 * SECOND_US
+    """Between two readings that miss an item (R4)."""
+    reconcile_polls_min: int = 2
+    reconcile_spread_us: int = 60 * SECOND_US
+    """The polls that miss an offer must span this much time …"""
+    reconcile_last_after_us: int = 5 * MINUTE_US
+    """… and the last of them must begin this long after the send (protocol §9 no. 1)."""
+    retry_first_us: int = 1 * SECOND_US
+    retry_max_us: int = 60 * SECOND_US
+    alert_after_us: int = 10 * MINUTE_US
+    """Accepted, but Steam shows no trade for so long: someone should look (protocol §9 no. 9)."""
+
+    def retry_after_us(self, attempts: int) -> int:
+        """Exponential back-off: 1, 2, 4 … seconds, bounded."""
+        return min(self.retry_max_us, self.retry_first_us << min(attempts, 20))

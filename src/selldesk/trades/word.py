@@ -1,0 +1,380 @@
+"""Steam's word → what becomes of a sale (readings R5, protocol §5 and §9). Pure.
+
+Each function changes the bot's side of the given trade (stage, due time, Steam's numbers) and answers `Effects`: the status
+moves, notes and alerts that the desk carries out. Status and money are moved by the desk alone.
+"""
+
+from dataclasses import dataclass, field
+
+from selldesk.kernel.times import MINUTE_US
+from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
+from selldesk.trades.rules import Rules
+from selldesk.trades.status import OFFER_STATES, Stage, Status
+from selldesk.trades.trade import Trade, TradeItem
+
+CS2 = 730
+MISSING_ITEMS = 13
+
+ACTIVE, ACCEPTED, COUNTERED, EXPIRED, CANCELED, DECLINED, INVALID_ITEMS, UNCONFIRMED, CANCELED_2FA, IN_ESCROW, REVERTED = range(2, 13)
+
+COMMITTED, COMPLETE = 2, 3
+TROUBLE = range(4, 10)
+"""Failed and the support rollbacks: money must not settle, a human must look (protocol §4)."""
+TRADE_IN_ESCROW, ESCROW_ROLLBACK, PROTECTION_ROLLBACK = 10, 11, 12
+
+
+@dataclass(frozen=True)
+class Move:
+    """A step of the sale. Without a status it is a note in the history."""
+
+    note: str
+    status: Status | None = None
+    error: str | None = None
+
+
+@dataclass
+class Effects:
+    moves: list[Move] = field(default_factory=list)
+    alerts: list[tuple[str, str]] = field(default_factory=list)
+    """(kind, text); one of a kind stays open per trade."""
+
+
+def end(status: Status, error: str) -> Effects:
+    return Effects([Move(error, status, error)])
+
+
+ENDINGS: dict[int, tuple[Status, str]] = {
+    COUNTERED: (Status.CANCELLED, "The seller countered the offer"),
+    EXPIRED: (Status.CANCELLED, "The offer expired on Steam"),
+    DECLINED: (Status.CANCELLED, "The seller declined the offer"),
+    INVALID_ITEMS: (Status.CANCELLED, "Items of the offer are no longer available"),
+    CANCELED_2FA: (Status.CANCELLED, "The trade was cancelled at the mobile confirmation"),
+}
+"""Offer states that end a sale by themselves; 6 depends on who wanted it."""
+
+CANCELED_BY: dict[str | None, tuple[Status, str]] = {
+    "deadline": (Status.CANCELLED, "The seller did not accept the offer in time"),
+    "operator": (Status.DECLINED, "The trade was withdrawn by an operator"),
+    None: (Status.DECLINED, "The offer was withdrawn on the bot's side"),
+}
+
+
+# -- before the offer --------------------------------------------------------------------------------------------------
+
+
+def read_proof(trade: Trade, proof: Proof, text: str, began_at: int, now: int, rules: Rules) -> Effects:
+    """A reading of the seller's inventory that began at `began_at`. Only a trade that waits for one listens (R4)."""
+    if trade.state is not Status.PROCESSING or trade.work is not Stage.VERIFY:
+        return Effects()
+    if proof in (Proof.OTHER_NAME, Proof.TRADE_HOLD):
+        return end(Status.CANCELLED, text)
+    if proof is Proof.AS_NAMED:
+        trade.stage, trade.due_at, trade.attempts = Stage.SEND, now, 0
+    elif proof is Proof.NO_WORD:
+        _retry(trade, now, rules)
+    elif trade.doubt_at is None:
+        trade.doubt_at, trade.due_at = began_at, began_at + rules.second_reading_after_us
+    elif began_at >= trade.doubt_at + rules.second_reading_after_us:
+        return end(Status.CANCELLED, text)
+    else:
+        trade.due_at = trade.doubt_at + rules.second_reading_after_us
+    return Effects()
+
+
+def too_late_to_offer(trade: Trade, now: int, rules: Rules) -> bool:
+    """No offer is out, none can be on its way, and the time for it has passed or an operator withdrew the trade."""
+    if trade.state is not Status.PROCESSING or trade.work not in (Stage.VERIFY, Stage.SEND) or trade.offer_id is not None:
+        return False
+    return trade.cancel_by is not None or now >= trade.created_at + rules.offer_out_within_us
+
+
+def give_up(trade: Trade) -> Effects:
+    """The end of a trade for which `too_late_to_offer` holds: no send was attempted, or each is known to have made no offer."""
+    if trade.cancel_by == "operator":
+        return end(*CANCELED_BY["operator"])
+    return end(Status.DECLINED, "No offer could be sent in time")
+
+
+def intend_to_send(trade: Trade, now: int, rules: Rules) -> bool:
+    """Puts the intent on record; False if this trade may not be sent (now)."""
+    ready = trade.state is Status.PROCESSING and trade.work is Stage.SEND and trade.offer_id is None
+    if not ready or too_late_to_offer(trade, now, rules):
+        return False
+    trade.stage, trade.send_started_at, trade.misses, trade.first_miss_at = Stage.SENDING, now, 0, None
+    return True
+
+
+# -- the answer to a send ----------------------------------------------------------------------------------------------
+
+
+def offer_made(trade: Trade, offer_id: str, needs_confirmation: bool, now: int) -> Effects:
+    """Steam named the offer. Its own times follow with the first reading, which is due at once."""
+    if trade.state is not Status.PROCESSING or trade.work not in (Stage.SENDING, Stage.RECONCILE):
+        return Effects()
+    trade.offer_id, trade.offer_state = offer_id, UNCONFIRMED if needs_confirmation else ACTIVE
+    trade.stage, trade.due_at, trade.attempts = Stage.OFFERED, now, 0
+    return Effects([Move(f"Offer {offer_id} sent")])
+
+
+def offer_refused(trade: Trade, why: Refusal, text: str, now: int, rules: Rules) -> Effects:
+    """A certain 'no offer exists'. The seller's faults are final; ours are tried again until the deadline."""
+    if trade.state is not Status.PROCESSING or trade.work is not Stage.SENDING:
+        return Effects()
+    trade.stage, trade.send_started_at = Stage.SEND, None
+    if why is Refusal.SELLER:
+        return end(Status.CANCELLED, text)
+    _retry(trade, now, rules)
+    effects = Effects()
+    if why is Refusal.BOT_ILL:
+        effects.alerts.append(("bot_ill", text))
+    return effects
+
+
+def outcome_unknown(trade: Trade, now: int) -> Effects:
+    """The offer may exist: nothing is sent again before Steam's list has been read."""
+    if trade.state is not Status.PROCESSING or trade.work is not Stage.SENDING:
+        return Effects()
+    trade.stage, trade.due_at, trade.misses, trade.first_miss_at = Stage.RECONCILE, now, 0, None
+    return Effects([Move("The answer to the send was lost; looking for the offer")])
+
+
+def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
+    """A complete list of sent offers that began at `began_at` does not hold ours (protocol §9 no. 1)."""
+    if trade.state is not Status.PROCESSING or trade.work is not Stage.RECONCILE or trade.send_started_at is None:
+        return Effects()
+    if began_at < trade.send_started_at:
+        return Effects()
+    if trade.first_miss_at is None:
+        trade.first_miss_at = began_at
+    trade.misses += 1
+    spread_until = trade.first_miss_at + rules.reconcile_spread_us
+    last_after = trade.send_started_at + rules.reconcile_last_after_us
+    if trade.misses >= rules.reconcile_polls_min and began_at >= spread_until and began_at >= last_after:
+        trade.stage, trade.send_started_at, trade.due_at, trade.attempts = Stage.SEND, None, now, 0
+        return Effects([Move("No offer was created by the lost send")])
+    # Look often at first, since most offers show up at once; then when the windows end.
+    soon = began_at + (2 * rules.retry_first_us << min(trade.misses, 6))
+    trade.due_at = min(soon, spread_until if began_at < spread_until else last_after)
+    return Effects()
+
+
+# -- the offer ---------------------------------------------------------------------------------------------------------
+
+
+def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
+    """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
+    if trade.state is not Status.PROCESSING or trade.work not in (Stage.OFFERED, Stage.EXCHANGED, Stage.RECONCILE, Stage.SENDING):
+        return Effects()
+    if trade.work is Stage.EXCHANGED and word.state != ACCEPTED:
+        if trade.offer_id == word.offer_id:
+            _retry_if_due(trade, now, rules)
+        return Effects()
+    effects = Effects()
+    if trade.offer_id is None:
+        trade.offer_id = word.offer_id
+        effects.moves.append(Move(f"Offer {word.offer_id} found"))
+    if word.state in OFFER_STATES and word.state <= REVERTED:
+        trade.offer_state = word.state
+    if word.steam_trade_id:
+        trade.steam_trade_id = word.steam_trade_id
+
+    if word.state in (ACTIVE, UNCONFIRMED):
+        trade.stage = Stage.OFFERED
+        trade.expires_at = word.time_created + rules.offer_open_for_us
+        if trade.cancel_by is None:
+            trade.due_at = trade.expires_at
+        else:
+            _retry_if_due(trade, now, rules)
+    elif word.state in (ACCEPTED, REVERTED):
+        if trade.work is not Stage.EXCHANGED:
+            trade.stage, trade.attempts, trade.exchanged_at = Stage.EXCHANGED, 0, now
+            trade.due_at = now
+            if trade.expires_at is None:
+                trade.expires_at = word.time_created + rules.offer_open_for_us
+        elif not word.steam_trade_id:
+            _retry_if_due(trade, now, rules)
+            _alert_if_late(trade, now, rules, effects)
+    elif word.state == IN_ESCROW:
+        trade.stage = Stage.OFFERED
+        if word.escrow_end:
+            trade.expires_at = word.escrow_end
+        trade.due_at = None if trade.cancel_by is None else now + rules.retry_max_us
+        effects.moves.append(Move("Steam holds the items (trade hold)"))
+    elif word.state in ENDINGS:
+        effects.moves.extend(end(*ENDINGS[word.state]).moves)
+    elif word.state == CANCELED:
+        effects.moves.extend(end(*CANCELED_BY.get(trade.cancel_by, CANCELED_BY[None])).moves)
+    else:
+        trade.stage = Stage.OFFERED
+        _retry_if_due(trade, now, rules)
+        effects.alerts.append(("unknown_offer_state", f"Steam shows offer {word.offer_id} in state {word.state}"))
+    return effects
+
+
+def cancel_due(trade: Trade, now: int) -> bool:
+    """The seller had his time (or an operator withdrew the trade) and the offer is still open."""
+    return (
+        trade.state is Status.PROCESSING
+        and trade.work is Stage.OFFERED
+        and trade.due_at is not None
+        and now >= trade.due_at
+        and (trade.cancel_by is not None or (trade.expires_at is not None and now >= trade.expires_at))
+    )
+
+
+def intend_to_cancel(trade: Trade, now: int, rules: Rules) -> bool:
+    """Puts the cancellation on record before Steam is asked. Not final until Steam shows the state (R5)."""
+    if not cancel_due(trade, now):
+        return False
+    if trade.cancel_by is None:
+        trade.cancel_by = "deadline"
+        trade.attempts = 0
+    _retry(trade, now, rules)
+    return True
+
+
+def withdraw(trade: Trade, now: int) -> Effects:
+    """An operator's cancel: at once if no offer can exist, else it starts the cancellation (contract C4)."""
+    trade.cancel_by, trade.due_at, trade.attempts = "operator", now, 0
+    if trade.work in (Stage.VERIFY, Stage.SEND):
+        return end(*CANCELED_BY["operator"])
+    return Effects([Move("An operator withdrew the trade")])
+
+
+# -- the exchange ------------------------------------------------------------------------------------------------------
+
+
+def read_trade(trade: Trade, items: list[TradeItem], word: TradeWord | None, began_at: int, now: int, rules: Rules) -> Effects:
+    """Steam's word on the exchange itself; None: it has none (yet). A rollback is read by `rolled_back`."""
+    if trade.state is Status.PROCESSING and trade.work in (Stage.EXCHANGED, Stage.OFFERED):
+        return _read_exchange(trade, items, word, now, rules)
+    if trade.state is Status.ACCEPTED:
+        return _read_settlement(trade, items, word, began_at, now, rules)
+    return Effects()
+
+
+def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None, now: int, rules: Rules) -> Effects:
+    effects = Effects()
+    if word is None or (word.status in (COMMITTED, COMPLETE) and not word.assets):
+        _retry(trade, now, rules)
+        _alert_if_late(trade, now, rules, effects)
+        return effects
+    trade.steam_status = word.status
+    if word.status in (COMMITTED, COMPLETE):
+        fault = what_is_missing(trade.game, items, word.assets)
+        if fault is not None:
+            trade.offer_state, trade.stage, trade.due_at = MISSING_ITEMS, Stage.OPERATOR, None
+            return Effects([Move(fault)], [("missing_items", fault)])
+        _note_new_ids(items, word.assets)
+        _protect(trade, word, now, rules)
+        trade.stage = Stage.SETTLING
+        return Effects([Move("Steam exchanged the items", Status.ACCEPTED)])
+    if word.status == ESCROW_ROLLBACK:
+        return end(Status.CANCELLED, "The trade hold ended without an exchange")
+    if word.status == TRADE_IN_ESCROW:
+        trade.offer_state, trade.stage = IN_ESCROW, Stage.OFFERED
+        trade.due_at = None
+        return Effects()
+    if word.status in TROUBLE:
+        effects.alerts.append(("steam_trade_trouble", f"Steam shows trade {trade.steam_trade_id} in status {word.status}"))
+    _retry(trade, now, rules)
+    _alert_if_late(trade, now, rules, effects)
+    return effects
+
+
+def _read_settlement(
+    trade: Trade, items: list[TradeItem], word: TradeWord | None, began_at: int, now: int, rules: Rules
+) -> Effects:
+    if word is None:
+        _retry(trade, now, rules)
+        return Effects()
+    trade.steam_status = word.status
+    if word.status in TROUBLE:
+        trade.attempts = max(trade.attempts, 6)
+        _retry(trade, now, rules)
+        return Effects(
+            alerts=[("steam_trade_trouble", f"Steam shows trade {trade.steam_trade_id} in status {word.status}; it will not settle")]
+        )
+    _note_new_ids(items, word.assets)
+    if word.settlement is not None and word.settlement != trade.settlement:
+        _protect(trade, word, now, rules)
+    if word.status == COMPLETE and trade.settle_at is not None and began_at >= trade.settle_at:
+        return Effects([Move("Settled", Status.COMPLETED)])
+    if trade.settle_at is not None and now < trade.settle_at:
+        trade.due_at = trade.settle_at
+    else:
+        _retry(trade, now, rules)
+    return Effects()
+
+
+def rolled_back(trade: Trade, by: Reversal, now: int, rules: Rules) -> Effects:
+    """Steam (or an operator) says that the exchange was undone. What was never seen accepted passes through it (R5)."""
+    moves: list[Move] = []
+    if trade.state is Status.PROCESSING and trade.work in (Stage.EXCHANGED, Stage.OFFERED, Stage.OPERATOR):
+        moves.append(Move("Steam exchanged the items", Status.ACCEPTED))
+    elif trade.state is not Status.ACCEPTED:
+        return Effects()
+    trade.steam_status, trade.offer_state = PROTECTION_ROLLBACK, REVERTED
+    if by is Reversal.BOT:
+        moves.append(Move("Reversed from the bot's side", Status.ROLLED_BACK_BY_BOT))
+        return Effects(moves, [("bot_reversed", "All protected trades of this bot were reversed")])
+    moves.append(Move("The seller reversed the trade on Steam", Status.ROLLED_BACK_BY_USER))
+    return Effects(moves)
+
+
+def who_reversed(readings: list[tuple[str, int]]) -> Reversal:
+    """Of every protected trade of one bot (seller, Steam's trade status): the bot iff all of them, of at least two sellers,
+    were rolled back (R5): a reversal takes all protected trades of the account that presses it."""
+    sellers = {seller for seller, _ in readings}
+    all_gone = all(status == PROTECTION_ROLLBACK for _, status in readings)
+    return Reversal.BOT if all_gone and len(sellers) >= 2 else Reversal.USER
+
+
+def what_is_missing(game: int, items: list[TradeItem], assets: list[AssetWord]) -> str | None:
+    """Compares what arrived with what was verified; None if nothing is wrong (R4, R5)."""
+    arrived = {(asset.appid, asset.contextid, asset.assetid): asset for asset in assets}
+    for item in items:
+        asset = arrived.get((game, item.contextid, item.assetid))
+        if asset is None:
+            return f"Asset {item.assetid} did not arrive"
+        if asset.classid is not None and item.classid is not None and asset.classid != item.classid:
+            return f"Asset {item.assetid} arrived as another item (class {asset.classid} instead of {item.classid})"
+    return None
+
+
+def _note_new_ids(items: list[TradeItem], assets: list[AssetWord]) -> None:
+    by_old_id = {(asset.contextid, asset.assetid): asset for asset in assets}
+    for item in items:
+        asset = by_old_id.get((item.contextid, item.assetid))
+        if asset is not None and asset.new_assetid is not None:
+            item.new_assetid, item.new_contextid = asset.new_assetid, asset.new_contextid
+
+
+def _protect(trade: Trade, word: TradeWord, now: int, rules: Rules) -> None:
+    """Protection is Steam's word, whatever the game; CS2 without a date waits 8 days (R5)."""
+    if trade.exchanged_at is None:
+        trade.exchanged_at = now
+    if word.settlement is not None:
+        trade.settlement, trade.protected = word.settlement, 1
+        trade.settle_at = word.settlement + rules.settlement_margin_us
+    elif word.delayed or trade.game == CS2:
+        trade.protected, trade.settle_at = 1, trade.exchanged_at + rules.dateless_protection_us
+    else:
+        trade.protected, trade.settle_at = 0, now
+    trade.due_at, trade.attempts = max(trade.settle_at, now), 0
+
+
+def _retry(trade: Trade, now: int, rules: Rules) -> None:
+    trade.due_at = now + rules.retry_after_us(trade.attempts)
+    trade.attempts += 1
+
+
+def _retry_if_due(trade: Trade, now: int, rules: Rules) -> None:
+    if trade.due_at is None or trade.due_at <= now:
+        _retry(trade, now, rules)
+
+
+def _alert_if_late(trade: Trade, now: int, rules: Rules, effects: Effects) -> None:
+    if trade.exchanged_at is not None and now >= trade.exchanged_at + rules.alert_after_us:
+        minutes = (now - trade.exchanged_at) // MINUTE_US
+        effects.alerts.append(("exchange_unconfirmed", f"Steam has shown the offer accepted for {minutes} minutes, but not the trade"))
