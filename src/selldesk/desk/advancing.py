@@ -142,8 +142,13 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
 
 
 def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
-    """An operator's action. Refuses WRONG_STATUS (contract C4)."""
+    """An operator's action, logged. Refuses WRONG_STATUS (contract C4)."""
+    effects = _operation(command, trade, work)
     log(work, command.operator, f"trade.{command.action}", trade.id, {"reason": command.reason})
+    return effects
+
+
+def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
     processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
     note = f"Declared by operator {command.operator}: {command.reason}"
     match command.action:

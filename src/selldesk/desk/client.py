@@ -1,0 +1,158 @@
+"""How the other processes of a machine reach the desk: commands out, answers in, the feed applied before any answer is given."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from selldesk.desk.commands import Answer, Command, Feed, PutOrders, WithdrawOrders
+from selldesk.desk.desk import Desk
+from selldesk.desk.process import DeskProcessSettings
+from selldesk.desk.server import Request, Response, frame, read_frame
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.refusals import UNAVAILABLE, Refusal
+
+logger = logging.getLogger(__name__)
+
+
+class DeskPort(Protocol):
+    """Where API and workers bring their commands."""
+
+    async def ask(self, command: Command) -> dict[str, Any]:
+        """The desk's value. Raises its Refusal, or UNAVAILABLE if the outcome can't be learnt."""
+        ...
+
+
+class InlineDesk:
+    """The desk in this very process: for tests."""
+
+    def __init__(self, desk: Desk, on_feed: Callable[[Feed], None]) -> None:
+        self.desk = desk
+        self._on_feed = on_feed
+
+    async def ask(self, command: Command) -> dict[str, Any]:
+        if isinstance(command, PutOrders | WithdrawOrders):
+            return self.desk.work_off(command)
+        (result,) = self.desk.process([command])
+        if result.feed is not None:
+            self._on_feed(result.feed)
+        return value_of(result.answers[0])
+
+
+def value_of(answer: Answer) -> dict[str, Any]:
+    if answer.value is None:
+        raise Refusal(answer.status, answer.code, answer.text)
+    return answer.value
+
+
+class DeskClient:
+    """A connection to the desk's socket that is made again whenever it breaks."""
+
+    def __init__(self, socket_path: Path, on_feed: Callable[[Feed], None]) -> None:
+        self._path = socket_path
+        self._on_feed = on_feed
+        self._ids = itertools.count(1)
+        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Response)
+        self.connected = asyncio.Event()
+
+    async def ask(self, command: Command) -> dict[str, Any]:
+        writer = self._writer
+        if writer is None:
+            raise UNAVAILABLE()
+        request_id = next(self._ids)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = future
+        try:
+            writer.write(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
+            return value_of(await future)
+        finally:
+            self._pending.pop(request_id, None)
+
+    async def run(self) -> None:
+        """Keeps the connection until cancelled."""
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(self._path, limit=2**20)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            self.connected.set()
+            try:
+                while (body := await read_frame(reader)) is not None:
+                    self._take(self._decoder.decode(body))
+            except Exception:
+                logger.exception("the connection to the desk broke")
+            finally:
+                self.connected.clear()
+                writer, self._writer = self._writer, None
+                if writer is not None:
+                    writer.close()
+                self._fail_pending()
+
+    def _take(self, response: Response) -> None:
+        # First the book, then the callers: whoever reads after his answer sees his own change.
+        if response.feed is not None:
+            self._on_feed(response.feed)
+        for request_id, answer in response.answers:
+            future = self._pending.get(request_id)
+            if future is not None and not future.done():
+                future.set_result(answer)
+
+    def _fail_pending(self) -> None:
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(UNAVAILABLE())
+
+
+class DeskSupervisor:
+    """Starts the desk's process and starts it again if it dies."""
+
+    def __init__(self, database_url: str, clock_path: Path | None, settings: DeskSettings) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="selldesk-"))
+        self.socket_path = self._folder / "desk.sock"
+        self._start_line = (
+            msgspec.json.encode(
+                DeskProcessSettings(database_url, str(self.socket_path), str(clock_path) if clock_path else None, settings)
+            )
+            + b"\n"
+        )
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    async def run(self) -> None:
+        """Keeps one desk alive until cancelled."""
+        try:
+            while True:
+                self.socket_path.unlink(missing_ok=True)
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "selldesk.desk.process", stdin=asyncio.subprocess.PIPE
+                )
+                assert self._process.stdin is not None
+                self._process.stdin.write(self._start_line)
+                with contextlib.suppress(ConnectionError):
+                    await self._process.stdin.drain()
+                code = await self._process.wait()
+                logger.error("the desk ended with code %s; starting it again", code)
+                await asyncio.sleep(0.1)
+        finally:
+            if self._process is not None and self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), 5)
+            shutil.rmtree(self._folder, ignore_errors=True)

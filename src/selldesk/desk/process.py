@@ -1,0 +1,50 @@
+"""The desk's own process. Its parent sends one JSON line on standard input and keeps the pipe open: its end is our end."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from selldesk.desk.desk import Desk
+from selldesk.desk.server import DeskServer
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import Clock, SharedClock, SystemClock
+from selldesk.store.open import open_store
+
+
+class DeskProcessSettings(msgspec.Struct):
+    database_url: str
+    socket_path: str
+    clock_path: str | None
+    desk: DeskSettings
+
+
+def exit_with_parent() -> None:
+    """Ends this process at once when the parent's pipe closes, however the parent died."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def make_clock(clock_path: str | None) -> Clock:
+    return SharedClock(Path(clock_path)) if clock_path is not None else SystemClock()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s desk %(levelname)s %(message)s", stream=sys.stderr)
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=DeskProcessSettings)
+    exit_with_parent()
+    desk = Desk(open_store(settings.database_url).writer(), make_clock(settings.clock_path), settings.desk)
+    asyncio.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
+
+
+if __name__ == "__main__":
+    main()

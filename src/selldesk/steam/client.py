@@ -1,0 +1,352 @@
+"""The calls of a selling market's bot, one method each, with typed answers (protocol §3.2). Base URLs come from the session."""
+
+from typing import Any
+
+import msgspec
+
+from selldesk.steam.errors import read_send_error
+from selldesk.steam.results import (
+    Asset,
+    Exchange,
+    Inventory,
+    InventoryItem,
+    Malformed,
+    NeedsConfirmation,
+    NotLoggedIn,
+    Offer,
+    RateLimited,
+    SendResult,
+    SendUnknown,
+    Sent,
+    Unreachable,
+)
+from selldesk.steam.session import SteamSession, base_headers, request
+from selldesk.steam.transport import ConnectionFailed, Response
+from selldesk.steamwire.enums import EResult
+from selldesk.steamwire.tradelink import STEAMID64_BASE, TradeLink
+
+_COMMUNITY_NAME = "https://steamcommunity.com"
+"""Referer and Origin stay the real names wherever the base URL points: Steam rejects sends without them."""
+_LANGUAGE = "en"
+
+
+class SteamClient:
+    def __init__(self, session: SteamSession) -> None:
+        self.session = session
+
+    # -- before an offer -----------------------------------------------------------------------------------------------
+
+    async def acknowledge_protection(self) -> None:
+        """The trade-protection notice, once an account: without it offers fail or hang (protocol §3.2)."""
+        form = {"sessionid": self.session.session_id, "message": "1"}
+        await self._community("POST", "/trade/new/acknowledge", form=form)
+
+    async def hold_seconds(self, link: TradeLink) -> int | None:
+        """How long Steam would hold the seller's items; None if Steam doesn't say (the trade page is asked then)."""
+        params = {"steamid_target": link.steamid64, "trade_offer_access_token": link.token}
+        answer = await self._api("IEconService/GetTradeHoldDurations", params)
+        try:
+            return int(answer["response"]["their_escrow"]["escrow_end_duration_seconds"])
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    async def partner_inventory(self, link: TradeLink, appid: int, contextid: str) -> Inventory:
+        """The seller's inventory as an offer to him would see it: the only view with recently traded CS2 items.
+
+        Raises Malformed for an answer that is no word about the seller.
+        """
+        items: dict[str, InventoryItem] = {}
+        start = ""
+        while True:
+            params = {
+                "sessionid": self.session.session_id,
+                "partner": link.steamid64,
+                "appid": str(appid),
+                "contextid": contextid,
+            }
+            if start:
+                params["start"] = start
+            response = await self._community_raw("GET", "/tradeoffer/new/partnerinventory/", params=params, referer=link.url)
+            if response.status == 403 and response.body.strip() == b"null":
+                return Inventory({}, private=True)
+            if response.status in (401, 403):
+                raise NotLoggedIn(f"partnerinventory: {response.status}")
+            page = _json_object(response)
+            if page.get("success") is not True:
+                if "private" in str(page.get("error", "")).lower():
+                    return Inventory({}, private=True)
+                raise Malformed("partnerinventory without success")
+            items.update(_inventory_page(page))
+            if not page.get("more"):
+                return Inventory(items)
+            start = str(page.get("more_start", ""))
+            if not start or start == "False":
+                raise Malformed("partnerinventory promises more, but not where")
+
+    # -- offers --------------------------------------------------------------------------------------------------------
+
+    async def send(self, link: TradeLink, assets: list[Asset], message: str) -> SendResult:
+        """Asks the seller for items. Raises NotLoggedIn, RateLimited (certainly no offer), Unreachable (not even sent)."""
+        session = self.session
+        wanted = [{"appid": a.appid, "contextid": a.contextid, "amount": 1, "assetid": a.assetid} for a in assets]
+        offer = {
+            "newversion": True,
+            "version": len(assets) + 1,
+            "me": {"assets": [], "currency": [], "ready": False},
+            "them": {"assets": wanted, "currency": [], "ready": False},
+        }
+        form = {
+            "sessionid": session.session_id,
+            "serverid": "1",
+            "partner": link.steamid64,
+            "tradeoffermessage": message,
+            "json_tradeoffer": msgspec.json.encode(offer).decode(),
+            "captcha": "",
+            "trade_offer_create_params": msgspec.json.encode({"trade_offer_access_token": link.token}).decode(),
+            "tradeofferid_countered": "",
+        }
+        headers = self._headers(link.url)
+        url = f"{session.urls.community}/tradeoffer/new/send"
+        try:
+            response = await session.transport.request("POST", url, form=form, headers=headers)
+        except ConnectionFailed as error:
+            if not error.sent:
+                raise Unreachable(str(error)) from error
+            return SendUnknown(str(error))
+        if response.status == 429:
+            raise RateLimited("send: 429")
+        if response.status == 401 or _is_login_redirect(response):
+            raise NotLoggedIn(f"send: {response.status}")
+        return _read_send(response)
+
+    async def cancel(self, offer_id: str) -> None:
+        """Asks Steam to cancel our offer. Whatever it answers, only a reading of the offer tells (protocol §9 no. 20)."""
+        await self._community("POST", f"/tradeoffer/{offer_id}/cancel", form={"sessionid": self.session.session_id})
+
+    async def decline(self, offer_id: str) -> None:
+        """Declines a received offer."""
+        await self._community("POST", f"/tradeoffer/{offer_id}/decline", form={"sessionid": self.session.session_id})
+
+    async def offers(self, cutoff_seconds: int, active_only: bool) -> tuple[list[Offer], list[Offer]]:
+        """(sent, received), all pages. Offers that can't be read are left out; an answer without the lists raises Malformed."""
+        sent: list[Offer] = []
+        received: list[Offer] = []
+        cursor = "0"
+        while True:
+            params = {
+                "get_sent_offers": "1",
+                "get_received_offers": "1",
+                "get_descriptions": "0",
+                "language": _LANGUAGE,
+                "active_only": "1" if active_only else "0",
+                "historical_only": "0",
+                "time_historical_cutoff": str(cutoff_seconds),
+                "cursor": cursor,
+            }
+            page = (await self._api("IEconService/GetTradeOffers", params)).get("response")
+            if not isinstance(page, dict):
+                raise Malformed("GetTradeOffers without a response")
+            sent += _offers(page.get("trade_offers_sent"))
+            received += _offers(page.get("trade_offers_received"))
+            following = str(page.get("next_cursor") or "0")
+            if following in ("0", cursor):
+                return sent, received
+            cursor = following
+
+    async def offer(self, offer_id: str) -> Offer | None:
+        """One offer; None if Steam knows none of that number or shows it without its parts."""
+        answer = await self._api("IEconService/GetTradeOffer", {"tradeofferid": offer_id, "language": _LANGUAGE})
+        found = _offers([(answer.get("response") or {}).get("offer")])
+        return found[0] if found else None
+
+    # -- exchanges -----------------------------------------------------------------------------------------------------
+
+    async def trade_status(self, trade_id: str) -> Exchange | None:
+        """GetTradeStatus; None while Steam has no entry."""
+        answer = await self._api("IEconService/GetTradeStatus", {"tradeid": trade_id, "get_descriptions": "0", "language": _LANGUAGE})
+        trades = (answer.get("response") or {}).get("trades") or []
+        found = [exchange for exchange in map(_exchange, trades) if exchange is not None and exchange.trade_id == trade_id]
+        return found[0] if found else None
+
+    async def trade_history(self, count: int = 100) -> list[Exchange]:
+        """The newest exchanges of the account (Steam gives at most 100 a call), reversed ones included."""
+        params = {"max_trades": str(count), "get_descriptions": "0", "include_failed": "1", "include_total": "1", "language": _LANGUAGE}
+        answer = await self._api("IEconService/GetTradeHistory", params)
+        response = answer.get("response")
+        if not isinstance(response, dict):
+            raise Malformed("GetTradeHistory without a response")
+        return [exchange for exchange in map(_exchange, response.get("trades") or []) if exchange is not None]
+
+    # -- plumbing ------------------------------------------------------------------------------------------------------
+
+    def _headers(self, referer: str = f"{_COMMUNITY_NAME}/") -> dict[str, str]:
+        return base_headers() | {"Cookie": self.session.cookie(), "Referer": referer, "Origin": _COMMUNITY_NAME}
+
+    async def _community(self, method: str, path: str, form: dict[str, str] | None = None) -> Response:
+        response = await self._community_raw(method, path, form=form)
+        if response.status in (401, 403):
+            raise NotLoggedIn(f"{path}: {response.status}")
+        return response
+
+    async def _community_raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        form: dict[str, str] | None = None,
+        referer: str = f"{_COMMUNITY_NAME}/",
+    ) -> Response:
+        response = await request(
+            self.session.transport, method, f"{self.session.urls.community}{path}", params=params, form=form, headers=self._headers(referer)
+        )
+        if _is_login_redirect(response):
+            raise NotLoggedIn(f"{path}: sent to the login page")
+        return response
+
+    async def _api(self, method: str, params: dict[str, str]) -> dict[str, Any]:
+        """A Web API call with the access token (never with a key: GetTradeOffers answers nothing then, protocol §2.1)."""
+        params = {"access_token": self.session.access_token(), **params}
+        response = await request(
+            self.session.transport, "GET", f"{self.session.urls.api}/{method}/v1/", params=params, headers=base_headers()
+        )
+        if response.status in (401, 403):
+            raise NotLoggedIn(f"{method}: {response.status}")
+        eresult = int(response.headers.get("x-eresult") or 1)
+        if eresult == EResult.RATE_LIMIT_EXCEEDED:
+            raise RateLimited(f"{method}: eresult 84")
+        if eresult == EResult.NO_MATCH:
+            return {"response": {}}
+        answer = _json_object(response)
+        # 2 with a filled response counts as success; everything else that isn't 1 does not (protocol §4).
+        if eresult != EResult.OK and not (eresult == EResult.FAIL and answer.get("response")):
+            raise Unreachable(f"{method}: eresult {eresult}")
+        return answer
+
+
+def _is_login_redirect(response: Response) -> bool:
+    return response.status in (301, 302, 303) and "/login" in response.headers.get("location", "")
+
+
+def _json_object(response: Response) -> dict[str, Any]:
+    """Raises Malformed for anything but a JSON object."""
+    try:
+        answer = msgspec.json.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"status {response.status}, no JSON") from error
+    if response.status != 200 or not isinstance(answer, dict):
+        raise Malformed(f"status {response.status}, not the expected JSON")
+    return answer
+
+
+def _read_send(response: Response) -> SendResult:
+    try:
+        answer = msgspec.json.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        return SendUnknown(f"status {response.status} without a readable body")
+    offer_id = answer.get("tradeofferid")
+    if response.status == 200 and isinstance(offer_id, str) and offer_id.isdigit():
+        if answer.get("needs_mobile_confirmation"):
+            return NeedsConfirmation(offer_id, "mobile")
+        if answer.get("needs_email_confirmation"):
+            return NeedsConfirmation(offer_id, "email")
+        return Sent(offer_id)
+    error = answer.get("strError")
+    if isinstance(error, str):
+        return read_send_error(error)
+    return SendUnknown(f"status {response.status} without an offer id")
+
+
+def _number(value: object) -> int:
+    """Steam writes numbers as numbers or as texts; what is neither counts as 0."""
+    if isinstance(value, bool):
+        return 0
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return 0
+
+
+def _asset(raw: object) -> Asset | None:
+    if not isinstance(raw, dict) or not raw.get("assetid"):
+        return None
+    return Asset(
+        appid=_number(raw.get("appid")),
+        contextid=str(raw.get("contextid", "")),
+        assetid=str(raw["assetid"]),
+        classid=str(raw["classid"]) if raw.get("classid") else None,
+        instanceid=str(raw["instanceid"]) if raw.get("instanceid") else None,
+        missing=raw.get("missing") is True,
+        new_assetid=str(raw["new_assetid"]) if raw.get("new_assetid") else None,
+        new_contextid=str(raw["new_contextid"]) if raw.get("new_contextid") else None,
+    )
+
+
+def _assets(raw: object) -> list[Asset]:
+    return [asset for asset in map(_asset, raw if isinstance(raw, list) else []) if asset is not None]
+
+
+def _offers(raw: object) -> list[Offer]:
+    """Offers that carry what every real one carries; glitched ones are left out, for 'not seen' means nothing."""
+    offers = []
+    for one in raw if isinstance(raw, list) else []:
+        if not isinstance(one, dict) or not one.get("tradeofferid") or not _number(one.get("accountid_other")):
+            continue
+        offers.append(
+            Offer(
+                offer_id=str(one["tradeofferid"]),
+                partner=str(STEAMID64_BASE + _number(one["accountid_other"])),
+                state=_number(one.get("trade_offer_state")),
+                is_ours=one.get("is_our_offer") is True,
+                items_to_give=_assets(one.get("items_to_give")),
+                items_to_receive=_assets(one.get("items_to_receive")),
+                time_created=_number(one.get("time_created")),
+                time_updated=_number(one.get("time_updated")),
+                message=str(one.get("message") or ""),
+                trade_id=str(one["tradeid"]) if one.get("tradeid") else None,
+                escrow_end=_number(one.get("escrow_end_date")),
+                settlement=_number(one.get("settlement_date")),
+                raw=one,
+            )
+        )
+    return offers
+
+
+def _exchange(raw: object) -> Exchange | None:
+    if not isinstance(raw, dict) or not raw.get("tradeid") or "status" not in raw:
+        return None
+    other = raw.get("steamid_other")
+    return Exchange(
+        trade_id=str(raw["tradeid"]),
+        partner=str(other) if other else None,
+        status=_number(raw["status"]),
+        time_init=_number(raw.get("time_init")),
+        settlement=_number(raw.get("time_settlement")),
+        delayed=raw.get("delay_settlement") is True,
+        received=_assets(raw.get("assets_received")),
+        given=_assets(raw.get("assets_given")),
+        rollback_of=str(raw["rollback_trade"]) if raw.get("rollback_trade") else None,
+        raw=raw,
+    )
+
+
+def _inventory_page(page: dict[str, Any]) -> dict[str, InventoryItem]:
+    """rgInventory and rgDescriptions of the trade page's inventory; an empty part may be a list. Raises Malformed."""
+    inventory, descriptions = page.get("rgInventory"), page.get("rgDescriptions")
+    if inventory == [] or inventory == {}:
+        return {}
+    if not isinstance(inventory, dict) or not isinstance(descriptions, dict):
+        raise Malformed("partnerinventory without its parts")
+    items = {}
+    for entry in inventory.values():
+        assetid, classid = str(entry.get("id", "")), str(entry.get("classid", ""))
+        instanceid = str(entry.get("instanceid", "0"))
+        description = descriptions.get(f"{classid}_{instanceid}")
+        if not isinstance(description, dict) or not isinstance(description.get("market_hash_name"), str):
+            raise Malformed(f"asset {assetid} without a description")
+        tradable = bool(description.get("tradable"))
+        items[assetid] = InventoryItem(assetid, classid, instanceid, description["market_hash_name"], tradable)
+    return items

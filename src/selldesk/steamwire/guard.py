@@ -1,0 +1,33 @@
+"""Steam's mobile authenticator: login codes and the keys of mobile confirmations."""
+
+import base64
+import hashlib
+import hmac
+import struct
+
+_ALPHABET = "23456789BCDFGHJKMNPQRTVWXY"
+CODE_SECONDS = 30
+
+
+def guard_code(shared_secret: str, at_seconds: int) -> str:
+    """The five characters that the mobile app shows at a moment. `shared_secret` is base64. Raises ValueError on a bad one."""
+    digest = hmac.digest(base64.b64decode(shared_secret), struct.pack(">Q", at_seconds // CODE_SECONDS), "sha1")
+    start = digest[19] & 0x0F
+    number = struct.unpack(">I", digest[start : start + 4])[0] & 0x7FFFFFFF
+    code = ""
+    for _ in range(5):
+        number, place = divmod(number, len(_ALPHABET))
+        code += _ALPHABET[place]
+    return code
+
+
+def confirmation_key(identity_secret: str, at_seconds: int, tag: str) -> str:
+    """`k` of /mobileconf calls: base64(HMAC-SHA1(secret, time as 8 bytes big endian ‖ tag)) (protocol §3.2)."""
+    message = struct.pack(">Q", at_seconds) + tag.encode("ascii")
+    return base64.b64encode(hmac.digest(base64.b64decode(identity_secret), message, "sha1")).decode()
+
+
+def device_id(steamid64: str) -> str:
+    """`p` of /mobileconf calls: a stable android uuid for an account."""
+    digits = hashlib.sha1(steamid64.encode(), usedforsecurity=False).hexdigest()
+    return "android:" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
