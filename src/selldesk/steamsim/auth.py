@@ -1,0 +1,172 @@
+"""Logins of the simulated Steam: RSA, guard codes, tokens (protocol §3.2)."""
+
+import base64
+import hmac
+import json
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from selldesk.steamsim.entities import Account
+from selldesk.steamsim.world import World
+from selldesk.steamwire import protobuf, tokens
+from selldesk.steamwire.enums import EResult
+from selldesk.steamwire.guard import CODE_SECONDS, guard_code
+
+ACCESS_SECONDS = 86_400
+REFRESH_SECONDS = 200 * 86_400
+RENEW_REFRESH_WITHIN_SECONDS = 30 * 86_400
+POLL_INTERVAL_SECONDS = 0.1
+
+
+class LoginFault(Exception):
+    def __init__(self, eresult: int) -> None:
+        super().__init__(eresult)
+        self.eresult = eresult
+
+
+class _Attempt:
+    def __init__(self, account: Account, request_id: bytes) -> None:
+        self.account = account
+        self.request_id = request_id
+        self.confirmed = False
+
+
+class Authentication:
+    """Password logins and tokens. Keys live in the world's folder, so that tokens survive a restart."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._world = world
+        self._attempts: dict[int, _Attempt] = {}
+        self._private_key = _rsa_key(folder / "rsa.pem")
+        self._signing_key = _signing_key(folder / "jwt.key")
+
+    # -- the calls, as (fields of the reply) ---------------------------------------------------------------------------
+
+    def public_key(self, _: protobuf.Message) -> bytes:
+        numbers = self._private_key.public_key().public_numbers()
+        timestamp = self._world.now() * 1_000_000
+        return protobuf.encode([(1, f"{numbers.n:x}"), (2, f"{numbers.e:x}"), (3, timestamp)])
+
+    def begin(self, message: protobuf.Message) -> bytes:
+        account = self._world.account_by_login(message.get_text(2))
+        try:
+            password = self._private_key.decrypt(base64.b64decode(message.get_text(3)), padding.PKCS1v15()).decode()
+        except ValueError:
+            raise LoginFault(EResult.INVALID_PASSWORD) from None
+        if account is None or not hmac.compare_digest(password, account.password):
+            raise LoginFault(EResult.INVALID_PASSWORD)
+        client_id = int(self._world.take_id("client"))
+        request_id = secrets.token_bytes(16)
+        self._attempts[client_id] = _Attempt(account, request_id)
+        return protobuf.encode(
+            [
+                (1, client_id),
+                (2, request_id),
+                (3, POLL_INTERVAL_SECONDS),
+                (4, protobuf.encode([(1, 3)])),
+                (4, protobuf.encode([(1, 4)])),
+                (5, int(account.steamid64)),
+                (6, ""),
+            ]
+        )
+
+    def answer_guard(self, message: protobuf.Message) -> bytes:
+        attempt = self._attempts.get(message.get_int(1))
+        if attempt is None or message.get_int(2) != int(attempt.account.steamid64):
+            raise LoginFault(EResult.EXPIRED)
+        if attempt.confirmed:
+            raise LoginFault(EResult.DUPLICATE_REQUEST)
+        if message.get_int(4) != 3:
+            raise LoginFault(65)
+        now = self._world.now()
+        valid = {guard_code(attempt.account.shared_secret, now + shift * CODE_SECONDS) for shift in (-1, 0, 1)}
+        if message.get_text(3) not in valid:
+            raise LoginFault(EResult.TWO_FACTOR_CODE_MISMATCH)
+        attempt.confirmed = True
+        return b""
+
+    def poll(self, message: protobuf.Message) -> tuple[bytes, str | None]:
+        """(reply, SteamID64 of who is now logged in)."""
+        client_id = message.get_int(1)
+        attempt = self._attempts.get(client_id)
+        if attempt is None or attempt.request_id != message.get_bytes(2):
+            raise LoginFault(EResult.FILE_NOT_FOUND)
+        if not attempt.confirmed:
+            return b"", None
+        del self._attempts[client_id]
+        account = attempt.account
+        refresh = self.issue(account, REFRESH_SECONDS, ["web", "mobile", "renew", "derive"])
+        access = self.issue(account, ACCESS_SECONDS, ["web", "mobile"])
+        return protobuf.encode([(3, refresh), (4, access), (6, account.login)]), account.steamid64
+
+    def renew(self, message: protobuf.Message) -> tuple[bytes, str]:
+        account = self.owner_of(message.get_text(1), needs="derive")
+        if account is None or message.get_int(2) != int(account.steamid64):
+            raise LoginFault(EResult.ACCESS_DENIED)
+        access = self.issue(account, ACCESS_SECONDS, ["web", "mobile"])
+        remaining = tokens.expires_at_seconds(message.get_text(1)) - self._world.now()
+        new_refresh = None
+        if message.get_int(3) == 1 and remaining < RENEW_REFRESH_WITHIN_SECONDS:
+            new_refresh = self.issue(account, REFRESH_SECONDS, ["web", "mobile", "renew", "derive"])
+        return protobuf.encode([(1, access), (2, new_refresh)]), account.steamid64
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    def issue(self, account: Account, life_seconds: int, audience: list[str]) -> str:
+        now = self._world.now()
+        body = {
+            "iss": "steam",
+            "sub": account.steamid64,
+            "aud": audience,
+            "iat": now,
+            "nbf": now - 60,
+            "exp": now + life_seconds,
+            "jti": secrets.token_hex(8),
+            "gen": account.token_generation,
+        }
+        head = tokens.encode_part(b'{"typ":"JWT","alg":"HS256"}')
+        payload = f"{head}.{tokens.encode_part(json.dumps(body).encode())}"
+        return f"{payload}.{tokens.encode_part(hmac.digest(self._signing_key, payload.encode(), 'sha256'))}"
+
+    def owner_of(self, token: str, needs: str = "") -> Account | None:
+        """The account of a token that is ours, alive and not revoked. A refresh token opens no page, an access token renews none."""
+        try:
+            claims = tokens.claims(token)
+            payload, _, signature = token.rpartition(".")
+        except ValueError:
+            return None
+        expected = tokens.encode_part(hmac.digest(self._signing_key, payload.encode(), "sha256"))
+        if not hmac.compare_digest(signature, expected) or int(claims["exp"]) <= self._world.now():
+            return None
+        if (needs == "derive") != ("derive" in claims["aud"]):
+            return None
+        account = self._world.accounts.get(str(claims["sub"]))
+        return account if account is not None and claims["gen"] >= account.token_generation else None
+
+
+def _rsa_key(path: Path) -> rsa.RSAPrivateKey:
+    if path.exists():
+        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        assert isinstance(loaded, rsa.RSAPrivateKey)
+        return loaded
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write_private(path, pem)
+    return key
+
+
+def _signing_key(path: Path) -> bytes:
+    if not path.exists():
+        _write_private(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for this user only."""
+    temporary = path.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(content)
+    temporary.replace(path)

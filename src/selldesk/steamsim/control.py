@@ -1,0 +1,212 @@
+"""The control API: what a test or a developer does to the simulated Steam. Bare JSON, never part of Steam's own paths."""
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from selldesk.steamsim.entities import Account, Behaviour, Given
+from selldesk.steamsim.faults import FAULTS, FaultRequest
+
+if TYPE_CHECKING:
+    from selldesk.steamsim.server import SteamSimulator
+
+T = TypeVar("T")
+
+
+class SellerRequest(msgspec.Struct):
+    behaviour: Behaviour = Behaviour.ACCEPT
+    delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=31_536_000)] = 1.0
+
+
+class ReverseRequest(msgspec.Struct):
+    steamid64: str
+
+
+class ItemsRequest(msgspec.Struct):
+    steamid64: str
+    game_id: int
+    market_hash_name: str
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+
+class ClockRequest(msgspec.Struct):
+    advance_seconds: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)]
+
+
+class AccountRequest(msgspec.Struct):
+    login: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    role: str
+    persona: str | None = None
+
+
+def add_control_routes(app: web.Application, simulator: "SteamSimulator") -> None:
+    control = _Control(simulator)
+    app.router.add_routes(
+        [
+            web.get("/control/state", control.state),
+            web.get("/control/accounts", control.accounts),
+            web.post("/control/accounts", control.add_account),
+            web.post("/control/sellers/{steamid64}", control.seller),
+            web.post("/control/reverse", control.reverse),
+            web.post("/control/items", control.add_items),
+            web.delete("/control/items/{assetid}", control.remove_item),
+            web.get("/control/faults", control.list_faults),
+            web.post("/control/faults", control.add_fault),
+            web.delete("/control/faults", control.remove_faults),
+            web.post("/control/clock", control.clock),
+            web.get("/control/requests", control.requests),
+        ]
+    )
+
+
+class _Control:
+    def __init__(self, simulator: "SteamSimulator") -> None:
+        self._simulator = simulator
+        self._world = simulator.world
+
+    async def state(self, _: web.Request) -> web.Response:
+        """The books: accounts, offers, trades."""
+        world = self._world
+        body = {
+            "accounts": [
+                {"steamid64": account.steamid64, "role": account.role, "behaviour": account.behaviour.value}
+                for account in world.accounts.values()
+            ],
+            "offers": [
+                {
+                    "tradeofferid": offer.tradeofferid,
+                    "from": offer.sender,
+                    "to": offer.recipient,
+                    "state": int(offer.state),
+                    "items": _items([*offer.give, *offer.receive]),
+                    "tradeid": offer.tradeid or None,
+                    "message": offer.message,
+                }
+                for offer in world.offers.values()
+            ],
+            "trades": [
+                {
+                    "tradeid": trade.tradeid,
+                    "status": int(trade.status),
+                    "from": trade.initiator,
+                    "to": trade.partner,
+                    "items": _items([*trade.given, *trade.received]),
+                    "rollback_trade": trade.rollback_trade or None,
+                }
+                for trade in world.trades.values()
+            ],
+        }
+        return _json(body)
+
+    async def accounts(self, _: web.Request) -> web.Response:
+        """Every account with its secrets and items: for setting up programs against the simulator."""
+        return _json({"accounts": [self._whole(account) for account in self._world.accounts.values()]})
+
+    async def add_account(self, request: web.Request) -> web.Response:
+        """Creates an account, or answers the one with this login."""
+        wanted = await _body(request, AccountRequest)
+        if wanted.role not in ("bot", "seller"):
+            raise _refuse(400, "role is 'bot' or 'seller'")
+        return _json(self._whole(self._world.add_account(wanted.login, wanted.role, wanted.persona)))
+
+    async def seller(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, SellerRequest)
+        account = self._account(request.match_info["steamid64"])
+        account.behaviour, account.delay_seconds = wanted.behaviour, wanted.delay_seconds
+        account.behaviour_since_us = self._world.now_us()
+        self._world.touch(account)
+        for offer in self._world.offers_of(account.steamid64):
+            if offer.answered and offer.state == 2:
+                offer.answered = False
+                self._world.touch(offer)
+        return _json({"steamid64": account.steamid64, "behaviour": account.behaviour.value, "delay_seconds": account.delay_seconds})
+
+    async def reverse(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, ReverseRequest)
+        return _json({"reversed": self._world.reverse(self._account(wanted.steamid64).steamid64)})
+
+    async def add_items(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, ItemsRequest)
+        owner = self._account(wanted.steamid64)
+        added = [self._world.add_item(owner.steamid64, wanted.game_id, wanted.market_hash_name) for _ in range(wanted.count)]
+        return _json({"assetids": [item.assetid for item in added]})
+
+    async def remove_item(self, request: web.Request) -> web.Response:
+        if not self._world.remove_item(request.match_info["assetid"]):
+            raise _refuse(404, "no such item")
+        return _json({"assetid": request.match_info["assetid"]})
+
+    async def list_faults(self, _: web.Request) -> web.Response:
+        return _json(self._simulator.faults.listing(self._world.now_us()))
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, FaultRequest)
+        if wanted.fault not in FAULTS:
+            raise _refuse(400, f"unknown fault {wanted.fault!r}; GET /control/faults lists them")
+        self._simulator.faults.switch_on(wanted, self._world.now_us())
+        return _json(self._simulator.faults.listing(self._world.now_us()))
+
+    async def remove_faults(self, request: web.Request) -> web.Response:
+        fault = request.query.get("fault")
+        if fault is not None and fault not in FAULTS:
+            raise _refuse(400, f"unknown fault {fault!r}; GET /control/faults lists them")
+        return _json({"removed": self._simulator.faults.switch_off(fault)})
+
+    async def clock(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, ClockRequest)
+        if self._simulator.advance_clock is None:
+            raise _refuse(409, "inside the sandbox the market moves the clock: POST {base_url}/sandbox/clock")
+        self._simulator.advance_clock(wanted.advance_seconds)
+        return _json({"now": self._world.now()})
+
+    async def requests(self, _: web.Request) -> web.Response:
+        """The latest requests to Steam's own paths, for assertions."""
+        return _json({"requests": list(self._simulator.request_log)})
+
+    def _account(self, steamid64: str) -> Account:
+        account = self._world.accounts.get(steamid64)
+        if account is None:
+            raise _refuse(404, "no such account")
+        return account
+
+    def _whole(self, account: Account) -> dict[str, Any]:
+        items = sorted((item for item in self._world.items.values() if item.owner == account.steamid64), key=lambda item: int(item.assetid))
+        return {
+            "steamid64": account.steamid64,
+            "role": account.role,
+            "login": account.login,
+            "password": account.password,
+            "shared_secret": account.shared_secret,
+            "identity_secret": account.identity_secret,
+            "persona": account.persona,
+            "tradelink": f"https://steamcommunity.com/tradeoffer/new/?partner={account.number}&token={account.trade_token}",
+            "behaviour": account.behaviour.value,
+            "items": [
+                {"game_id": i.appid, "contextid": i.contextid, "assetid": i.assetid, "market_hash_name": i.market_hash_name}
+                for i in items
+                if not i.on_hold
+            ],
+        }
+
+
+def _items(given: list[Given]) -> list[dict[str, Any]]:
+    return [
+        {"appid": g.appid, "contextid": g.contextid, "assetid": g.assetid, "market_hash_name": g.market_hash_name} for g in given
+    ]
+
+
+async def _body(request: web.Request, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read() or b"{}", type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _refuse(400, str(error)) from None
+
+
+def _refuse(status: int, text: str) -> web.HTTPException:
+    kinds: dict[int, type[web.HTTPException]] = {400: web.HTTPBadRequest, 404: web.HTTPNotFound, 409: web.HTTPConflict}
+    return kinds[status](text=msgspec.json.encode({"error": text}).decode(), content_type="application/json")
+
+
+def _json(body: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
