@@ -34,6 +34,8 @@ class Task(NamedTuple):
     steam_trade_id: str | None
     wants_cancel: bool
     """The offer is to be cancelled now."""
+    is_too_late: bool
+    """No offer is out in time, and none can be on its way."""
     is_held: bool
     """Steam holds the items: only the trade tells how it ends."""
 
@@ -91,6 +93,9 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     for task in due:
         if task.wants_cancel:
             return Call("cancel", task.trade_id)
+    for task in due:
+        if task.is_too_late:
+            return Call("give_up", task.trade_id)
     if memory.unwanted_offers:
         return Call("take_down")
 

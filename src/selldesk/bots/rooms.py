@@ -86,13 +86,9 @@ def choose_room(rooms: list[Room], game: int, value: int, buyer: int) -> Room | 
     return min(admitting, key=lambda room: (room.priority, room.id), default=None)
 
 
-def choose_bot(
-    room: Room, bots: list[Bot], game: int, items: int, seller_offers: dict[int, int], real_us: int
-) -> Bot | None:
+def choose_bot(room: Room, bots: list[Bot], game: int, items: int, seller_offers: dict[int, int], real_us: int) -> Bot | None:
     """The able bot of the room with the fewest live offers, ties by number. `seller_offers`: bot → live ones with this seller."""
     able = [
-        bot
-        for bot in bots
-        if room.served_by(bot.number) and bot.can_take(game, items, seller_offers.get(bot.number, 0), real_us)
+        bot for bot in bots if room.served_by(bot.number) and bot.can_take(game, items, seller_offers.get(bot.number, 0), real_us)
     ]
     return min(able, key=lambda bot: (bot.live_offers, bot.number), default=None)

@@ -159,6 +159,4 @@ def _refused(kind: Kind) -> Answer:
     return Answer(None, kind.status, kind.code, kind.text)
 
 
-
-
 FEED_DECODER = msgspec.msgpack.Decoder(Feed)

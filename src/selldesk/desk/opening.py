@@ -73,7 +73,17 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         work.order_changed(order)
         items.append(
             TradeItem(
-                trade.id, position, item.item, item.contextid, item.assetid, item.price, order.generation, None, None, None, None
+                trade.id,
+                position,
+                item.item,
+                item.contextid,
+                item.assetid,
+                item.price,
+                order.generation,
+                None,
+                None,
+                None,
+                None,
             )
         )
     work.holds[trade.id] = work.ledger.freeze(trade.id, buyer.number, value, work.now)

@@ -60,7 +60,13 @@ def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
             person[name] = int(getattr(command, name))
     changed = {name: person[name] for name in PERSON_COLUMNS if name not in ("id", "login", "created_at")}
     store.execute("change_person", **changed)
-    log(work, command.operator, "user.change", command.person_id, {key: changed[key] for key in ("roles", "disabled", "frozen")})
+    log(
+        work,
+        command.operator,
+        "user.change",
+        command.person_id,
+        {key: changed[key] for key in ("roles", "disabled", "frozen")},
+    )
     work.feed.people.append(
         (
             person["number"],
@@ -113,9 +119,7 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
     people = work.store.fetch("person_by_number", number=command.person)
     if not people:
         raise refusals.USER_NOT_FOUND()
-    known = work.store.fetch(
-        "money_reference", person=command.person, direction=command.direction, reference=command.reference
-    )
+    known = work.store.fetch("money_reference", person=command.person, direction=command.direction, reference=command.reference)
     if known:
         amount, entry_id, balance_after, at = known[0]
         if amount != command.amount:
@@ -138,7 +142,12 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         balance_after=entry.balance_after,
         at=work.now,
     )
-    body = {"amount": command.amount, "reference": command.reference, "reason": command.reason, "trade_id": command.trade_id}
+    body = {
+        "amount": command.amount,
+        "reference": command.reference,
+        "reason": command.reason,
+        "trade_id": command.trade_id,
+    }
     log(work, command.operator, f"money.{command.direction}", str(command.person), body)
     return _movement(command, entry.id, entry.balance_after, work.now) | {"repeated": False}
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import sys
-import threading
 from pathlib import Path
 
 import msgspec
@@ -13,6 +11,7 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.server import DeskServer
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock, SystemClock
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
 from selldesk.store.open import open_store
 
 
@@ -23,24 +22,13 @@ class DeskProcessSettings(msgspec.Struct):
     desk: DeskSettings
 
 
-def exit_with_parent() -> None:
-    """Ends this process at once when the parent's pipe closes, however the parent died."""
-
-    def watch() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
-        os._exit(0)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
 def make_clock(clock_path: str | None) -> Clock:
     return SharedClock(Path(clock_path)) if clock_path is not None else SystemClock()
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s desk %(levelname)s %(message)s", stream=sys.stderr)
-    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=DeskProcessSettings)
+    settings = msgspec.json.decode(first_line_from_parent(), type=DeskProcessSettings)
     exit_with_parent()
     desk = Desk(open_store(settings.database_url).writer(), make_clock(settings.clock_path), settings.desk)
     asyncio.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))

@@ -129,9 +129,10 @@ class DeskServer:
         """One call per buyer and game at a time: a job that finds an older one of its kind waits behind it."""
         command = job.waiting.command
         assert isinstance(command, PutOrders | WithdrawOrders)
-        if any(
-            other.portions is not None and other.portions.key == (command.buyer, command.game) for other in self._jobs
-        ) and job.portions is None:
+        if (
+            any(other.portions is not None and other.portions.key == (command.buyer, command.game) for other in self._jobs)
+            and job.portions is None
+        ):
             self._jobs.append(job)
             return
         try:

@@ -87,7 +87,16 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
             bot[name] = getattr(command, name)
     if command.enabled is not None:
         bot["enabled"] = int(command.enabled)
-    names = ("profile_name", "avatar", "games", "enabled", "live_offers_max", "seller_offers_max", "items_max", "number")
+    names = (
+        "profile_name",
+        "avatar",
+        "games",
+        "enabled",
+        "live_offers_max",
+        "seller_offers_max",
+        "items_max",
+        "number",
+    )
     changed = {name: bot[name] for name in names}
     work.store.execute("change_bot", **changed)
     log(work, command.operator, "bot.change", bot["steamid64"], changed)
@@ -103,7 +112,11 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
     if command.state is not None and (command.state, command.reason) != (bot["state"], bot["state_reason"]):
         since = work.now if command.state != bot["state"] else bot["state_since"]
         work.store.execute(
-            "change_bot_state", number=command.bot, state=BotState(command.state).value, state_reason=command.reason, state_since=since
+            "change_bot_state",
+            number=command.bot,
+            state=BotState(command.state).value,
+            state_reason=command.reason,
+            state_since=since,
         )
     if bot["profile_name"] is None and command.profile_name:
         names = ("avatar", "games", "enabled", "live_offers_max", "seller_offers_max", "items_max", "number")

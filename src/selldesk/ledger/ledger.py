@@ -82,7 +82,14 @@ class Ledger:
         return self.balances.get(account, 0)
 
     def transfer(
-        self, kind: Kind, source: int, target: int, amount: int, at: int, trade_id: str | None = None, reference: str | None = None
+        self,
+        kind: Kind,
+        source: int,
+        target: int,
+        amount: int,
+        at: int,
+        trade_id: str | None = None,
+        reference: str | None = None,
     ) -> Entry | None:
         """Moves `amount` ≥ 0 mills from source to target; answers the entry on a person's available account, if any.
 

@@ -15,6 +15,7 @@ from selldesk.steam.results import (
     NotLoggedIn,
     Offer,
     RateLimited,
+    ResultFault,
     SendResult,
     SendUnknown,
     Sent,
@@ -44,10 +45,10 @@ class SteamClient:
     async def hold_seconds(self, link: TradeLink) -> int | None:
         """How long Steam would hold the seller's items; None if Steam doesn't say (the trade page is asked then)."""
         params = {"steamid_target": link.steamid64, "trade_offer_access_token": link.token}
-        answer = await self._api("IEconService/GetTradeHoldDurations", params)
         try:
+            answer = await self._api("IEconService/GetTradeHoldDurations", params)
             return int(answer["response"]["their_escrow"]["escrow_end_duration_seconds"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, ResultFault):
             return None
 
     async def partner_inventory(self, link: TradeLink, appid: int, contextid: str) -> Inventory:
@@ -163,14 +164,24 @@ class SteamClient:
 
     async def trade_status(self, trade_id: str) -> Exchange | None:
         """GetTradeStatus; None while Steam has no entry."""
-        answer = await self._api("IEconService/GetTradeStatus", {"tradeid": trade_id, "get_descriptions": "0", "language": _LANGUAGE})
+        answer = await self._api(
+            "IEconService/GetTradeStatus", {"tradeid": trade_id, "get_descriptions": "0", "language": _LANGUAGE}
+        )
         trades = (answer.get("response") or {}).get("trades") or []
         found = [exchange for exchange in map(_exchange, trades) if exchange is not None and exchange.trade_id == trade_id]
         return found[0] if found else None
 
-    async def trade_history(self, count: int = 100) -> list[Exchange]:
-        """The newest exchanges of the account (Steam gives at most 100 a call), reversed ones included."""
-        params = {"max_trades": str(count), "get_descriptions": "0", "include_failed": "1", "include_total": "1", "language": _LANGUAGE}
+    async def trade_history(self, before: Exchange | None = None) -> list[Exchange]:
+        """Up to 100 exchanges of the account, newest first, older than `before`; reversed ones included."""
+        params = {
+            "max_trades": "100",
+            "get_descriptions": "0",
+            "include_failed": "1",
+            "include_total": "1",
+            "language": _LANGUAGE,
+        }
+        if before is not None:
+            params |= {"start_after_time": str(before.time_init), "start_after_tradeid": before.trade_id}
         answer = await self._api("IEconService/GetTradeHistory", params)
         response = answer.get("response")
         if not isinstance(response, dict):
@@ -198,7 +209,12 @@ class SteamClient:
         referer: str = f"{_COMMUNITY_NAME}/",
     ) -> Response:
         response = await request(
-            self.session.transport, method, f"{self.session.urls.community}{path}", params=params, form=form, headers=self._headers(referer)
+            self.session.transport,
+            method,
+            f"{self.session.urls.community}{path}",
+            params=params,
+            form=form,
+            headers=self._headers(referer),
         )
         if _is_login_redirect(response):
             raise NotLoggedIn(f"{path}: sent to the login page")
@@ -208,7 +224,11 @@ class SteamClient:
         """A Web API call with the access token (never with a key: GetTradeOffers answers nothing then, protocol §2.1)."""
         params = {"access_token": self.session.access_token(), **params}
         response = await request(
-            self.session.transport, "GET", f"{self.session.urls.api}/{method}/v1/", params=params, headers=base_headers()
+            self.session.transport,
+            "GET",
+            f"{self.session.urls.api}/{method}/v1/",
+            params=params,
+            headers=base_headers(),
         )
         if response.status in (401, 403):
             raise NotLoggedIn(f"{method}: {response.status}")
@@ -220,7 +240,7 @@ class SteamClient:
         answer = _json_object(response)
         # 2 with a filled response counts as success; everything else that isn't 1 does not (protocol §4).
         if eresult != EResult.OK and not (eresult == EResult.FAIL and answer.get("response")):
-            raise Unreachable(f"{method}: eresult {eresult}")
+            raise ResultFault(method, eresult)
         return answer
 
 

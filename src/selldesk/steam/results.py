@@ -14,6 +14,7 @@ class SteamFault(Exception):
     ├── Malformed         an answer that isn't what it should be
     ├── RateLimited       429 or eresult 84
     ├── NotLoggedIn       the session is dead: refresh or log in
+    ├── ResultFault       an eresult that isn't OK
     └── LoginRefused      Steam refuses the credentials themselves
     """
 
@@ -32,6 +33,12 @@ class RateLimited(SteamFault):
 
 class NotLoggedIn(SteamFault):
     pass
+
+
+class ResultFault(SteamFault):
+    def __init__(self, call: str, eresult: int) -> None:
+        super().__init__(f"{call}: eresult {eresult}")
+        self.eresult = eresult
 
 
 class LoginRefused(SteamFault):

@@ -51,7 +51,12 @@ class SteamSession:
     """One account's session. `now_seconds` is Steam's time as we know it (the clock plus the measured offset)."""
 
     def __init__(
-        self, transport: Transport, urls: SteamUrls, credentials: Credentials, tokens: Tokens | None, now_seconds: Callable[[], int]
+        self,
+        transport: Transport,
+        urls: SteamUrls,
+        credentials: Credentials,
+        tokens: Tokens | None,
+        now_seconds: Callable[[], int],
     ) -> None:
         self.transport = transport
         self.urls = urls
@@ -121,7 +126,12 @@ class SteamSession:
 
     async def _answer_guard(self, client_id: int, steamid: int) -> None:
         code = guard_code(self.credentials.shared_secret, self.steam_seconds())
-        fields: list[tuple[int, protobuf.Value | None]] = [(1, client_id), (2, Fixed64(steamid)), (3, code), (4, DEVICE_CODE)]
+        fields: list[tuple[int, protobuf.Value | None]] = [
+            (1, client_id),
+            (2, Fixed64(steamid)),
+            (3, code),
+            (4, DEVICE_CODE),
+        ]
         try:
             await self._call("UpdateAuthSessionWithSteamGuardCode", fields)
         except LoginRefused as refused:
@@ -170,7 +180,11 @@ class SteamSession:
     async def measure_clock(self) -> None:
         """Steam's time against ours, for guard codes (protocol §9 no. 32)."""
         response = await request(
-            self.transport, "POST", f"{self.urls.api}/ITwoFactorService/QueryTime/v1/", form={"steamid": "0"}, headers=base_headers()
+            self.transport,
+            "POST",
+            f"{self.urls.api}/ITwoFactorService/QueryTime/v1/",
+            form={"steamid": "0"},
+            headers=base_headers(),
         )
         try:
             server_time = int(msgspec.json.decode(response.body)["response"]["server_time"])
@@ -200,7 +214,11 @@ class SteamSession:
 
 def base_headers() -> dict[str, str]:
     """Without Accept-Language and a known user agent Steam answers 429 for ever (protocol §7)."""
-    return {"User-Agent": USER_AGENT, "Accept-Language": "en-US,en;q=0.9", "Accept": "application/json, text/plain, */*"}
+    return {
+        "User-Agent": USER_AGENT,
+        "Accept-Language": "en-US,en;q=0.9",
+        "Accept": "application/json, text/plain, */*",
+    }
 
 
 async def request(

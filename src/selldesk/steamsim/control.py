@@ -120,7 +120,13 @@ class _Control:
             if offer.answered and offer.state == 2:
                 offer.answered = False
                 self._world.touch(offer)
-        return _json({"steamid64": account.steamid64, "behaviour": account.behaviour.value, "delay_seconds": account.delay_seconds})
+        return _json(
+            {
+                "steamid64": account.steamid64,
+                "behaviour": account.behaviour.value,
+                "delay_seconds": account.delay_seconds,
+            }
+        )
 
     async def reverse(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ReverseRequest)
@@ -171,7 +177,10 @@ class _Control:
         return account
 
     def _whole(self, account: Account) -> dict[str, Any]:
-        items = sorted((item for item in self._world.items.values() if item.owner == account.steamid64), key=lambda item: int(item.assetid))
+        items = sorted(
+            (item for item in self._world.items.values() if item.owner == account.steamid64),
+            key=lambda item: int(item.assetid),
+        )
         return {
             "steamid64": account.steamid64,
             "role": account.role,
@@ -183,7 +192,12 @@ class _Control:
             "tradelink": f"https://steamcommunity.com/tradeoffer/new/?partner={account.number}&token={account.trade_token}",
             "behaviour": account.behaviour.value,
             "items": [
-                {"game_id": i.appid, "contextid": i.contextid, "assetid": i.assetid, "market_hash_name": i.market_hash_name}
+                {
+                    "game_id": i.appid,
+                    "contextid": i.contextid,
+                    "assetid": i.assetid,
+                    "market_hash_name": i.market_hash_name,
+                }
                 for i in items
                 if not i.on_hold
             ],

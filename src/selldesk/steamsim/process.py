@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import os
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
 
 from selldesk.kernel.clock import SharedClock
+from selldesk.kernel.processes import exit_with_parent
 from selldesk.steamsim.server import SteamSimulator
 
 
@@ -32,15 +30,9 @@ def run_simulator(
         when_ready(simulator)
         simulator.world.commit()
     if die_with_stdin:
-        threading.Thread(target=_watch_stdin, daemon=True).start()
+        exit_with_parent()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(simulator, host, port))
-
-
-def _watch_stdin() -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(0)
 
 
 async def _serve(simulator: SteamSimulator, host: str, port: int) -> None:

@@ -26,7 +26,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_SECONDS = 0.02
 INVENTORY_PAGE = 1000
-_MAINTENANCE_PAGE = "<!DOCTYPE html><html><head><title>Sorry!</title></head><body><h1>Sorry!</h1>Steam is down for maintenance.</body></html>"
+_MAINTENANCE_PAGE = (
+    "<!DOCTYPE html><html><head><title>Sorry!</title></head><body><h1>Sorry!</h1>Steam is down for maintenance.</body></html>"
+)
 _ACCESS_DENIED = (
     "<html><head><title>Unauthorized</title></head><body><h1>Unauthorized</h1>Access is denied. Retrying will not help. "
     "Please verify your <pre>key=</pre> parameter.</body></html>"
@@ -358,7 +360,10 @@ async def _form(request: web.Request) -> dict[str, str]:
 
 def _json(body: Any, eresult: int = EResult.OK, status: int = 200) -> web.Response:
     return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json", headers={"x-eresult": str(int(eresult))}
+        body=msgspec.json.encode(body),
+        status=status,
+        content_type="application/json",
+        headers={"x-eresult": str(int(eresult))},
     )
 
 

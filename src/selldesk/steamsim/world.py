@@ -164,7 +164,9 @@ class World:
         self._owned.setdefault(item.owner, set()).add(item.assetid)
         self.touch(item)
 
-    def _move(self, given: Given, owner: str, assetid: str, contextid: str, protected_until: int = 0, on_hold: bool = False) -> None:
+    def _move(
+        self, given: Given, owner: str, assetid: str, contextid: str, protected_until: int = 0, on_hold: bool = False
+    ) -> None:
         """The item leaves its place and appears under another id in another inventory."""
         old = self.items.pop(given.assetid, None)
         if old is not None:
@@ -173,7 +175,15 @@ class World:
                 self._dirty["item", old.assetid] = None
         self._put(
             Item(
-                assetid, owner, given.appid, contextid, given.classid, given.instanceid, given.market_hash_name, protected_until, on_hold
+                assetid,
+                owner,
+                given.appid,
+                contextid,
+                given.classid,
+                given.instanceid,
+                given.market_hash_name,
+                protected_until,
+                on_hold,
             )
         )
         if protected_until:
@@ -199,14 +209,24 @@ class World:
         return [self.offers[offer_id] for offer_id in sorted(self._open, key=int)]
 
     def create_offer(
-        self, sender: Account, recipient: Account, token: str, give: list[tuple[int, str, str]], receive: list[tuple[int, str, str]], message: str
+        self,
+        sender: Account,
+        recipient: Account,
+        token: str,
+        give: list[tuple[int, str, str]],
+        receive: list[tuple[int, str, str]],
+        message: str,
     ) -> OfferRecord:
         """Assets are (appid, contextid, assetid). Raises Refused as Steam does (protocol §6)."""
         if not give and not receive:
             raise Refused(2)
         if token != recipient.trade_token:
             raise Refused(15, "This Trade URL is no longer valid for sending a trade offer.")
-        mine = [offer for offer in self.offers_of(sender.steamid64) if offer.sender == sender.steamid64 and offer.tradeofferid in self._open]
+        mine = [
+            offer
+            for offer in self.offers_of(sender.steamid64)
+            if offer.sender == sender.steamid64 and offer.tradeofferid in self._open
+        ]
         if len(mine) >= 30:
             raise Refused(25, "You have sent too many trade offers.")
         if sum(offer.recipient == recipient.steamid64 for offer in mine) >= 5:
@@ -335,7 +355,9 @@ class World:
 
     def _counter(self, offer: OfferRecord) -> None:
         """The seller's own offer: the same items, for something of the bot's, if it has anything."""
-        wanted = [item for item in self.items.values() if item.owner == offer.sender and not item.protected_until and not item.on_hold]
+        wanted = [
+            item for item in self.items.values() if item.owner == offer.sender and not item.protected_until and not item.on_hold
+        ]
         asks = [Given(i.appid, i.contextid, i.assetid, i.classid, i.instanceid, i.market_hash_name) for i in wanted[:1]]
         counter = OfferRecord(
             self.take_id("offer"), offer.recipient, offer.sender, OfferState.ACTIVE, offer.receive, asks, "", self.now_us(), self.now()

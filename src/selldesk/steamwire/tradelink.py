@@ -29,7 +29,12 @@ def parse_trade_link(text: str) -> TradeLink | None:
     try:
         parts = urlsplit(text)
         query = parse_qsl(parts.query, strict_parsing=True)
-        right_place = (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "steamcommunity.com", "/tradeoffer/new/", "")
+        right_place = (parts.scheme, parts.netloc, parts.path, parts.fragment) == (
+            "https",
+            "steamcommunity.com",
+            "/tradeoffer/new/",
+            "",
+        )
     except ValueError:
         return None
     fields = dict(query)

@@ -15,7 +15,19 @@ from selldesk.trades.trade import Trade, TradeItem
 CS2 = 730
 MISSING_ITEMS = 13
 
-ACTIVE, ACCEPTED, COUNTERED, EXPIRED, CANCELED, DECLINED, INVALID_ITEMS, UNCONFIRMED, CANCELED_2FA, IN_ESCROW, REVERTED = range(2, 13)
+(
+    ACTIVE,
+    ACCEPTED,
+    COUNTERED,
+    EXPIRED,
+    CANCELED,
+    DECLINED,
+    INVALID_ITEMS,
+    UNCONFIRMED,
+    CANCELED_2FA,
+    IN_ESCROW,
+    REVERTED,
+) = range(2, 13)
 
 COMMITTED, COMPLETE = 2, 3
 TROUBLE = range(4, 10)
@@ -163,7 +175,12 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
 
 def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
     """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
-    if trade.state is not Status.PROCESSING or trade.work not in (Stage.OFFERED, Stage.EXCHANGED, Stage.RECONCILE, Stage.SENDING):
+    if trade.state is not Status.PROCESSING or trade.work not in (
+        Stage.OFFERED,
+        Stage.EXCHANGED,
+        Stage.RECONCILE,
+        Stage.SENDING,
+    ):
         return Effects()
     if trade.work is Stage.EXCHANGED and word.state != ACCEPTED:
         if trade.offer_id == word.offer_id:
@@ -293,7 +310,12 @@ def _read_settlement(
         trade.attempts = max(trade.attempts, 6)
         _retry(trade, now, rules)
         return Effects(
-            alerts=[("steam_trade_trouble", f"Steam shows trade {trade.steam_trade_id} in status {word.status}; it will not settle")]
+            alerts=[
+                (
+                    "steam_trade_trouble",
+                    f"Steam shows trade {trade.steam_trade_id} in status {word.status}; it will not settle",
+                )
+            ]
         )
     _note_new_ids(items, word.assets)
     if word.settlement is not None and word.settlement != trade.settlement:
@@ -377,4 +399,6 @@ def _retry_if_due(trade: Trade, now: int, rules: Rules) -> None:
 def _alert_if_late(trade: Trade, now: int, rules: Rules, effects: Effects) -> None:
     if trade.exchanged_at is not None and now >= trade.exchanged_at + rules.alert_after_us:
         minutes = (now - trade.exchanged_at) // MINUTE_US
-        effects.alerts.append(("exchange_unconfirmed", f"Steam has shown the offer accepted for {minutes} minutes, but not the trade"))
+        effects.alerts.append(
+            ("exchange_unconfirmed", f"Steam has shown the offer accepted for {minutes} minutes, but not the trade")
+        )

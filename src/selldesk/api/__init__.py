@@ -1,0 +1,1 @@
+"""The HTTP edge: one module per area, one typed route table, OpenAPI made from it."""

@@ -1,0 +1,230 @@
+"""The ASGI application: finds the route, checks key, role, rate and body, calls the handler, and puts everything in the envelope."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from starlette.routing import compile_path
+
+from selldesk.api.auth import Identity, KeyRing
+from selldesk.api.limits import RateLimiter, RateLimits
+from selldesk.api.queries import parse_query
+from selldesk.api.routes import Call, Reply, RouteSpec
+from selldesk.kernel import refusals
+from selldesk.kernel.clock import Clock
+from selldesk.kernel.ids import new_uuid7
+from selldesk.kernel.refusals import Refusal
+from selldesk.people.roles import ROLE_BITS
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+logger = logging.getLogger(__name__)
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_PATH_IN_MESSAGE = re.compile(r" - at `([^`]*)`$")
+_OFF_LOOP_BYTES = 256 * 1024
+_BODY_SECONDS = 30
+_ENCODER = msgspec.json.Encoder()
+_JSON = (b"content-type", b"application/json")
+_RETRY = {429: b"1", 503: b"1"}
+
+
+class Disconnected(Exception):
+    """The client went away before its body was whole."""
+
+
+class MarketApi:
+    """Pure ASGI. Routes without path parameters are found in a dict, the others by Starlette's patterns, in their order."""
+
+    def __init__(self, routes: list[RouteSpec], key_ring: KeyRing, rate_limits: RateLimits, clock: Clock) -> None:
+        self.routes = routes
+        self._key_ring = key_ring
+        self._limiter = RateLimiter(rate_limits)
+        self._clock = clock
+        self._static: dict[str, dict[str, RouteSpec]] = {}
+        self._patterns: list[tuple[re.Pattern[str], str, dict[str, RouteSpec]]] = []
+        for route in routes:
+            if "{" not in route.path:
+                self._static.setdefault(route.path, {})[route.method] = route
+                continue
+            known = next((methods for _, path, methods in self._patterns if path == route.path), None)
+            if known is None:
+                known = {}
+                self._patterns.append((compile_path(route.path)[0], route.path, known))
+            known[route.method] = route
+        self.requests: dict[tuple[str, int], int] = {}
+        """(route, status) → how many, for the metrics."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await _lifespan(receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        extra: list[Header] = [(b"x-request-id", self._request_id(headers))]
+        route_name = "unknown"
+        try:
+            route, path = self._find(scope)
+            route_name = route.path
+            reply = await self._answer(route, path, scope, headers, receive, extra)
+            status, content_type = reply.status, reply.content_type.encode()
+            body = reply.raw if reply.raw is not None else _ENCODER.encode({"success": True, "data": reply.data})
+            extra.extend((name.lower().encode(), value.encode()) for name, value in reply.headers)
+        except Refusal as refusal:
+            status, content_type, body = refusal.status, b"application/json", _failure(refusal)
+            if status in _RETRY and not any(name == b"retry-after" for name, _ in extra):
+                extra.append((b"retry-after", _RETRY[status]))
+        except Disconnected:
+            return
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], route_name)
+            status, content_type, body = 500, b"application/json", _failure(refusals.INTERNAL_ERROR())
+        counted = (route_name, status)
+        self.requests[counted] = self.requests.get(counted, 0) + 1
+        extra.append((b"content-type", content_type))
+        extra.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": extra})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+        given = headers.get(b"x-request-id")
+        if given is not None and _SANE_REQUEST_ID.fullmatch(given):
+            return given
+        return new_uuid7(self._clock.now_us()).encode()
+
+    def _find(self, scope: Scope) -> tuple[RouteSpec, dict[str, str]]:
+        """Refuses NOT_FOUND, METHOD_NOT_ALLOWED. Path parameters are decoded exactly once."""
+        path: str = scope["path"]
+        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
+        methods = self._static.get(path)
+        parameters: dict[str, str] = {}
+        if methods is None:
+            for pattern, _, candidates in self._patterns:
+                found = pattern.match(path)
+                if found is not None:
+                    methods, parameters = candidates, found.groupdict()
+                    break
+            else:
+                raise refusals.NOT_FOUND()
+        route = methods.get(method)
+        if route is None:
+            raise refusals.METHOD_NOT_ALLOWED()
+        if parameters and not _is_readable(scope):
+            raise route.lookup()
+        return route, parameters
+
+    async def _answer(
+        self,
+        route: RouteSpec,
+        path: dict[str, str],
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        extra: list[Header],
+    ) -> Reply:
+        identity: Identity | None = None
+        if route.roles:
+            identity = self._key_ring.identify(headers.get(b"x-api-key"))
+            self._limit(identity, route, extra)
+            if not any(identity.roles & ROLE_BITS[role] for role in route.roles):
+                raise refusals.FORBIDDEN()
+        query = parse_query(scope["query_string"]) if scope["query_string"] else {}
+        body: Any = None
+        if route.decoder is not None:
+            raw = await _read_body(headers, receive, route.body_max)
+            if len(raw) > _OFF_LOOP_BYTES:
+                body = await asyncio.to_thread(decode_body, route.decoder, raw)
+            else:
+                body = decode_body(route.decoder, raw)
+        plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()} if not route.is_fast else {}
+        return await route.handler(Call(identity, path, query, body, plain))
+
+    def _limit(self, identity: Identity, route: RouteSpec, extra: list[Header]) -> None:
+        allowed, limit, remaining, reset = self._limiter.take(identity.key_hash, route.is_fast)
+        extra.append((b"x-ratelimit-limit", b"%d" % limit))
+        extra.append((b"x-ratelimit-remaining", b"%d" % remaining))
+        extra.append((b"x-ratelimit-reset", b"%d" % reset))
+        if not allowed:
+            raise refusals.TOO_MANY_REQUESTS()
+
+
+def decode_body(decoder: Any, raw: bytes) -> Any:
+    """Strictly typed (R1). Refuses INVALID_BODY with the place of the first fault."""
+    try:
+        body = decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        place = _PATH_IN_MESSAGE.search(text)
+        path = place.group(1) if place else "$"
+        message = text[: place.start()] if place else text
+        raise refusals.INVALID_BODY(details=[{"path": path, "message": message}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        message = "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}]) from None
+    if b"\\u0000" in raw and _NUL_ESCAPE.search(raw):
+        raise refusals.INVALID_BODY(details=[{"path": "$", "message": "NUL characters are not allowed"}])
+    return body
+
+
+async def _read_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
+    """Refuses BODY_TOO_LARGE as soon as it is known. Raises Disconnected, also for a body that takes too long."""
+    length = headers.get(b"content-length")
+    if length is not None and length.isdigit() and int(length) > most:
+        raise refusals.BODY_TOO_LARGE()
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise refusals.BODY_TOO_LARGE()
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > most:
+                    raise refusals.BODY_TOO_LARGE()
+                chunks.append(chunk)
+                if not message.get("more_body"):
+                    return b"".join(chunks)
+                message = await receive()
+    except TimeoutError:
+        raise Disconnected from None
+
+
+def _is_readable(scope: Scope) -> bool:
+    """Whether the path is UTF-8 without NUL; uvicorn would have put replacement characters there."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%" not in raw:
+        return True
+    try:
+        return "\0" not in unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _failure(refusal: Refusal) -> bytes:
+    body: dict[str, Any] = {"success": False, "error": refusal.text, "code": refusal.code}
+    if refusal.details is not None:
+        body["details"] = refusal.details
+    return _ENCODER.encode(body)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

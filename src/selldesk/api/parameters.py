@@ -1,0 +1,53 @@
+"""Query parameters as the OpenAPI document shows them."""
+
+from selldesk.api.routes import Parameter
+from selldesk.catalog.games import GAMES
+from selldesk.kernel.limits import PAGE_DEFAULT, PAGE_MAX
+from selldesk.store.lists import SORT_FIELDS
+from selldesk.trades.status import Status
+
+_TEXT = {"type": "string"}
+_MILLS = {"type": "integer", "minimum": 0}
+
+GAME = Parameter("game_id", {"type": "integer", "enum": list(GAMES)}, "Only this game")
+LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Results per page")
+OFFSET = Parameter("offset", {"type": "integer", "minimum": 0, "default": 0}, "Results to skip")
+PAGE = (LIMIT, OFFSET)
+
+STATUS = Parameter("status", _TEXT, f"One or several of {', '.join(Status)}, comma-separated")
+_DATES = (
+    Parameter("date_from", _TEXT, "Created at or after (ISO 8601; UTC if it names no zone)"),
+    Parameter("date_to", _TEXT, "Created before"),
+    Parameter("updated_from", _TEXT, "Changed at or after"),
+    Parameter("updated_to", _TEXT, "Changed before"),
+)
+_PRICES = (
+    Parameter("price_min", _MILLS, "Lowest trade value, thousandths of a dollar"),
+    Parameter("price_max", _MILLS, "Highest trade value"),
+)
+_CUSTOM = (
+    Parameter("custom_id", _TEXT, "Part of your custom_id, upper and lower case alike"),
+    Parameter("custom_ids", _TEXT, "Up to 2,000 custom ids, comma-separated"),
+)
+_IDS = (
+    Parameter("trade_ids", _TEXT, "Up to 2,000 market trade UUIDs, comma-separated"),
+    Parameter("steam_trade_offer_ids", _TEXT, "Up to 2,000 Steam trade offer ids, comma-separated"),
+    Parameter("steam_trade_ids", _TEXT, "Up to 2,000 Steam trade ids, comma-separated, with or without suffix"),
+)
+_SORTING = (
+    Parameter("sort_by", {"type": "string", "enum": list(SORT_FIELDS), "default": "created_at"}, "Sort field"),
+    Parameter("sort_direction", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}, "Sort direction"),
+)
+
+TRADE_FILTERS = (GAME, STATUS, *_DATES, *_PRICES, *_CUSTOM, *_IDS, *_SORTING, *PAGE)
+BUYER_TRADE_FILTERS = (
+    GAME,
+    STATUS,
+    *_DATES,
+    Parameter("start_date", _TEXT, "Another name of date_from"),
+    Parameter("end_date", _TEXT, "Another name of date_to"),
+    *_PRICES,
+    *_IDS,
+    *_SORTING,
+    *PAGE,
+)

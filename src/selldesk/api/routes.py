@@ -1,0 +1,89 @@
+"""The route table's types: what a route takes, gives, and may refuse. The OpenAPI document is made from nothing else."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from selldesk.api.auth import Identity
+from selldesk.kernel.limits import BODY_BYTES_MAX
+from selldesk.kernel.refusals import Kind
+from selldesk.people.roles import Role
+
+ANYONE: tuple[Role, ...] = ()
+"""No key needed."""
+ANY_ROLE = (Role.PROJECT, Role.BUYER, Role.OPERATOR)
+
+
+@dataclass
+class Call:
+    """One request, as a handler sees it: who asks, and what, already checked."""
+
+    identity: Identity | None
+    path: dict[str, str]
+    query: dict[str, str]
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def person(self) -> int:
+        """The number of whoever holds the key."""
+        assert self.identity is not None
+        return self.identity.person
+
+    @property
+    def login(self) -> str:
+        assert self.identity is not None
+        return self.identity.login
+
+
+@dataclass
+class Reply:
+    """A success. `data` goes into the envelope; `raw` goes out as it is."""
+
+    data: Any = None
+    status: int = 200
+    raw: bytes | None = None
+    content_type: str = "application/json"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter, for the OpenAPI document; handlers parse it with api/queries.py."""
+
+    name: str
+    schema: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class RouteSpec:
+    method: str
+    path: str
+    """Starlette's pattern: /api/x/{id} or {rest:path}."""
+    handler: Handler
+    summary: str
+    roles: tuple[Role, ...]
+    answer: Any
+    """The type of `data`."""
+    body: type | None = None
+    status: int = 200
+    query: tuple[Parameter, ...] = ()
+    refusals: tuple[Kind, ...] = ()
+    tag: str = ""
+    body_max: int = BODY_BYTES_MAX
+    is_fast: bool = False
+    """match and create: the generous rate limit."""
+    enveloped: bool = True
+    lookup: Kind = refusals.NOT_FOUND
+    """What an unreadable path answers."""
+    decoder: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.body is not None:
+            object.__setattr__(self, "decoder", msgspec.json.Decoder(self.body))

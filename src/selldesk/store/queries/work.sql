@@ -1,0 +1,38 @@
+-- What a bot's worker reads.
+
+-- name: processing_of_bot
+SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
+       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
+       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+FROM trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
+
+-- name: settling_of_bot
+SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
+       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
+       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+FROM trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT 10
+
+-- name: unsettled_of_bot
+SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at FROM trade t
+WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
+
+-- name: has_unsettled
+SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted' LIMIT 1
+
+-- name: trades_by_steam_trade
+-- rows: steam_trade_id text
+SELECT t.id, t.status, t.steam_status, t.steam_trade_id, t.bot FROM {rows} JOIN trade t ON t.steam_trade_id = k.steam_trade_id
+
+-- name: items_of_trade
+SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,
+       i.new_contextid, n.name
+FROM trade_item i JOIN item n ON n.number = i.item WHERE i.trade_id = :trade_id ORDER BY i.position
+
+-- name: all_bot_records
+SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
+       live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot ORDER BY number
+
+-- name: trade_of_offer
+SELECT t.id FROM trade t WHERE t.offer_id = :offer_id

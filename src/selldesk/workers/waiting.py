@@ -1,0 +1,46 @@
+"""Waiting by the market's clock: a loop sleeps until a moment of virtual time, and wakes when the clock is moved."""
+
+import asyncio
+import contextlib
+
+from selldesk.kernel.clock import Clock
+from selldesk.kernel.times import SECOND_US
+
+LOOK_SECONDS = 0.05
+_SLEEP_MAX_SECONDS = 30.0
+
+
+class Alarm:
+    """Wakes one loop: at its moment, when someone rings, or when the clock jumps."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait_until(self, moment_us: int) -> None:
+        remaining = (moment_us - self._clock.now_us()) / SECOND_US
+        if remaining > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), min(remaining, _SLEEP_MAX_SECONDS))
+        self._rung.clear()
+
+
+class ClockWatch:
+    """Rings all alarms of a process when virtual time moved otherwise than real time did."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.alarms: set[Alarm] = set()
+
+    async def run(self) -> None:
+        shift = self._clock.now_us() - self._clock.real_us()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now_shift = self._clock.now_us() - self._clock.real_us()
+            if abs(now_shift - shift) > SECOND_US // 2:
+                for alarm in list(self.alarms):
+                    alarm.ring()
+            shift = now_shift
