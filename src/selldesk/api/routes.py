@@ -8,7 +8,7 @@ import msgspec
 
 from selldesk.api.auth import Identity
 from selldesk.kernel.limits import BODY_BYTES_MAX
-from selldesk.kernel.refusals import Kind
+from selldesk.kernel.refusals import NOT_FOUND, Kind
 from selldesk.people.roles import Role
 
 ANYONE: tuple[Role, ...] = ()
@@ -80,7 +80,7 @@ class RouteSpec:
     is_fast: bool = False
     """match and create: the generous rate limit."""
     enveloped: bool = True
-    lookup: Kind = refusals.NOT_FOUND
+    lookup: Kind = NOT_FOUND
     """What an unreadable path answers."""
     decoder: Any = field(init=False, default=None)
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from selldesk.api import queries
 from selldesk.api.market import Market
 from selldesk.api.parameters import GAME, TRADE_FILTERS
-from selldesk.api.routes import Call, Reply, RouteSpec
+from selldesk.api.routes import Call, Handler, Reply, RouteSpec
 from selldesk.book.matching import UNKNOWN_ITEM, Line
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OpenItem, OpenTrade
@@ -140,10 +140,18 @@ class SellApi:
             r.ASSET_IN_TRADE, r.NO_ROOM, r.NO_BOT, r.CUSTOM_ID_EXISTS, r.UNAVAILABLE,
         )  # fmt: skip
 
-        def lookup(path: str, handler: object, summary: str) -> RouteSpec:
+        def lookup(path: str, handler: Handler, summary: str) -> RouteSpec:
             return RouteSpec(
-                "GET", f"/api/sell/trades/{path}", handler, summary, project, TradeData, refusals=not_found, tag="Sell", lookup=r.TRADE_NOT_FOUND
-            )  # type: ignore[arg-type]  # fmt: skip
+                "GET",
+                f"/api/sell/trades/{path}",
+                handler,
+                summary,
+                project,
+                TradeData,
+                refusals=not_found,
+                tag="Sell",
+                lookup=r.TRADE_NOT_FOUND,
+            )
 
         return [
             RouteSpec(

@@ -139,6 +139,7 @@ class OperateTrade(TradeCommand, frozen=True):
     action: str
     reason: str
     by: str | None = None
+    force: bool = False
 
 
 class CloseAlert(Command, frozen=True):

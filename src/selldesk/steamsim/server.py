@@ -198,7 +198,8 @@ class SteamSimulator:
             return _json({"response": {"next_cursor": 0}})
         cutoff = _whole(request.query.get("time_historical_cutoff"))
         active_only = request.query.get("active_only") == "1"
-        sent, received = [], []
+        sent: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
         late = self.faults.hit("poll_late", now_us, bot)
         for offer in self.world.offers_of(bot):
             is_open = offer.state in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)

@@ -1,0 +1,170 @@
+"""`/api/auth` and `/api/wallet`: who am I, my keys, my money (contract C1)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from selldesk.api import queries
+from selldesk.api.market import Market
+from selldesk.api.parameters import PAGE
+from selldesk.api.routes import ANY_ROLE, Call, Reply, RouteSpec
+from selldesk.desk.commands import CreateKey, DeleteKey
+from selldesk.desk.people import PERSON_COLUMNS
+from selldesk.kernel import refusals
+from selldesk.kernel.ids import api_key_hash, new_api_key
+from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.ledger import accounts
+from selldesk.people.roles import Role, unpack_roles
+from selldesk.store.store import Reader
+
+KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class KeyRequest(msgspec.Struct):
+    name: KeyName
+
+
+class NewKey(msgspec.Struct):
+    """The key is shown here and never again."""
+
+    name: str
+    api_key: str
+    created_at: str
+
+
+class KeyLine(msgspec.Struct):
+    name: str
+    created_at: str
+    last_used_at: str | None
+
+
+class KeyNamed(msgspec.Struct):
+    name: str
+
+
+class Me(msgspec.Struct):
+    id: str
+    login: str
+    first_name: str | None
+    last_name: str | None
+    avatar: str | None
+    role: str
+    roles: list[str]
+
+
+class Balance(msgspec.Struct):
+    """`balance` is available; `frozen_balance` is a buyer's holds and a project's proceeds in escrow, net of fee."""
+
+    balance: int
+    frozen_balance: int
+
+
+class Movement(msgspec.Struct):
+    """One movement of `balance`; they sum up to it."""
+
+    id: str
+    kind: str
+    amount: int
+    balance_after: int
+    created_at: str
+    trade_id: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+
+
+class MovementPage(msgspec.Struct):
+    transactions: list[Movement]
+    total: int
+    limit: int
+    offset: int
+
+
+class AccountApi:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[RouteSpec]:
+        r, wallet = refusals, (Role.PROJECT, Role.BUYER)
+        keys = "/api/auth/api-keys"
+        return [
+            RouteSpec("GET", "/api/auth/me", self.me, "Who holds this key", ANY_ROLE, Me, tag="Account"),
+            RouteSpec("GET", keys, self.list_keys, "Your API keys", ANY_ROLE, list[KeyLine], tag="Account"),
+            RouteSpec(
+                "POST", keys, self.create_key, "A new API key, shown once", ANY_ROLE, NewKey, body=KeyRequest, status=201,
+                refusals=(r.KEY_NAME_TAKEN,), tag="Account",
+            ),
+            RouteSpec(
+                "DELETE", keys, self.delete_key, "Revoke an API key", ANY_ROLE, KeyNamed, body=KeyRequest,
+                refusals=(r.KEY_NOT_FOUND, r.LAST_KEY), tag="Account",
+            ),
+            RouteSpec("GET", "/api/wallet/balance", self.balance, "Your money", wallet, Balance, tag="Wallet"),
+            RouteSpec(
+                "GET", "/api/wallet/transactions", self.transactions, "Movements of your balance, newest first", wallet, MovementPage,
+                query=PAGE, refusals=(r.INVALID_QUERY,), tag="Wallet",
+            ),
+        ]  # fmt: skip
+
+    async def me(self, call: Call) -> Reply:
+        row = self._market.reader.fetch("person_by_number", number=call.person)[0]
+        person = dict(zip(PERSON_COLUMNS, row, strict=True))
+        roles = [role.value for role in unpack_roles(person["roles"])]
+        return Reply(
+            Me(
+                person["id"],
+                person["login"],
+                person["first_name"],
+                person["last_name"],
+                person["avatar"],
+                roles[0] if roles else "",
+                roles,
+            )
+        )
+
+    async def list_keys(self, call: Call) -> Reply:
+        return Reply(keys_of(self._market.reader, call.person))
+
+    async def create_key(self, call: Call) -> Reply:
+        return Reply(await make_key(self._market, call.person, call.body.name, None), status=201)
+
+    async def delete_key(self, call: Call) -> Reply:
+        await self._market.desk.ask(DeleteKey(call.person, call.body.name))
+        return Reply(KeyNamed(call.body.name))
+
+    async def balance(self, call: Call) -> Reply:
+        return Reply(balance_of(self._market.reader, call.person))
+
+    async def transactions(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        account = accounts.available(call.person)
+
+        def ask(reader: Reader) -> MovementPage:
+            with reader.snapshot():
+                total = reader.fetch("wallet_entries_count", account=account)[0][0]
+                rows = reader.fetch("wallet_entries", account=account, limit=limit, offset=offset)
+            lines = [
+                Movement(
+                    str(row[0]), row[1], row[2], row[3], wire_time(row[6]), row[4] or UNSET, UNSET if row[5] is None else row[5]
+                )
+                for row in rows
+            ]
+            return MovementPage(lines, total, limit, offset)
+
+        return Reply(await self._market.read(ask))
+
+
+def keys_of(reader: Reader, person: int) -> list[KeyLine]:
+    return [KeyLine(row[0], wire_time(row[1]), wire_time_or_none(row[2])) for row in reader.fetch("keys_of", person=person)]
+
+
+async def make_key(market: Market, person: int, name: str, operator: str | None) -> NewKey:
+    """The key exists outside this answer only as its hash. Refuses KEY_NAME_TAKEN."""
+    api_key = new_api_key()
+    made = await market.desk.ask(CreateKey(person, name, api_key_hash(api_key), operator))
+    return NewKey(name, api_key, made["created_at"])
+
+
+def balance_of(reader: Reader, person: int) -> Balance:
+    parts = {"available": accounts.available(person), "held": accounts.held(person), "escrow": accounts.escrow(person)}
+    balances = dict((row[0], row[1]) for row in reader.fetch("balances_of", **parts))
+    frozen = balances.get(parts["held"], 0) + balances.get(parts["escrow"], 0)
+    return Balance(balances.get(parts["available"], 0), frozen)

@@ -1,0 +1,245 @@
+"""`/api/buy`: VIP buyers' orders, and what was bought for them (contract C2)."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from selldesk.api import queries
+from selldesk.api.market import Market
+from selldesk.api.parameters import BUYER_TRADE_FILTERS, GAME, PAGE
+from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.api.sell import Number, trades_of_steam_trade
+from selldesk.catalog.games import is_supported
+from selldesk.desk.commands import OrderLine, PutOrders, WithdrawOrders
+from selldesk.kernel import refusals
+from selldesk.kernel.ids import canonical_uuid
+from selldesk.kernel.limits import LARGE_BODY_BYTES_MAX, ORDER_AMOUNT_MAX, ORDERS_PER_CALL_MAX, PRICE_MAX
+from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.people.roles import Role
+from selldesk.store.store import Reader
+from selldesk.trades.views import TradeData, TradePage
+
+
+class OrderRequestLine(msgspec.Struct):
+    market_hash_name: str
+    price: int
+    amount: int
+
+
+class PutOrdersRequest(msgspec.Struct):
+    """`merge` creates and changes what is listed; `replace` also withdraws the orders of that game that are not listed."""
+
+    game_id: Number
+    mode: Literal["merge", "replace"]
+    orders: Annotated[list[OrderRequestLine], Meta(min_length=1, max_length=ORDERS_PER_CALL_MAX)]
+
+
+class RejectedLine(msgspec.Struct):
+    index: int
+    market_hash_name: str
+    error: str
+
+
+class PutOrdersAnswer(msgspec.Struct):
+    created: int
+    updated: int
+    unchanged: int
+    withdrawn: int
+    rejected: list[RejectedLine]
+
+
+class OrderView(msgspec.Struct):
+    game_id: int
+    market_hash_name: str
+    price: int
+    amount: int
+    remaining: int
+    updated_at: str
+
+
+class OrderPage(msgspec.Struct):
+    orders: list[OrderView]
+    total: int
+    limit: int
+    offset: int
+
+
+class WithdrawRequest(msgspec.Struct):
+    """Without names: all orders of the game."""
+
+    game_id: Number
+    market_hash_names: Annotated[list[str], Meta(max_length=ORDERS_PER_CALL_MAX)] | None = None
+
+
+class Withdrawn(msgspec.Struct):
+    withdrawn: int
+
+
+class HeldItem(msgspec.Struct):
+    """`state`: 'protected' until Steam's settlement, then 'held'."""
+
+    assetid: str
+    market_hash_name: str
+    trade_id: str
+    price: int
+    bot: str
+    tradable_at: str | None
+    state: str
+
+
+class HeldItemPage(msgspec.Struct):
+    items: list[HeldItem]
+    total: int
+    limit: int
+    offset: int
+
+
+class BuyApi:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[RouteSpec]:
+        r, buyer = refusals, (Role.BUYER,)
+        orders = "/api/buy/orders"
+        name = Parameter("market_hash_name", {"type": "string"}, "Only the order on this item")
+
+        def lookup(path: str, handler: Any, summary: str) -> RouteSpec:
+            return RouteSpec(
+                "GET", f"/api/buy/trades/{path}", handler, summary, buyer, TradeData,
+                refusals=(r.TRADE_NOT_FOUND,), tag="Buy", lookup=r.TRADE_NOT_FOUND,
+            )  # fmt: skip
+
+        return [
+            RouteSpec(
+                "PUT", orders, self.put_orders, "Create or change buy orders, up to 50,000 a call", buyer, PutOrdersAnswer,
+                body=PutOrdersRequest, refusals=(r.GAME_NOT_SUPPORTED, r.UNAVAILABLE), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+            ),
+            RouteSpec(
+                "GET", orders, self.orders, "Your buy orders", buyer, OrderPage, query=(GAME, name, *PAGE),
+                refusals=(r.INVALID_QUERY,), tag="Buy",
+            ),
+            RouteSpec(
+                "DELETE", orders, self.withdraw, "Withdraw orders of a game, all or by name", buyer, Withdrawn, body=WithdrawRequest,
+                refusals=(r.GAME_NOT_SUPPORTED,), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+            ),
+            RouteSpec(
+                "GET", "/api/buy/trades", self.trades, "Trades that bought for you", buyer, TradePage, query=BUYER_TRADE_FILTERS,
+                refusals=(r.INVALID_QUERY,), tag="Buy",
+            ),
+            lookup("by-steam-tradeoffer-id/{tradeoffer_id}", self.by_offer_id, "One trade by Steam's trade offer id"),
+            lookup("by-steam-trade-id/{trade_id}", self.by_steam_trade_id, "One trade by Steam's trade id"),
+            lookup("by-id/{id}", self.by_id, "One trade by its UUID"),
+            RouteSpec(
+                "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, *PAGE),
+                refusals=(r.INVALID_QUERY,), tag="Buy",
+            ),
+        ]  # fmt: skip
+
+    async def put_orders(self, call: Call) -> Reply:
+        request: PutOrdersRequest = call.body
+        if not is_supported(request.game_id):
+            raise refusals.GAME_NOT_SUPPORTED()
+        numbers = self._market.view.catalog.game(request.game_id)
+        lines, rejected, keep = await asyncio.to_thread(read_lines, request.orders, numbers)
+        counts = await self._market.desk.ask(PutOrders(call.person, request.game_id, request.mode == "replace", lines, keep))
+        return Reply(PutOrdersAnswer(counts["created"], counts["updated"], counts["unchanged"], counts["withdrawn"], rejected))
+
+    async def orders(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        wanted = {"buyer": call.person, "game": queries.game(call.query), "name": queries.text(call.query, "market_hash_name")}
+
+        def ask(reader: Reader) -> OrderPage:
+            with reader.snapshot():
+                total = reader.fetch("orders_count", **wanted)[0][0]
+                rows = reader.fetch("orders_page", **wanted, limit=limit, offset=offset)
+            return OrderPage([OrderView(*row[:5], wire_time(row[5])) for row in rows], total, limit, offset)
+
+        return Reply(await self._market.read(ask))
+
+    async def withdraw(self, call: Call) -> Reply:
+        request: WithdrawRequest = call.body
+        if not is_supported(request.game_id):
+            raise refusals.GAME_NOT_SUPPORTED()
+        items: list[int] | None = None
+        if request.market_hash_names is not None:
+            numbers = self._market.view.catalog.game(request.game_id)
+            items = sorted({numbers[name] for name in request.market_hash_names if name in numbers})
+        counts = await self._market.desk.ask(WithdrawOrders(call.person, request.game_id, items))
+        return Reply(Withdrawn(counts["withdrawn"]))
+
+    async def trades(self, call: Call) -> Reply:
+        wanted = queries.trade_filter(call.query, seller=False)
+        wanted.buyer = call.person
+        return Reply(await self._market.page(wanted, "buyer"))
+
+    async def by_offer_id(self, call: Call) -> Reply:
+        rows = self._market.reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"])
+        return Reply(self._mine(call, rows))
+
+    async def by_steam_trade_id(self, call: Call) -> Reply:
+        return Reply(self._mine(call, trades_of_steam_trade(self._market.reader, call.path["trade_id"])))
+
+    async def by_id(self, call: Call) -> Reply:
+        trade_id = canonical_uuid(call.path["id"])
+        return Reply(self._mine(call, self._market.reader.fetch("trade_by_id", id=trade_id) if trade_id is not None else []))
+
+    def _mine(self, call: Call, rows: list[tuple[str, ...]]) -> TradeData:
+        for row in rows:
+            if self._market.reader.fetch("owners_of_trade", id=row[0])[0][1] == call.person:
+                return self._market.one_trade(row[0], "buyer")
+        raise refusals.TRADE_NOT_FOUND()
+
+    async def items(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        wanted = {"buyer": call.person, "game": queries.game(call.query)}
+
+        def ask(reader: Reader) -> HeldItemPage:
+            with reader.snapshot():
+                total = reader.fetch("held_items_count", **wanted)[0][0]
+                rows = reader.fetch("held_items_page", **wanted, limit=limit, offset=offset)
+                faces = {row[0]: row[1] for row in reader.fetch("bot_faces")}
+            items = [
+                HeldItem(
+                    row[0],
+                    row[1],
+                    row[2],
+                    row[3],
+                    faces[row[4]],
+                    wire_time_or_none(row[5]),
+                    "protected" if row[6] == "accepted" else "held",
+                )
+                for row in rows
+            ]
+            return HeldItemPage(items, total, limit, offset)
+
+        return Reply(await self._market.read(ask))
+
+
+def read_lines(orders: list[OrderRequestLine], numbers: dict[str, int]) -> tuple[list[OrderLine], list[RejectedLine], list[int]]:
+    """(good lines, rejected ones, items whose line was rejected). A name listed twice: the later line is rejected."""
+    lines: list[OrderLine] = []
+    rejected: list[RejectedLine] = []
+    keep: list[int] = []
+    listed: set[str] = set()
+    for index, order in enumerate(orders):
+        name = order.market_hash_name
+        item = numbers.get(name)
+        if name in listed:
+            error = "This item is listed twice"
+        elif item is None:
+            error = f"Item not found: {name}"
+        elif not 1 <= order.price <= PRICE_MAX:
+            error = f"price must be between 1 and {PRICE_MAX}"
+        elif not 1 <= order.amount <= ORDER_AMOUNT_MAX:
+            error = f"amount must be between 1 and {ORDER_AMOUNT_MAX}"
+        else:
+            listed.add(name)
+            lines.append(OrderLine(item, order.price, order.amount))
+            continue
+        listed.add(name)
+        rejected.append(RejectedLine(index, name, error))
+        if item is not None:
+            keep.append(item)
+    return lines, rejected, keep

@@ -1,0 +1,162 @@
+"""Builds a running market from settings: desk process, view, API, workers. Everything that runs is put together here."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvicorn
+
+from selldesk.api.account import AccountApi
+from selldesk.api.app import MarketApi
+from selldesk.api.auth import KeyRing
+from selldesk.api.buy import BuyApi
+from selldesk.api.market import ApiSettings, Market
+from selldesk.api.operator import OperatorApi
+from selldesk.api.routes import RouteSpec
+from selldesk.api.sell import SellApi
+from selldesk.api.service import ServiceApi
+from selldesk.book.quotes import QuoteSigner
+from selldesk.config import Settings
+from selldesk.desk.client import DeskClient, DeskSupervisor
+from selldesk.desk.commands import Feed
+from selldesk.desk.process import make_clock
+from selldesk.desk.view import MarketView
+from selldesk.kernel.clock import Clock
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.store.aside import Aside
+from selldesk.store.open import open_store
+from selldesk.workers.fleet import Fleet
+
+logger = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 0.05
+"""How often the view looks for batches of other desks (a command line beside the server)."""
+TOUCH_KEYS_SECONDS = 20
+
+
+class RunningMarket:
+    """One process of the market with its desk. `extra_routes` and `listeners` are the sandbox's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock_path: Path | None = None,
+        with_api: bool = True,
+        with_workers: bool = True,
+        also_ready: Callable[["RunningMarket"], str | None] = lambda market: None,
+        extra_routes: Callable[["RunningMarket"], list[RouteSpec]] = lambda market: [],
+    ) -> None:
+        self.settings = settings
+        self.clock: Clock = make_clock(clock_path)
+        self.store = open_store(settings.database_url)
+        self.box = SecretBox(settings.secret())
+        self.view = MarketView(self.store.reader(), QuoteSigner(settings.secret()))
+        self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk())
+        self.desk = DeskClient(self.supervisor.socket_path, self._on_feed)
+        self.fleet = (
+            Fleet(self.store, self.desk, self.clock, self.box, settings.steam_urls(), settings.rules(), settings.pace())
+            if with_workers
+            else None
+        )
+        self._with_api = with_api
+        self._also_ready = also_ready
+        self._loaded = False
+        self.market = Market(
+            self.view, self.desk, self.store, self.clock, self.box, ApiSettings(settings.url(), settings.quote_seconds)
+        )
+        self.key_ring = KeyRing(self.store.reader(), self.clock)
+        self._aside = Aside(self.store)
+        service = ServiceApi(self.why_not_ready)
+        routes = [
+            *SellApi(self.market).routes(),
+            *AccountApi(self.market).routes(),
+            *BuyApi(self.market).routes(),
+            *OperatorApi(self.market).routes(),
+            *extra_routes(self),
+            *service.routes(),
+        ]
+        service.describe(routes)
+        self.api = MarketApi(routes, self.key_ring, settings.rate_limits(), self.clock)
+        self.view.listeners.append(self.key_ring.on_feed)
+        if self.fleet is not None:
+            self.view.listeners.append(self.fleet.on_feed)
+
+    def why_not_ready(self) -> str | None:
+        if not self._loaded:
+            return "the book is not loaded yet"
+        if not self.desk.connected.is_set():
+            return "the desk is not connected"
+        return self._also_ready(self)
+
+    def _on_feed(self, feed: Feed) -> None:
+        if self._loaded:
+            self.view.apply(feed)
+
+    async def run(self, when_serving: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Until the process is told to stop."""
+        self.view.load()
+        self._loaded = True
+        tasks = [
+            asyncio.create_task(self.supervisor.run(), name="desk supervisor"),
+            asyncio.create_task(self.desk.run(), name="desk client"),
+            asyncio.create_task(self._follow(), name="follower"),
+            asyncio.create_task(self._touch_keys(), name="key use"),
+        ]
+        try:
+            await asyncio.wait_for(self.desk.connected.wait(), 30)
+            # What other desks committed between loading and connecting.
+            self.view.catch_up()
+            if self.fleet is not None:
+                tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
+            if when_serving is not None:
+                tasks.append(asyncio.create_task(when_serving(), name="when serving"))
+            if self._with_api:
+                await self._serve()
+            else:
+                await _until_signal()
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            self.api,
+            host=self.settings.host,
+            port=self.settings.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+            backlog=4096,
+        )
+        await uvicorn.Server(config).serve()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                self.view.poll()
+            except Exception:
+                logger.exception("the view could not follow the feed")
+
+    async def _touch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(TOUCH_KEYS_SECONDS)
+            used = self.key_ring.take_used()
+            if used:
+                await asyncio.to_thread(self._aside.touch_keys, used)
+
+
+async def _until_signal() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
