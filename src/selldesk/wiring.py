@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -96,7 +97,7 @@ class RunningMarket:
         if self._loaded:
             self.view.apply(feed)
 
-    async def run(self, when_serving: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def run(self, when_serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Until the process is told to stop."""
         self.view.load()
         self._loaded = True

@@ -165,6 +165,6 @@ async def make_key(market: Market, person: int, name: str, operator: str | None)
 
 def balance_of(reader: Reader, person: int) -> Balance:
     parts = {"available": accounts.available(person), "held": accounts.held(person), "escrow": accounts.escrow(person)}
-    balances = dict((row[0], row[1]) for row in reader.fetch("balances_of", **parts))
+    balances = {row[0]: row[1] for row in reader.fetch("balances_of", **parts)}
     frozen = balances.get(parts["held"], 0) + balances.get(parts["escrow"], 0)
     return Balance(balances.get(parts["available"], 0), frozen)

@@ -532,7 +532,7 @@ class OperatorApi:
         people = self._market.view.people
         buyers = None if row[5] is None else [people[number].steamid64 or people[number].id for number in json.loads(row[5])]
         bots = None if row[6] is None else [faces[number] for number in json.loads(row[6])]
-        return RoomView(*row[:5], buyers, bots, row[7], bool(row[8]))
+        return RoomView(*row[:5], buyers=buyers, bots=bots, priority=row[7], enabled=bool(row[8]))
 
     async def bots(self, call: Call) -> Reply:
         return Reply(self._bot_views())
@@ -679,7 +679,12 @@ class OperatorApi:
             with reader.snapshot():
                 total = reader.fetch("alerts_count", **wanted)[0][0]
                 rows = reader.fetch("alerts_page", **wanted, limit=limit, offset=offset)
-            alerts = [AlertView(*row[:5], wire_time(row[5]), wire_time_or_none(row[6]), row[7], row[8]) for row in rows]
+            alerts = [
+                AlertView(
+                    *row[:5], since=wire_time(row[5]), closed_at=wire_time_or_none(row[6]), closed_by=row[7], close_reason=row[8]
+                )
+                for row in rows
+            ]
             return AlertPage(alerts, total, limit, offset)
 
         return Reply(await self._market.read(ask))
@@ -703,7 +708,12 @@ class OperatorApi:
         total = reader.fetch("log_count")[0][0]
         rows = reader.fetch("log_page", limit=limit, offset=offset)
         return Reply(
-            LogPage([LogLine(row[0], wire_time(row[1]), *row[2:5], json.loads(row[5])) for row in rows], total, limit, offset)
+            LogPage(
+                [LogLine(row[0], wire_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows],
+                total,
+                limit,
+                offset,
+            )
         )
 
 

@@ -22,15 +22,20 @@ class DeskProcessSettings(msgspec.Struct):
     desk: DeskSettings
 
 
-def make_clock(clock_path: str | None) -> Clock:
-    return SharedClock(Path(clock_path)) if clock_path is not None else SystemClock()
+def make_clock(clock_path: Path | None) -> Clock:
+    """The sandbox's shared clock, or the machine's."""
+    return SharedClock(clock_path) if clock_path is not None else SystemClock()
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s desk %(levelname)s %(message)s", stream=sys.stderr)
     settings = msgspec.json.decode(first_line_from_parent(), type=DeskProcessSettings)
     exit_with_parent()
-    desk = Desk(open_store(settings.database_url).writer(), make_clock(settings.clock_path), settings.desk)
+    desk = Desk(
+        open_store(settings.database_url).writer(),
+        make_clock(Path(settings.clock_path) if settings.clock_path is not None else None),
+        settings.desk,
+    )
     asyncio.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
 
 

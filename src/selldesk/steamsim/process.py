@@ -1,44 +1,64 @@
-"""The simulator as a process of its own: `run_simulator` serves until the process ends."""
+"""The simulator as a process of its own."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from selldesk.kernel.clock import SharedClock
-from selldesk.kernel.processes import exit_with_parent
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
 from selldesk.steamsim.server import SteamSimulator
 
+_PORT_WAIT_SECONDS = 5
 
-def run_simulator(
-    folder: Path,
-    host: str,
-    port: int,
-    clock_path: Path | None,
-    die_with_stdin: bool,
-    when_ready: Callable[[SteamSimulator], None] | None = None,
-) -> None:
-    """Serves plain HTTP. With `clock_path` somebody else moves the clock; without, the control API does.
 
-    Raises OSError if the port stays taken for some seconds (a predecessor that was killed may need one to go).
-    """
-    clock = SharedClock(clock_path if clock_path is not None else folder / "clock")
-    simulator = SteamSimulator(folder, clock.now_us, None if clock_path is not None else clock.advance)
-    if when_ready is not None:
-        when_ready(simulator)
-        simulator.world.commit()
-    if die_with_stdin:
-        exit_with_parent()
+class FirstAccount(msgspec.Struct):
+    """An account that a new world starts with. `items`: (game, market_hash_name)."""
+
+    login: str
+    role: str
+    persona: str
+    items: list[tuple[int, str]]
+
+
+class SimulatorSettings(msgspec.Struct):
+    folder: str
+    host: str
+    port: int
+    clock_path: str | None
+    """The clock file of a sandbox, which moves it; None: the control API moves the simulator's own."""
+    accounts: list[FirstAccount]
+
+
+def run_simulator(settings: SimulatorSettings) -> None:
+    """Serves until the process is told to stop. Raises OSError if the port stays taken."""
+    folder = Path(settings.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SharedClock(Path(settings.clock_path) if settings.clock_path is not None else folder / "clock")
+    simulator = SteamSimulator(folder, clock.now_us, None if settings.clock_path is not None else clock.advance)
+    found_world(simulator, settings.accounts)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(simulator, host, port))
+        asyncio.run(_serve(simulator, settings.host, settings.port))
+
+
+def found_world(simulator: SteamSimulator, accounts: list[FirstAccount]) -> None:
+    """Creates what is missing of the first accounts: all of an account in one commit, so a killed start can be repeated."""
+    world = simulator.world
+    for first in accounts:
+        if world.account_by_login(first.login) is None:
+            account = world.add_account(first.login, first.role, first.persona)
+            for game, name in first.items:
+                world.add_item(account.steamid64, game, name)
+            world.commit()
 
 
 async def _serve(simulator: SteamSimulator, host: str, port: int) -> None:
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=1)
     await runner.setup()
-    deadline = asyncio.get_running_loop().time() + 5
+    # A predecessor that was killed may need a moment to let go of the port.
+    deadline = asyncio.get_running_loop().time() + _PORT_WAIT_SECONDS
     while True:
         try:
             await web.TCPSite(runner, host, port).start()
@@ -47,4 +67,18 @@ async def _serve(simulator: SteamSimulator, host: str, port: int) -> None:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.05)
-    await asyncio.Event().wait()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    """As a child: settings are the first line of standard input; its end is our end."""
+    settings = msgspec.json.decode(first_line_from_parent(), type=SimulatorSettings)
+    exit_with_parent()
+    run_simulator(settings)
+
+
+if __name__ == "__main__":
+    main()

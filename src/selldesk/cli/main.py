@@ -1,0 +1,62 @@
+"""`selldesk`: one command for everything (contract C7)."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selldesk.config import BadSetting
+
+app = typer.Typer(
+    help="An open market where sellers sell Steam items to VIP buyers.\n\nStart with [bold]selldesk sandbox[/]: the whole market on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Where the market listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The market's port.")] = 8000,
+    steam_port: Annotated[int, typer.Option(help="The Steam simulator's port.")] = 8100,
+    data: Annotated[Path, typer.Option(help="The folder where this sandbox lives.")] = Path("var/sandbox"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything and start anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """The whole market with a Steam simulator, demo people, bots and orders. A second start goes on where it stopped."""
+    from selldesk.sandbox.run import Sandbox, SandboxOptions
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    database_url = os.environ.get("SELLDESK_DATABASE_URL")
+    Sandbox(SandboxOptions(host, port, steam_port, data, fresh, quiet, database_url)).run()
+
+
+@app.command("simulate-steam")
+def simulate_steam(
+    port: Annotated[int, typer.Option(help="Plain HTTP: all of Steam's hosts by path, and /control.")] = 8100,
+    data: Annotated[Path, typer.Option(help="Where the simulated world lives.")] = Path("var/steam"),
+) -> None:
+    """The Steam simulator alone, with three bots and five sellers."""
+    from selldesk.sandbox.demo import first_accounts
+    from selldesk.steamsim.process import SimulatorSettings, run_simulator
+
+    print(f"Steam, simulated: http://127.0.0.1:{port} — accounts: http://127.0.0.1:{port}/control/accounts")
+    run_simulator(SimulatorSettings(str(data), "127.0.0.1", port, None, first_accounts()))
+
+
+def run() -> None:
+    """The console script. What a user did wrong is one clear line, never a traceback."""
+    from selldesk.cli import market, people, seller  # noqa: F401 — they add their commands
+    from selldesk.kernel.refusals import Refusal
+    from selldesk.store.open import BadDatabaseUrl
+
+    try:
+        app()
+    except (BadSetting, BadDatabaseUrl, Refusal) as error:
+        print(f"selldesk: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,102 @@
+"""Commands that run and look after a market: serve, work, migrate, audit, check."""
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from selldesk.cli.main import app
+from selldesk.cli.shell import ConfigFile, DatabaseUrl, open_migrated, settings_of
+from selldesk.config import BadSetting
+from selldesk.kernel.secretbox import CannotOpen, SecretBox
+from selldesk.steam.results import SteamFault
+from selldesk.steam.session import base_headers, request
+from selldesk.steam.transport import AiohttpTransport
+from selldesk.store.audit import run_audit
+from selldesk.store.open import open_store
+from selldesk.wiring import RunningMarket
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option(help="Where the API listens.")] = None,
+    port: Annotated[int | None, typer.Option(help="Its port.")] = None,
+    no_background: Annotated[bool, typer.Option("--no-background", help="Only the API; run `selldesk work` elsewhere.")] = False,
+) -> None:
+    """The API, with its desk, and with the background work unless told otherwise."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = settings_of(config, database_url=database_url, host=host, port=port)
+    open_migrated(settings)
+    uvloop.run(RunningMarket(settings, with_workers=not no_background).run())
+
+
+@app.command()
+def work(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """The background work in a process of its own: bots, and with them settlement."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = settings_of(config, database_url=database_url)
+    open_migrated(settings)
+    uvloop.run(RunningMarket(settings, with_api=False).run())
+
+
+@app.command()
+def migrate(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Brings the store's schema up to date, and says what it does."""
+    settings = settings_of(config, database_url=database_url)
+    store = open_store(settings.database_url)
+    pending = store.pending_migrations()
+    for name in pending:
+        print(f"applying {name}")
+    store.migrate()
+    print(f"{settings.database_url}: {len(pending)} applied, up to date" if pending else f"{settings.database_url}: up to date")
+
+
+@app.command()
+def audit(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Asks the store every question about money, orders and trades. Exit code 1 if something is wrong."""
+    store = open_migrated(settings_of(config, database_url=database_url))
+    result = run_audit(store.reader())
+    table = Table("check", "rows that break it")
+    for check in result.checks:
+        table.add_row(check["name"], str(check["rows"]), style="red" if check["rows"] else "green")
+    console = Console()
+    console.print(table)
+    for violation in result.violations:
+        console.print(f"[red]{violation['check']}[/]: {', '.join(violation['row'])}")
+    console.print("[red]something is wrong[/]" if result.violations else f"[green]{len(result.checks)} checks, all is well[/]")
+    sys.exit(1 if result.violations else 0)
+
+
+@app.command()
+def check(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Are the settings right, is the store up to date, can the secrets be opened, is Steam reachable?"""
+    settings = settings_of(config, database_url=database_url)
+    box = SecretBox(settings.secret())
+    print("settings: ok")
+    reader = open_migrated(settings).reader()
+    print(f"store: ok, {reader.fetch('current_seq')[0][0]} batches")
+    for row in reader.fetch("all_bot_records"):
+        try:
+            box.open(row[15])
+        except CannotOpen as error:
+            raise BadSetting(f"bot {row[2]}: {error}") from None
+    asyncio.run(_check_steam(settings.steam_urls().api))
+
+
+async def _check_steam(api_url: str) -> None:
+    transport = AiohttpTransport(10)
+    try:
+        form = {"steamid": "0"}
+        response = await request(transport, "POST", f"{api_url}/ITwoFactorService/QueryTime/v1/", form=form, headers=base_headers())
+        print(f"Steam: reachable, {response.status}")
+    except SteamFault as fault:
+        raise BadSetting(f"Steam at {api_url} is not reachable: {fault}") from None
+    finally:
+        await transport.close()

@@ -1,0 +1,298 @@
+"""Everything of `/api/operator` that sets a market up, from the shell: users, keys, money, rooms, bots, catalog."""
+
+import getpass
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from selldesk.api.operator import BotRequest, bot_command
+from selldesk.catalog.games import is_supported
+from selldesk.catalog.names import CatalogFault, parse_csv
+from selldesk.cli.main import app
+from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
+from selldesk.config import BadSetting
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.people import PERSON_COLUMNS
+from selldesk.kernel.clock import SystemClock
+from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
+from selldesk.kernel.limits import MONEY_MAX, ORDERS_PER_TRANSACTION
+from selldesk.kernel.money import dollars
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.people.roles import Role, pack_roles, unpack_roles
+
+user_app = typer.Typer(help="People: create, list, change.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+room_app = typer.Typer(help="Purchase rooms: add, list, remove.", no_args_is_help=True)
+bot_app = typer.Typer(help="Bots: add, list, enable, disable.", no_args_is_help=True)
+catalog_app = typer.Typer(help="Item names: import.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+app.add_typer(key_app, name="key")
+app.add_typer(room_app, name="room")
+app.add_typer(bot_app, name="bot")
+app.add_typer(catalog_app, name="catalog")
+
+Login = Annotated[str, typer.Argument(help="The user's login.")]
+
+
+@user_app.command("create")
+def create_user(
+    login: Login,
+    role: Annotated[list[Role], typer.Option(help="project, buyer or operator; may be given several times.")],
+    steamid64: Annotated[str | None, typer.Option(help="A buyer's SteamID64: his buyer_id.")] = None,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Creates a user. The very first operator comes from here."""
+    if Role.BUYER in role and steamid64 is None:
+        raise BadSetting("a buyer needs --steamid64")
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    person_id = new_uuid7(SystemClock().now_us())
+    desk.ask(commands.CreatePerson(OPERATOR, person_id, login, pack_roles(role), None, None, None, steamid64))
+    print(f"{login}: {person_id}")
+
+
+@user_app.command("list")
+def list_users(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """All users."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    table = Table("login", "id", "roles", "steamid64", "disabled", "frozen")
+    for row in desk.store.fetch("people_page", login=None, limit=1_000_000, offset=0):
+        person = dict(zip(PERSON_COLUMNS, row, strict=True))
+        roles = ", ".join(unpack_roles(person["roles"]))
+        table.add_row(
+            person["login"],
+            person["id"],
+            roles,
+            person["steamid64"] or "",
+            "yes" if person["disabled"] else "",
+            "yes" if person["frozen"] else "",
+        )
+    Console().print(table)
+
+
+@user_app.command("disable")
+def disable_user(login: Login, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """No key of the user works any more."""
+    _change_user(inline_desk(settings_of(config, database_url=database_url)), login, disabled=True)
+
+
+@user_app.command("enable")
+def enable_user(login: Login, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Takes back a disable."""
+    _change_user(inline_desk(settings_of(config, database_url=database_url)), login, disabled=False)
+
+
+def _change_user(desk: Desk, login: str, disabled: bool) -> None:
+    person = _person(desk, login)
+    desk.ask(commands.ChangePerson(OPERATOR, person["id"], disabled=disabled))
+    print(f"{login}: {'disabled' if disabled else 'enabled'}")
+
+
+@key_app.command("create")
+def create_key(
+    login: Login,
+    name: Annotated[str, typer.Option(help="What the key is called.")] = "default",
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """A new API key. It is shown once."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    api_key = new_api_key()
+    desk.ask(commands.CreateKey(_person(desk, login)["number"], name, api_key_hash(api_key), OPERATOR))
+    print(api_key)
+
+
+@key_app.command("list")
+def list_keys(login: Login, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """A user's keys, by name."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    for name, *_ in desk.store.fetch("keys_of", person=_person(desk, login)["number"]):
+        print(name)
+
+
+@key_app.command("revoke")
+def revoke_key(login: Login, name: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Revokes a key."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    desk.ask(commands.DeleteKey(_person(desk, login)["number"], name, OPERATOR))
+    print(f"{login}: {name} revoked")
+
+
+def _move(login: str, direction: str, amount: int, reference: str, config: Path | None, database_url: str | None) -> None:
+    if not 1 <= amount <= MONEY_MAX:
+        raise BadSetting(f"amount is in thousandths of a dollar, from 1 to {MONEY_MAX}")
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login)["number"], direction, amount, reference))
+    again = " (was done before under this reference)" if moved["repeated"] else ""
+    print(f"{login}: {direction} of {dollars(amount)}, balance {dollars(moved['balance_after'])}{again}")
+
+
+@app.command()
+def deposit(
+    login: Login,
+    amount: Annotated[int, typer.Argument(help="Thousandths of a dollar.")],
+    reference: Annotated[str, typer.Option(help="Unique: repeating a deposit with it moves nothing twice.")],
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Credits a wallet."""
+    _move(login, "deposit", amount, reference, config, database_url)
+
+
+@app.command()
+def withdraw(
+    login: Login,
+    amount: Annotated[int, typer.Argument(help="Thousandths of a dollar.")],
+    reference: Annotated[str, typer.Option(help="Unique: repeating a withdrawal with it moves nothing twice.")],
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Pays out of a wallet."""
+    _move(login, "withdrawal", amount, reference, config, database_url)
+
+
+@room_app.command("add")
+def add_room(
+    name: str,
+    game: Annotated[int | None, typer.Option(help="Only this game.")] = None,
+    min_value: Annotated[int | None, typer.Option(help="Lowest trade value, thousandths of a dollar.")] = None,
+    max_value: Annotated[int | None, typer.Option(help="Highest trade value.")] = None,
+    priority: Annotated[int, typer.Option(help="The lowest number is asked first.")] = 100,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Adds a purchase room for all buyers and all bots."""
+    if game is not None and not is_supported(game):
+        raise BadSetting(f"{game} is no game of this market")
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    made = desk.ask(commands.PutRoom(OPERATOR, None, name, game, min_value, max_value, None, None, priority, True))
+    print(f"room {made['id']}: {name}")
+
+
+@room_app.command("list")
+def list_rooms(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """All rooms."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    table = Table("id", "name", "game", "from", "to", "priority", "enabled")
+    for row in desk.store.fetch("load_rooms"):
+        low, high = ("" if value is None else dollars(value) for value in (row[3], row[4]))
+        table.add_row(str(row[0]), row[1], str(row[2] or "any"), low, high, str(row[7]), "yes" if row[8] else "no")
+    Console().print(table)
+
+
+@room_app.command("remove")
+def remove_room(number: int, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Removes a room; running trades go on."""
+    inline_desk(settings_of(config, database_url=database_url)).ask(commands.DropRoom(OPERATOR, number))
+    print(f"room {number} removed")
+
+
+@bot_app.command("add")
+def add_bot(
+    file: Annotated[Path, typer.Argument(help="A maFile: JSON with account_name, shared_secret, identity_secret and the SteamID.")],
+    password: Annotated[str | None, typer.Option(help="The account's password; asked for if neither file nor flag has it.")] = None,
+    profile_name: Annotated[str | None, typer.Option(help="What clients see.")] = None,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Adds a bot. Its secrets are sealed with SELLDESK_SECRET_KEY."""
+    settings = settings_of(config, database_url=database_url)
+    box = SecretBox(settings.secret())
+    request = read_mafile(file, password, profile_name)
+    inline_desk(settings).ask(bot_command(box.seal, OPERATOR, request))
+    print(f"bot {request.steamid} added")
+
+
+def read_mafile(file: Path, password: str | None, profile_name: str | None) -> BotRequest:
+    """The usual fields under their usual names. Raises BadSetting that names what is missing."""
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"{file}: {error}") from None
+    session = raw.get("Session") or {}
+    steamid = raw.get("steamid") or raw.get("steamid64") or raw.get("SteamID") or session.get("SteamID")
+    fields = {
+        "account_name": raw.get("account_name"),
+        "shared_secret": raw.get("shared_secret"),
+        "identity_secret": raw.get("identity_secret"),
+        "steamid": None if steamid is None else str(steamid),
+    }
+    missing = [name for name, value in fields.items() if not value]
+    if missing:
+        raise BadSetting(f"{file}: no {', '.join(missing)}")
+    refresh_token = raw.get("refresh_token") or session.get("RefreshToken")
+    secret = password or raw.get("password")
+    if not secret and not refresh_token:
+        secret = getpass.getpass(f"Password of {fields['account_name']}: ")
+    try:
+        return msgspec.convert(
+            fields | {"password": secret, "refresh_token": refresh_token, "profile_name": profile_name}, BotRequest
+        )
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{file}: {error}") from None
+
+
+@bot_app.command("list")
+def list_bots(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """All bots and their health."""
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    table = Table("number", "steamid64", "account", "enabled", "state", "reason", "live offers", "items held")
+    for row in desk.store.fetch("bots_with_heartbeat"):
+        table.add_row(str(row[0]), row[1], row[2], "yes" if row[6] else "no", row[7], row[8] or "", str(row[10]), str(row[13]))
+    Console().print(table)
+
+
+@bot_app.command("disable")
+def disable_bot(steamid64: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """No new trades; it finishes and settles its own."""
+    _switch_bot(inline_desk(settings_of(config, database_url=database_url)), steamid64, False)
+
+
+@bot_app.command("enable")
+def enable_bot(steamid64: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Takes back a disable."""
+    _switch_bot(inline_desk(settings_of(config, database_url=database_url)), steamid64, True)
+
+
+def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
+    known = desk.store.fetch("bot_by_identity", steamid64=steamid64, account_name=steamid64)
+    if not known:
+        raise BadSetting(f"no bot {steamid64}")
+    desk.ask(commands.ChangeBot(OPERATOR, int(known[0][0]), enabled=enabled))
+    print(f"bot {steamid64}: {'enabled' if enabled else 'disabled'}")
+
+
+@catalog_app.command("import")
+def import_catalog(
+    file: Annotated[Path, typer.Argument(help="CSV: market_hash_name[,price in thousandths of a dollar].")],
+    game: Annotated[int, typer.Option(help="730, 570, 252490 or 440.")],
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Imports item names; known ones keep their number."""
+    if not is_supported(game):
+        raise BadSetting(f"{game} is no game of this market")
+    try:
+        items = parse_csv(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CatalogFault) as error:
+        raise BadSetting(f"{file}: {error}") from None
+    desk = inline_desk(settings_of(config, database_url=database_url))
+    total = {"created": 0, "updated": 0, "unchanged": 0}
+    for start in range(0, len(items), ORDERS_PER_TRANSACTION):
+        counts = desk.ask(commands.ImportItems(game, items[start : start + ORDERS_PER_TRANSACTION]))
+        total = {name: total[name] + counts[name] for name in total}
+    print(f"{file}: {', '.join(f'{count} {name}' for name, count in total.items())}")
+
+
+def _person(desk: Desk, login: str) -> dict[str, Any]:
+    rows = desk.store.fetch("person_by_login", login=login)
+    if not rows:
+        raise BadSetting(f"no user {login}")
+    row = desk.store.fetch("person_by_number", number=rows[0][0])[0]
+    return dict(zip(PERSON_COLUMNS, row, strict=True))

@@ -1,0 +1,35 @@
+"""What the commands share: settings from flags, variables and file, and a desk in line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selldesk.config import BadSetting, Settings, load_settings
+from selldesk.desk.desk import Desk
+from selldesk.kernel.clock import SystemClock
+from selldesk.store.open import open_store
+from selldesk.store.store import Store
+
+OPERATOR = "shell"
+"""What the operator log shows for actions of the command line."""
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", envvar="SELLDESK_CONFIG", help="A TOML file with settings.")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="sqlite:///path (or SELLDESK_DATABASE_URL).")]
+
+
+def settings_of(config: Path | None, **flags: object) -> Settings:
+    return load_settings(flags, config)
+
+
+def open_migrated(settings: Settings) -> Store:
+    """Raises BadSetting if the store lacks migrations."""
+    store = open_store(settings.database_url)
+    if store.pending_migrations():
+        raise BadSetting(f"the store {settings.database_url} is not up to date: run selldesk migrate first")
+    return store
+
+
+def inline_desk(settings: Settings) -> Desk:
+    """A second desk beside a running server is fine: each batch trusts only rows that it reads itself."""
+    return Desk(open_migrated(settings).writer(), SystemClock(), settings.desk())

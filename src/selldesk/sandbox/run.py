@@ -1,0 +1,345 @@
+"""Starts the sandbox: one folder, one clock, one simulator, one market (contract C8)."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from rich.console import Console
+
+from selldesk.api.operator import BotRequest, bot_command
+from selldesk.api.routes import Call, Reply, RouteSpec
+from selldesk.book.matching import UNKNOWN_ITEM
+from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
+from selldesk.catalog.shipped import shipped_catalog
+from selldesk.config import BadSetting, Settings
+from selldesk.desk import commands
+from selldesk.desk.commands import Feed, OrderLine
+from selldesk.desk.desk import Desk
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import SharedClock
+from selldesk.kernel.ids import api_key_hash, new_uuid7
+from selldesk.kernel.limits import CLOCK_ADVANCE_SECONDS_MAX
+from selldesk.kernel.money import dollars
+from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.times import wire_time
+from selldesk.people.roles import Role, pack_roles
+from selldesk.sandbox import demo
+from selldesk.steamsim.process import SimulatorSettings
+from selldesk.store.open import open_store
+from selldesk.store.store import Store
+from selldesk.wiring import RunningMarket
+
+MARK = "sandbox"
+_LIVE_LINES_PER_BATCH_MAX = 20
+
+
+class SandboxOptions(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    steam_port: int
+    data: Path
+    fresh: bool
+    quiet: bool
+    database_url: str | None
+
+
+class ClockRequest(msgspec.Struct):
+    advance_seconds: Annotated[int, Meta(ge=1, le=CLOCK_ADVANCE_SECONDS_MAX)]
+
+
+class ClockAnswer(msgspec.Struct):
+    now: str
+
+
+class Sandbox:
+    def __init__(self, options: SandboxOptions) -> None:
+        self._options = options
+        self._folder = options.data.resolve()
+        self._console = Console(quiet=options.quiet, highlight=False)
+        self._announced = False
+        self._steam: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
+
+    def run(self) -> None:
+        """Until the process is told to stop. Raises BadSetting with one clear line."""
+        began = time.monotonic()
+        options = self._options
+        if options.host not in ("127.0.0.1", "localhost", "::1"):
+            Console(stderr=True).print(
+                f"[bold yellow]Warning:[/] the sandbox listens on {options.host}: anyone who reaches it can read its keys and move its clock."
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        database_url = options.database_url or f"sqlite:///{self._folder / 'market.db'}"
+        store = open_store(database_url)
+        self._prepare_store(store)
+        secret = self._secret()
+        settings = self._settings(database_url, secret)
+        clock_path = self._folder / "clock"
+        clock = SharedClock(clock_path)
+        self._start_steam(clock_path)
+        try:
+            desk = Desk(store.writer(), clock, DeskSettings(settings.rules()))
+            seed_market(desk, secret.encode(), clock)
+            accounts = self._steam_accounts()
+            seed_bots(desk, SecretBox(secret.encode()), accounts)
+            desk.store.close()
+            market = RunningMarket(
+                settings,
+                clock_path=clock_path,
+                also_ready=self._why_not_ready,
+                extra_routes=lambda market: [self._clock_route(clock)],
+            )
+            if not options.quiet:
+                market.view.listeners.append(lambda feed: self._live_lines(market, feed))
+
+            async def announce() -> None:
+                asyncio.get_running_loop().create_task(self._watch_steam(clock_path))
+                while self._bots_missing(market) is not None:
+                    await asyncio.sleep(0.02)
+                self._write_description(secret.encode(), await asyncio.to_thread(self._steam_accounts))
+                self._announced = True
+                self._greet(time.monotonic() - began)
+
+            asyncio.run(market.run(announce))
+        finally:
+            if self._steam is not None:
+                assert self._steam.stdin is not None
+                self._steam.stdin.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._steam.wait(5)
+
+    # -- the folder ----------------------------------------------------------------------------------------------------
+
+    def _take_lock(self) -> None:
+        self._lock = open(self._folder / "lock", "wb")  # noqa: SIM115 — held as long as the process lives
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadSetting(
+                f"a sandbox is already running in {self._folder}; stop it, or choose another folder with --data"
+            ) from None
+
+    def _prepare_store(self, store: Store) -> None:
+        """Only an empty store, or one that a sandbox made, is touched, `--fresh` or not."""
+        if not store.is_empty() and not has_mark(store):
+            raise BadSetting("this store isn't empty and was not made by a sandbox: the sandbox refuses to touch it")
+        if self._options.fresh:
+            store.destroy()
+            for name in ("clock", "sandbox.json", "secret.key"):
+                (self._folder / name).unlink(missing_ok=True)
+            for path in sorted((self._folder / "steam").glob("*")):
+                path.unlink()
+        is_new = store.is_empty()
+        store.migrate()
+        if is_new or not has_mark(store):
+            writer = store.writer()
+            Desk(writer, SharedClock(self._folder / "clock"), DeskSettings()).ask(commands.SetMark(MARK, "1"))
+            writer.close()
+
+    def _secret(self) -> str:
+        path = self._folder / "secret.key"
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(48).encode())
+        return path.read_text()
+
+    def _settings(self, database_url: str, secret: str) -> Settings:
+        steam = f"http://127.0.0.1:{self._options.steam_port}"
+        return Settings(
+            database_url=database_url,
+            secret_key=secret,
+            host=self._options.host,
+            port=self._options.port,
+            public_url=self._base_url(),
+            steam_community_url=steam,
+            steam_api_url=steam,
+            steam_login_url=steam,
+            poll_seconds=0.5,
+            idle_poll_seconds=20,
+            sweep_seconds=1,
+            send_gap_seconds=0.1,
+            full_sweep_seconds=10,
+            rate_limits_enforced=False,
+        )
+
+    def _base_url(self) -> str:
+        host = "127.0.0.1" if self._options.host in ("0.0.0.0", "localhost") else self._options.host  # noqa: S104 — only compared
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._options.port}"
+
+    # -- the simulator -------------------------------------------------------------------------------------------------
+
+    def _start_steam(self, clock_path: Path) -> None:
+        settings = SimulatorSettings(
+            str(self._folder / "steam"), "127.0.0.1", self._options.steam_port, str(clock_path), demo.first_accounts()
+        )
+        self._steam = subprocess.Popen([sys.executable, "-m", "selldesk.steamsim.process"], stdin=subprocess.PIPE)
+        assert self._steam.stdin is not None
+        self._steam.stdin.write(msgspec.json.encode(settings) + b"\n")
+        self._steam.stdin.flush()
+
+    async def _watch_steam(self, clock_path: Path) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            if self._steam is not None and self._steam.poll() is not None:
+                self._console.print("[yellow]the Steam simulator ended; starting it again[/]")
+                self._start_steam(clock_path)
+
+    def _steam_accounts(self) -> list[dict[str, Any]]:
+        """Raises BadSetting if the simulator doesn't come up."""
+        url = f"http://127.0.0.1:{self._options.steam_port}/control/accounts"
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=5) as response:
+                    found: list[dict[str, Any]] = msgspec.json.decode(response.read())["accounts"]
+                    return found
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > deadline or (self._steam is not None and self._steam.poll() is not None):
+                    raise BadSetting(
+                        f"the Steam simulator did not start on port {self._options.steam_port}: is it taken?"
+                    ) from None
+                time.sleep(0.02)
+
+    # -- ready, clock, live lines --------------------------------------------------------------------------------------
+
+    def _why_not_ready(self, market: RunningMarket) -> str | None:
+        missing = self._bots_missing(market)
+        return missing if missing is not None else None if self._announced else "sandbox.json is not written yet"
+
+    def _bots_missing(self, market: RunningMarket) -> str | None:
+        real_us = market.clock.real_us()
+        for row in market.market.reader.fetch("bots_with_heartbeat"):
+            if row[6] and (row[7] != BotState.OK or real_us - row[15] >= FRESH_WITHIN_US):
+                return f"bot {row[2]} is {row[7]}"
+        return None
+
+    def _clock_route(self, clock: SharedClock) -> RouteSpec:
+        async def advance(call: Call) -> Reply:
+            clock.advance(call.body.advance_seconds)
+            return Reply(ClockAnswer(wire_time(clock.now_us())))
+
+        return RouteSpec(
+            "POST", "/sandbox/clock", advance, "Move the virtual clock of market and simulator forward", (Role.OPERATOR,), ClockAnswer,
+            body=ClockRequest, tag="Sandbox",
+        )  # fmt: skip
+
+    def _live_lines(self, market: RunningMarket, feed: Feed) -> None:
+        for trade in market.market.trades(
+            market.market.reader, list(dict.fromkeys(feed.trades))[:_LIVE_LINES_PER_BATCH_MAX], "seller"
+        ):
+            colour = {"accepted": "cyan", "completed": "green", "processing": "white"}.get(trade.status, "red")
+            offer = f" offer {trade.processed_trade.tradeoffer_id}" if trade.processed_trade.tradeoffer_id else ""
+            because = f" — {trade.error}" if trade.error else ""
+            now = wire_time(market.clock.now_us())[11:19]
+            self._console.print(
+                f"{now} [bold]{trade.custom_id}[/] [{colour}]{trade.status}[/] {dollars(trade.total_value)},"
+                f" {len(trade.processed_trade.items_to_receive)} item(s), {trade.selected_bot.profile_name}{offer}{because}"
+            )
+
+    def _write_description(self, secret: bytes, accounts: list[dict[str, Any]]) -> None:
+        by_login = {account["login"]: account for account in accounts}
+        names = ("steamid64", "login", "password", "shared_secret", "identity_secret")
+        body = {
+            "base_url": self._base_url(),
+            "steam": {"url": f"http://127.0.0.1:{self._options.steam_port}", "tls_port": None, "proxy_port": None, "ca_file": None},
+            "operator": {"login": demo.OPERATOR, "api_key": demo.demo_key(secret, demo.OPERATOR)},
+            "projects": [{"login": login, "api_key": demo.demo_key(secret, login)} for login in demo.PROJECTS],
+            "buyers": [
+                {"login": login, "buyer_id": demo.buyer_steamid64(index), "api_key": demo.demo_key(secret, login)}
+                for index, login in enumerate(demo.BUYERS)
+            ],
+            "bots": [{name: by_login[login][name] for name in names} for login in demo.BOTS],
+            "sellers": [{name: by_login[login][name] for name in (*names, "tradelink", "items")} for login in demo.SELLERS],
+        }
+        write_private(self._folder / "sandbox.json", msgspec.json.format(msgspec.json.encode(body), indent=2))
+
+    def _greet(self, seconds: float) -> None:
+        base, key = self._base_url(), demo.demo_key(self._secret().encode(), demo.PROJECTS[0])
+        body = '{"game_id": 730, "items": [{"market_hash_name": "AK-47 | Redline (Field-Tested)"}]}'
+        self._console.print(
+            f"[bold green]selldesk sandbox[/] ready in {seconds:.1f} s\n"
+            f"  market  {base}   (API reference: {base}/docs)\n"
+            f"  Steam   http://127.0.0.1:{self._options.steam_port}   (simulated; control API under /control)\n"
+            f"  keys and accounts: {self._folder / 'sandbox.json'}\n"
+            f"  a seller's key: {key}\n\nTry it:\n"
+            f"  curl -s {base}/api/sell/match -H 'x-api-key: {key}' -H 'Content-Type: application/json' \\\n    -d '{body}'\n",
+            soft_wrap=True,
+            markup=True,
+        )
+
+
+def has_mark(store: Store) -> bool:
+    if store.is_empty() or store.pending_migrations():
+        return False
+    reader = store.reader()
+    try:
+        return bool(reader.fetch("get_mark", name=MARK))
+    finally:
+        reader.close()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for this user only."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
+    """Demo people, money, rooms, catalog and orders. Each step is passed over if it is done: a killed start can be repeated."""
+    reader = desk.store
+    if reader.fetch("get_mark", name="sandbox_seeded"):
+        return
+    people = [(demo.OPERATOR, [Role.OPERATOR], None), *((login, [Role.PROJECT], None) for login in demo.PROJECTS)]
+    people += [(login, [Role.BUYER], demo.buyer_steamid64(index)) for index, login in enumerate(demo.BUYERS)]
+    numbers = {}
+    for login, roles, steamid64 in people:
+        known = reader.fetch("person_by_login", login=login)
+        if not known:
+            person_id = new_uuid7(clock.now_us())
+            desk.ask(commands.CreatePerson("shell", person_id, login, pack_roles(roles), login, None, None, steamid64))
+            known = reader.fetch("person_by_login", login=login)
+        numbers[login] = int(known[0][0])
+        with contextlib.suppress(Refusal):
+            desk.ask(commands.CreateKey(numbers[login], "sandbox", api_key_hash(demo.demo_key(secret, login)), "shell"))
+    for login in demo.BUYERS:
+        desk.ask(commands.MoveMoney("shell", numbers[login], "deposit", demo.BUYER_MONEY_MILLS, "sandbox"))
+    for name, low, high, priority in demo.ROOMS:
+        with contextlib.suppress(Refusal):
+            desk.ask(commands.PutRoom("shell", None, name, None, low, high, None, None, priority, True))
+    for game, items in shipped_catalog().items():
+        desk.ask(commands.ImportItems(game, items))
+    items_of = {(row[1], row[2]): row[0] for row in reader.fetch("all_items")}
+    for index, login in enumerate(demo.BUYERS):
+        for game, orders in demo.demo_orders(index):
+            lines = [OrderLine(items_of.get((game, name), UNKNOWN_ITEM), price, amount) for name, price, amount in orders]
+            desk.work_off(commands.PutOrders(numbers[login], game, False, lines, []))
+    desk.ask(commands.SetMark("sandbox_seeded", "1"))
+
+
+def seed_bots(desk: Desk, box: SecretBox, accounts: list[dict[str, Any]]) -> None:
+    for account in accounts:
+        if account["login"] in demo.BOTS and not desk.store.fetch(
+            "bot_by_identity", steamid64=account["steamid64"], account_name=account["login"]
+        ):
+            request = BotRequest(
+                account_name=account["login"], shared_secret=account["shared_secret"], identity_secret=account["identity_secret"],
+                steamid=account["steamid64"], password=account["password"], profile_name=None, max_items=100_000,
+            )  # fmt: skip
+            desk.ask(bot_command(box.seal, "shell", request))
