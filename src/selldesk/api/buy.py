@@ -154,7 +154,9 @@ class BuyApi:
             with reader.snapshot():
                 total = reader.fetch("orders_count", **wanted)[0][0]
                 rows = reader.fetch("orders_page", **wanted, limit=limit, offset=offset)
-            return OrderPage([OrderView(*row[:5], updated_at=wire_time(row[5])) for row in rows], total, limit, offset)
+            return OrderPage(
+                [OrderView(row[0], row[1], row[2], row[3], row[4], wire_time(row[5])) for row in rows], total, limit, offset
+            )
 
         return Reply(await self._market.read(ask))
 

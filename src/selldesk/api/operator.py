@@ -401,7 +401,7 @@ class OperatorApi:
                 request.last_name,
                 request.avatar,
                 request.steamid64,
-            )  # fmt: skip
+            )
         )
         return Reply(self._one_user(person_id), status=201)
 
@@ -425,7 +425,7 @@ class OperatorApi:
                 request.first_name,
                 request.last_name,
                 request.avatar,
-            )  # fmt: skip
+            )
         )
         return Reply(self._one_user(known.id))
 
@@ -532,7 +532,7 @@ class OperatorApi:
         people = self._market.view.people
         buyers = None if row[5] is None else [people[number].steamid64 or people[number].id for number in json.loads(row[5])]
         bots = None if row[6] is None else [faces[number] for number in json.loads(row[6])]
-        return RoomView(*row[:5], buyers=buyers, bots=bots, priority=row[7], enabled=bool(row[8]))
+        return RoomView(row[0], row[1], row[2], row[3], row[4], buyers, bots, row[7], bool(row[8]))
 
     async def bots(self, call: Call) -> Reply:
         return Reply(self._bot_views())
@@ -567,7 +567,7 @@ class OperatorApi:
                 request.max_live_offers,
                 request.max_offers_per_seller,
                 request.max_items,
-            )  # fmt: skip
+            )
         )
         return Reply(self._one_bot(known.steamid64))
 
@@ -601,7 +601,7 @@ class OperatorApi:
                     row[12],
                     row[13],
                     row[14],
-                )  # fmt: skip
+                )
             )
         return views
 
@@ -680,9 +680,7 @@ class OperatorApi:
                 total = reader.fetch("alerts_count", **wanted)[0][0]
                 rows = reader.fetch("alerts_page", **wanted, limit=limit, offset=offset)
             alerts = [
-                AlertView(
-                    *row[:5], since=wire_time(row[5]), closed_at=wire_time_or_none(row[6]), closed_by=row[7], close_reason=row[8]
-                )
+                AlertView(row[0], row[1], row[2], row[3], row[4], wire_time(row[5]), wire_time_or_none(row[6]), row[7], row[8])
                 for row in rows
             ]
             return AlertPage(alerts, total, limit, offset)

@@ -237,7 +237,7 @@ class SellApi:
                 tradelink=request.tradelink,
                 message=request.message,
                 items=items,
-            )  # fmt: skip
+            )
         )
         trade_id = opened["trade_id"]
         bot = market.face(opened["bot"], opened["bot_steamid64"], opened["bot_profile_name"], opened["bot_avatar"])

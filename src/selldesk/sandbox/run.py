@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import msgspec
+import uvloop
 from msgspec import Meta
 from rich.console import Console
 
@@ -107,13 +108,13 @@ class Sandbox:
 
             async def announce() -> None:
                 asyncio.get_running_loop().create_task(self._watch_steam(clock_path))
-                while self._bots_missing(market) is not None:
+                while self._bots_missing(market) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
                     await asyncio.sleep(0.02)
                 self._write_description(secret.encode(), await asyncio.to_thread(self._steam_accounts))
                 self._announced = True
                 self._greet(time.monotonic() - began)
 
-            asyncio.run(market.run(announce))
+            uvloop.run(market.run(announce))
         finally:
             if self._steam is not None:
                 assert self._steam.stdin is not None
@@ -245,7 +246,8 @@ class Sandbox:
             now = wire_time(market.clock.now_us())[11:19]
             self._console.print(
                 f"{now} [bold]{trade.custom_id}[/] [{colour}]{trade.status}[/] {dollars(trade.total_value)},"
-                f" {len(trade.processed_trade.items_to_receive)} item(s), {trade.selected_bot.profile_name}{offer}{because}"
+                f" {len(trade.processed_trade.items_to_receive)} item(s), {trade.selected_bot.profile_name}{offer}{because}",
+                soft_wrap=True,
             )
 
     def _write_description(self, secret: bytes, accounts: list[dict[str, Any]]) -> None:
@@ -306,7 +308,10 @@ def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
     reader = desk.store
     if reader.fetch("get_mark", name="sandbox_seeded"):
         return
-    people = [(demo.OPERATOR, [Role.OPERATOR], None), *((login, [Role.PROJECT], None) for login in demo.PROJECTS)]
+    people: list[tuple[str, list[Role], str | None]] = [
+        (demo.OPERATOR, [Role.OPERATOR], None),
+        *((login, [Role.PROJECT], None) for login in demo.PROJECTS),
+    ]
     people += [(login, [Role.BUYER], demo.buyer_steamid64(index)) for index, login in enumerate(demo.BUYERS)]
     numbers = {}
     for login, roles, steamid64 in people:

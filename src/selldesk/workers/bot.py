@@ -445,9 +445,9 @@ class BotWorker:
         self._memory.failures = 0
         self._dead_sessions = 0
         real_us = self._clock.real_us()
-        if real_us - self._last_beat_real_us >= _BEAT_EVERY_US:
-            if await asyncio.to_thread(self._aside.beat, self.number, real_us):
-                self._last_beat_real_us = real_us
+        is_due = real_us - self._last_beat_real_us >= _BEAT_EVERY_US
+        if is_due and await asyncio.to_thread(self._aside.beat, self.number, real_us):
+            self._last_beat_real_us = real_us
         await self._report(BotState.OK, None)
 
     async def _suffer(self, fault: SteamFault) -> None:
