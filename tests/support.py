@@ -1,0 +1,263 @@
+"""What stories are told with: a sandbox as a process of its own, and people who talk to it over HTTP."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parent.parent
+READY_SECONDS = 30
+PATIENCE_SECONDS = 25
+AK = "AK-47 | Redline (Field-Tested)"
+AWP = "AWP | Asiimov (Field-Tested)"
+DAY = 86_400
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def fetch(
+    method: str, url: str, body: Any = None, key: str | None = None, raw: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any, dict[str, str]]:
+    """(status, JSON or bytes, headers); any status is an answer."""
+    content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, method=method, data=content, headers=headers or {})
+    if content is not None:
+        request.add_header("Content-Type", "application/json")
+    if key is not None:
+        request.add_header("x-api-key", key)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            status, answer, received = response.status, response.read(), response.headers
+    except urllib.error.HTTPError as error:
+        status, answer, received = error.code, error.read(), error.headers
+    sent = {name.lower(): value for name, value in received.items()}
+    is_json = sent.get("content-type", "").startswith("application/json")
+    return status, json.loads(answer) if is_json and answer else answer, sent
+
+
+class Steam:
+    """The simulator's control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer, _ = fetch(method, f"{self.url}/control/{path}", body)
+        assert status == 200, (path, status, answer)
+        return answer
+
+    def fault(self, name: str, **options: Any) -> None:
+        self.call("POST", "faults", {"fault": name, **options})
+
+    def clear(self) -> None:
+        self.call("DELETE", "faults")
+
+    def behave(self, seller: dict[str, Any], behaviour: str, delay_seconds: float = 0.1) -> None:
+        self.call("POST", f"sellers/{seller['steamid64']}", {"behaviour": behaviour, "delay_seconds": delay_seconds})
+
+    def give(self, seller: dict[str, Any], game: int, name: str, count: int = 1) -> list[str]:
+        body = {"steamid64": seller["steamid64"], "game_id": game, "market_hash_name": name, "count": count}
+        assetids: list[str] = self.call("POST", "items", body)["assetids"]
+        return assetids
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        answer: dict[str, list[dict[str, Any]]] = self.call("GET", "state")
+        return answer
+
+
+class Person:
+    """Somebody with an API key."""
+
+    def __init__(self, base_url: str, key: str) -> None:
+        self.base_url = base_url
+        self.key = key
+
+    def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        status, answer, _ = fetch(method, self.base_url + path, body, self.key, **more)
+        return status, answer
+
+    def get(self, path: str) -> Any:
+        """The data of an answer that must be a success."""
+        status, answer = self.call("GET", path)
+        assert status == 200, (path, status, answer)
+        return answer["data"]
+
+    def do(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.call(method, path, body)
+        assert status in (200, 201), (path, status, answer)
+        return answer["data"]
+
+    def refused(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        status, answer = self.call(method, path, body)
+        assert not answer["success"], answer
+        return status, answer["error"]
+
+
+class SandboxProcess:
+    """`selldesk sandbox` as users run it, on ports and a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self.steam_port = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._sales = 0
+
+    def start(self, *more: str) -> "SandboxProcess":
+        command = [
+            sys.executable, "-c", "from selldesk.cli.main import run; run()", "sandbox", "--quiet", "--data", str(self.folder),
+            "--port", str(self.port), "--steam-port", str(self.steam_port), *more,
+        ]  # fmt: skip
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")}
+        with open(self.folder.with_suffix(".log"), "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        self.wait_ready()
+        return self
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the sandbox ended: {self.log()[-3000:]}"
+            try:
+                if fetch("GET", f"{self.base_url}/ready")[0] == 200:
+                    break
+            except OSError:
+                pass
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"not ready after {READY_SECONDS} s: {self.log()[-3000:]}")
+        self.description = json.loads((self.folder / "sandbox.json").read_text())
+        self.operator = Person(self.base_url, self.description["operator"]["api_key"])
+        self.shop, self.other_shop = (Person(self.base_url, project["api_key"]) for project in self.description["projects"])
+        self.buyers = [Person(self.base_url, buyer["api_key"]) for buyer in self.description["buyers"]]
+        self.sellers: list[dict[str, Any]] = self.description["sellers"]
+        self.steam = Steam(self.description["steam"]["url"])
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> str:
+        return self.folder.with_suffix(".log").read_text(errors="replace")
+
+    def kill(self) -> None:
+        """kill -9 of the whole family."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    # -- a trader's moves ----------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: int) -> None:
+        self.operator.do("POST", "/sandbox/clock", {"advance_seconds": seconds})
+
+    def new_custom_id(self) -> str:
+        self._sales += 1
+        return f"sale-{self.port}-{self._sales}"
+
+    def offer_body(self, seller: dict[str, Any], game: int, items: list[tuple[str, str]], custom_id: str | None = None) -> dict[str, Any]:
+        """What a seller's program sends after a match. Items: (assetid, name)."""
+        lines = [{"market_hash_name": name} for _, name in items]
+        matched = self.shop.do("POST", "/api/sell/match", {"game_id": game, "items": lines})
+        assert matched["buyer_id"] is not None, lines
+        return {
+            "custom_id": custom_id or self.new_custom_id(),
+            "buyer_id": matched["buyer_id"],
+            "quote_id": matched["quote_id"],
+            "tradelink": seller["tradelink"],
+            "game_id": game,
+            "items": [
+                {"assetid": assetid, "market_hash_name": name, "price": line["price"]}
+                for (assetid, name), line in zip(items, matched["items"], strict=True)
+            ],
+        }
+
+    def sell(self, seller: dict[str, Any], game: int, name: str, count: int = 1) -> str:
+        """A whole match and create of fresh items; the custom_id."""
+        assetids = self.steam.give(seller, game, name, count)
+        body = self.offer_body(seller, game, [(assetid, name) for assetid in assetids])
+        created = self.shop.do("POST", "/api/sell/trades/create", body)
+        assert created["status"] == "processing"
+        custom_id: str = body["custom_id"]
+        return custom_id
+
+    def trade(self, custom_id: str) -> dict[str, Any]:
+        data: dict[str, Any] = self.shop.get(f"/api/sell/trades/by-custom-id/{custom_id}")
+        return data
+
+    def wait_for(self, custom_id: str, wanted: str | Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
+        """Until the trade has this status, or shows what is wanted."""
+        is_there = wanted if callable(wanted) else lambda trade: trade["status"] == wanted
+        deadline = time.monotonic() + seconds
+        while True:
+            trade = self.trade(custom_id)
+            if is_there(trade):
+                return trade
+            assert time.monotonic() < deadline, f"waited in vain for {wanted}: {json.dumps(trade, indent=1)}\n{self.log()[-3000:]}"
+            time.sleep(0.03)
+
+    def buyable(self, game: int) -> str:
+        """A name of this game that some buyer wants."""
+        for seller in self.sellers:
+            for item in seller["items"]:
+                if item["game_id"] == game:
+                    matched = self.shop.do(
+                        "POST", "/api/sell/match", {"game_id": game, "items": [{"market_hash_name": item["market_hash_name"]}]}
+                    )
+                    if matched["buyer_id"] is not None:
+                        name: str = item["market_hash_name"]
+                        return name
+        raise AssertionError(f"nobody buys anything of game {game}")
+
+    # -- is everything coherent? ---------------------------------------------------------------------------------------
+
+    def offers_of(self, trade: dict[str, Any]) -> list[dict[str, Any]]:
+        """The simulator's offers for a trade, by its tag in their message."""
+        tag = f"#{trade['trade_id'].replace('-', '')[-8:]}"
+        return [offer for offer in self.steam.state()["offers"] if offer["message"].endswith(tag)]
+
+    def assert_clean(self) -> None:
+        """No audit question fails, and Steam's books equal ours: every exchange is a sale, and every sale an exchange."""
+        audit = self.operator.get("/api/operator/audit")
+        assert audit["violations"] == []
+        assert len(audit["checks"]) >= 25
+        books = self.steam.state()
+        ours: list[dict[str, Any]] = []
+        while True:
+            page = self.operator.get(f"/api/operator/trades?limit=2000&offset={len(ours)}")
+            ours += page["trades"]
+            if len(ours) >= page["total"]:
+                break
+        exchanged = {"accepted", "completed", "rolled_back_by_user", "rolled_back_by_bot"}
+        sold = {trade["processed_trade"]["trade_id"].partition("_")[0]: trade for trade in ours if trade["status"] in exchanged}
+        exchanges = {trade["tradeid"]: trade for trade in books["trades"] if not trade.get("rollback_trade") and trade["status"] in (3, 12)}
+        assert sold.keys() == exchanges.keys()
+        for tradeid, trade in sold.items():
+            assert (exchanges[tradeid]["status"] == 12) == trade["status"].startswith("rolled_back")
+            names = sorted(item["market_hash_name"] for item in exchanges[tradeid]["items"])
+            assert names == sorted(item["market_hash_name"] for item in trade["processed_trade"]["items_to_receive"])
+        accepted_by_tag: dict[str, int] = {}
+        for offer in books["offers"]:
+            if offer["state"] == 3:
+                accepted_by_tag[offer["message"][-9:]] = accepted_by_tag.get(offer["message"][-9:], 0) + 1
+        assert all(count == 1 for count in accepted_by_tag.values())
