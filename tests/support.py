@@ -117,7 +117,7 @@ class SandboxProcess:
 
     def start(self, *more: str) -> "SandboxProcess":
         command = [
-            sys.executable, "-c", "from selldesk.cli.main import run; run()", "sandbox", "--quiet", "--data", str(self.folder),
+            sys.executable, "-m", "selldesk", "sandbox", "--quiet", "--data", str(self.folder),
             "--port", str(self.port), "--steam-port", str(self.steam_port), *more,
         ]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,9 @@ class SandboxProcess:
         self._sales += 1
         return f"sale-{self.port}-{self._sales}"
 
-    def offer_body(self, seller: dict[str, Any], game: int, items: list[tuple[str, str]], custom_id: str | None = None) -> dict[str, Any]:
+    def offer_body(
+        self, seller: dict[str, Any], game: int, items: list[tuple[str, str]], custom_id: str | None = None
+    ) -> dict[str, Any]:
         """What a seller's program sends after a match. Items: (assetid, name)."""
         lines = [{"market_hash_name": name} for _, name in items]
         matched = self.shop.do("POST", "/api/sell/match", {"game_id": game, "items": lines})
@@ -205,7 +207,9 @@ class SandboxProcess:
         data: dict[str, Any] = self.shop.get(f"/api/sell/trades/by-custom-id/{custom_id}")
         return data
 
-    def wait_for(self, custom_id: str, wanted: str | Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
+    def wait_for(
+        self, custom_id: str, wanted: str | Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any]:
         """Until the trade has this status, or shows what is wanted."""
         is_there = wanted if callable(wanted) else lambda trade: trade["status"] == wanted
         deadline = time.monotonic() + seconds
@@ -250,7 +254,9 @@ class SandboxProcess:
                 break
         exchanged = {"accepted", "completed", "rolled_back_by_user", "rolled_back_by_bot"}
         sold = {trade["processed_trade"]["trade_id"].partition("_")[0]: trade for trade in ours if trade["status"] in exchanged}
-        exchanges = {trade["tradeid"]: trade for trade in books["trades"] if not trade.get("rollback_trade") and trade["status"] in (3, 12)}
+        exchanges = {
+            trade["tradeid"]: trade for trade in books["trades"] if not trade.get("rollback_trade") and trade["status"] in (3, 12)
+        }
         assert sold.keys() == exchanges.keys()
         for tradeid, trade in sold.items():
             assert (exchanges[tradeid]["status"] == 12) == trade["status"].startswith("rolled_back")

@@ -32,6 +32,7 @@ _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _PATH_IN_MESSAGE = re.compile(r" - at `([^`]*)`$")
 _OFF_LOOP_BYTES = 256 * 1024
 _BODY_SECONDS = 30
+_DRAINED_BYTES_MAX = 64 * 1024 * 1024
 _ENCODER = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
 _RETRY = {429: b"1", 503: b"1"}
@@ -117,8 +118,6 @@ class MarketApi:
         route = methods.get(method)
         if route is None:
             raise refusals.METHOD_NOT_ALLOWED()
-        if parameters and not _is_readable(scope):
-            raise route.lookup()
         return route, parameters
 
     async def _answer(
@@ -136,10 +135,12 @@ class MarketApi:
             self._limit(identity, route, extra)
             if not any(identity.roles & ROLE_BITS[role] for role in route.roles):
                 raise refusals.FORBIDDEN()
+        if path and not _is_readable(scope):
+            raise route.lookup()
         query = parse_query(scope["query_string"]) if scope["query_string"] else {}
         body: Any = None
         if route.decoder is not None:
-            raw = await _read_body(headers, receive, route.body_max)
+            raw = await _read_body(receive, route.body_max)
             if len(raw) > _OFF_LOOP_BYTES:
                 body = await asyncio.to_thread(decode_body, route.decoder, raw)
             else:
@@ -174,11 +175,12 @@ def decode_body(decoder: Any, raw: bytes) -> Any:
     return body
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
-    """Refuses BODY_TOO_LARGE as soon as it is known. Raises Disconnected, also for a body that takes too long."""
-    length = headers.get(b"content-length")
-    if length is not None and length.isdigit() and int(length) > most:
-        raise refusals.BODY_TOO_LARGE()
+async def _read_body(receive: Receive, most: int) -> bytes:
+    """Refuses BODY_TOO_LARGE. Raises Disconnected, also for a body that takes too long.
+
+    What is too large is still taken off the wire (within reason) before it is refused: a client that is cut off in the middle
+    of its upload would see a broken pipe instead of the answer.
+    """
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
@@ -194,9 +196,12 @@ async def _read_body(headers: dict[bytes, bytes], receive: Receive, most: int) -
                     raise Disconnected
                 chunk = message.get("body", b"")
                 size += len(chunk)
-                if size > most:
+                if size <= most:
+                    chunks.append(chunk)
+                elif chunks:
+                    chunks.clear()
+                if size > most + _DRAINED_BYTES_MAX or (size > most and not message.get("more_body")):
                     raise refusals.BODY_TOO_LARGE()
-                chunks.append(chunk)
                 if not message.get("more_body"):
                     return b"".join(chunks)
                 message = await receive()

@@ -175,6 +175,10 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
 
 def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
     """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
+    if trade.state in RELEASED and word.state == ACCEPTED and trade.offer_state != ACCEPTED:
+        trade.offer_state, trade.steam_trade_id = ACCEPTED, word.steam_trade_id
+        text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
+        return Effects([Move(text)], [("items_without_trade", text)])
     if trade.state is not Status.PROCESSING or trade.work not in (
         Stage.OFFERED,
         Stage.EXCHANGED,

@@ -45,7 +45,7 @@ from selldesk.trades import word
 from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.rules import Rules
-from selldesk.trades.status import Stage
+from selldesk.trades.status import RELEASED, Stage
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.workers.verifying import prove
 from selldesk.workers.waiting import Alarm
@@ -104,6 +104,7 @@ class BotWorker:
         self._reported: tuple[str, str | None] | None = None
         self._dead_sessions = 0
         self._last_login_at = 0
+        self._known_accepted: set[str] = set()
 
     async def run(self) -> None:
         """Until cancelled. Nothing that happens on the way ends it."""
@@ -301,10 +302,11 @@ class BotWorker:
                 if offer is None and trade.work is Stage.OFFERED and (full or overdue):
                     offer = await self._client.offer(trade.offer_id)
                 if offer is not None and _is_news(trade, offer):
-                    await self._tell_offer(trade, offer)
+                    await self._tell_offer(trade.id, offer)
         for trade in lost:
             await self._reconcile(trade, sent, now)
         self._note_unwanted(trades, sent, received)
+        await self._look_for_orphans(trades, sent)
 
     async def _reconcile(self, trade: Trade, sent: list[Offer], began_at: int) -> None:
         """A send of unknown outcome: the offer is known by partner, items and our tag. An accepted one wins."""
@@ -325,7 +327,7 @@ class BotWorker:
                     offer.offer_id,
                 ),
             )
-            await self._tell_offer(trade, best)
+            await self._tell_offer(trade.id, best)
         else:
             await self._desk.ask(commands.NotListed(trade.id, began_at))
 
@@ -340,6 +342,16 @@ class BotWorker:
             if offer.state == OfferState.ACTIVE and is_tagged and offer.offer_id not in owned and tag not in looking:
                 unwanted.append(f"cancel:{offer.offer_id}")
         self._memory.unwanted_offers = tuple(unwanted)
+
+    async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
+        """An offer that was accepted although its trade has ended: nothing is credited by itself, a human is told."""
+        owned = {trade.offer_id for trade in trades.values()}
+        accepted = {offer.offer_id: offer for offer in sent if offer.state == OfferState.ACCEPTED and offer.offer_id not in owned}
+        for offer_id in accepted.keys() - self._known_accepted:
+            for trade_id, status, offer_state in self._reader.fetch("trade_of_offer", offer_id=offer_id):
+                if status in RELEASED and offer_state != OfferState.ACCEPTED:
+                    await self._tell_offer(trade_id, accepted[offer_id])
+        self._known_accepted = set(accepted)
 
     async def _take_down(self) -> None:
         order, *rest = self._memory.unwanted_offers
@@ -361,14 +373,14 @@ class BotWorker:
         began_at = self._clock.now_us()
         offer = await self._client.offer(trade.offer_id) if trade.offer_id is not None else None
         if offer is not None:
-            await self._tell_offer(trade, offer)
+            await self._tell_offer(trade.id, offer)
         else:
             await self._desk.ask(commands.TradeRead(trade.id, None, began_at, ""))
 
-    async def _tell_offer(self, trade: Trade, offer: Offer) -> None:
+    async def _tell_offer(self, trade_id: str, offer: Offer) -> None:
         escrow_end = offer.escrow_end * SECOND_US or None
         heard = OfferWord(offer.offer_id, offer.state, offer.time_created * SECOND_US, offer.trade_id, escrow_end)
-        await self._desk.ask(commands.OfferRead(trade.id, heard, msgspec.json.encode(offer.raw).decode()))
+        await self._desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode()))
 
     # -- exchanges -----------------------------------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ WHERE b.live_offers <> coalesce(t.live, 0) OR b.items_held <> coalesce(t.items, 
 
 -- name: audit_items_without_trade
 SELECT t.id, t.status, t.offer_id FROM trade t
-WHERE t.status IN ('declined', 'cancelled', 'error') AND (t.offer_state IN (3, 12) OR t.steam_status IN (2, 3))
+WHERE t.status IN ('declined', 'cancelled', 'error') AND t.offer_state IN (3, 12)
 
 -- name: audit_orders_of_known_items
 SELECT o.buyer, o.item FROM buy_order o LEFT JOIN item n ON n.number = o.item AND n.game = o.game WHERE n.number IS NULL

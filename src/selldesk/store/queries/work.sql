@@ -35,4 +35,4 @@ SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, st
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot ORDER BY number
 
 -- name: trade_of_offer
-SELECT t.id FROM trade t WHERE t.offer_id = :offer_id
+SELECT t.id, t.status, t.offer_state FROM trade t WHERE t.offer_id = :offer_id
