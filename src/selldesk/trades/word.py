@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from selldesk.kernel.times import MINUTE_US
 from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
 from selldesk.trades.rules import Rules
-from selldesk.trades.status import OFFER_STATES, Stage, Status
+from selldesk.trades.status import OFFER_STATES, RELEASED, Stage, Status
 from selldesk.trades.trade import Trade, TradeItem
 
 CS2 = 730
