@@ -144,7 +144,7 @@ class LittleMarket:
         desk.ask(commands.MoveMoney("test", BUYER, "deposit", MONEY, "d1"))
         desk.ask(commands.PutRoom("test", None, "all", None, None, None, None, None, 1, True))
         for game, name in GAME_ITEM.items():
-            desk.ask(commands.ImportItems(game, [(name, None)]))
+            desk.ask(commands.ImportItems("test", game, [(name, None)]))
         self.item = {row[1]: row[0] for row in desk.store.fetch("all_items")}
         for game in GAME_ITEM:
             line = commands.OrderLine(self.item[game], ORDER_PRICE, ORDER_AMOUNT)

@@ -46,7 +46,7 @@ class Market:
         self.ask(commands.MoveMoney("t", RICH, "deposit", 1_000_000, "d"))
         self.ask(commands.MoveMoney("t", POOR, "deposit", 50, "d"))
         self.ask(commands.PutRoom("t", None, "room", None, 10, 100_000, None, None, 1, True))
-        self.ask(commands.ImportItems(730, [("A", None), ("B", None), ("C", None)]))
+        self.ask(commands.ImportItems("t", 730, [("A", None), ("B", None), ("C", None)]))
         self.item = {row[2]: row[0] for row in self.desk.store.fetch("all_items")}
         for number in (1, 2):
             self.ask(commands.AddBot("t", f"7656119796126572{number}", f"bot{number}", b"s", None, None, None, None, 30, 5, 1000))

@@ -83,6 +83,7 @@ class RunningMarket:
         service.describe(routes)
         self.api = MarketApi(routes, self.key_ring, settings.rate_limits(), self.clock)
         self.view.listeners.append(self.key_ring.on_feed)
+        self.view.reload_listeners.append(self.key_ring.forget_all)
         if self.fleet is not None:
             self.view.listeners.append(self.fleet.on_feed)
 

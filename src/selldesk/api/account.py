@@ -18,7 +18,7 @@ from selldesk.ledger import accounts
 from selldesk.people.roles import Role, unpack_roles
 from selldesk.store.store import Reader
 
-KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
 
 
 class KeyRequest(msgspec.Struct):

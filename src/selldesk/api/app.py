@@ -59,7 +59,7 @@ class MarketApi:
             known = next((methods for _, path, methods in self._patterns if path == route.path), None)
             if known is None:
                 known = {}
-                self._patterns.append((compile_path(route.path)[0], route.path, known))
+                self._patterns.append((_whole_path(route.path), route.path, known))
             known[route.method] = route
         self.requests: dict[tuple[str, int], int] = {}
         """(route, status) → how many, for the metrics."""
@@ -81,6 +81,8 @@ class MarketApi:
             extra.extend((name.lower().encode(), value.encode()) for name, value in reply.headers)
         except Refusal as refusal:
             status, content_type, body = refusal.status, b"application/json", _failure(refusal)
+            if status in (408, 413):
+                extra.append((b"connection", b"close"))
             if status in _RETRY and not any(name == b"retry-after" for name, _ in extra):
                 extra.append((b"retry-after", _RETRY[status]))
         except Disconnected:
@@ -157,9 +159,16 @@ class MarketApi:
             raise refusals.TOO_MANY_REQUESTS()
 
 
+def _whole_path(path: str) -> re.Pattern[str]:
+    """Starlette's pattern, strict about newlines: its `$` would also match before a last one, its `.` would stop at any."""
+    return re.compile(compile_path(path)[0].pattern.removesuffix("$") + r"\Z", re.DOTALL)
+
+
 def decode_body(decoder: Any, raw: bytes) -> Any:
     """Strictly typed (R1). Refuses INVALID_BODY with the place of the first fault."""
     try:
+        if not raw.isascii():
+            raw.decode("utf-8")
         body = decoder.decode(raw)
     except msgspec.ValidationError as error:
         text = str(error)
@@ -176,25 +185,20 @@ def decode_body(decoder: Any, raw: bytes) -> Any:
 
 
 async def _read_body(receive: Receive, most: int) -> bytes:
-    """Refuses BODY_TOO_LARGE. Raises Disconnected, also for a body that takes too long.
+    """Refuses BODY_TOO_LARGE, REQUEST_TIMEOUT. Raises Disconnected.
 
     What is too large is still taken off the wire (within reason) before it is refused: a client that is cut off in the middle
     of its upload would see a broken pipe instead of the answer.
     """
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > most:
-            raise refusals.BODY_TOO_LARGE()
-        return body
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             while True:
+                message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Disconnected
-                chunk = message.get("body", b"")
+                chunk: bytes = message.get("body", b"")
                 size += len(chunk)
                 if size <= most:
                     chunks.append(chunk)
@@ -203,10 +207,9 @@ async def _read_body(receive: Receive, most: int) -> bytes:
                 if size > most + _DRAINED_BYTES_MAX or (size > most and not message.get("more_body")):
                     raise refusals.BODY_TOO_LARGE()
                 if not message.get("more_body"):
-                    return b"".join(chunks)
-                message = await receive()
+                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     except TimeoutError:
-        raise Disconnected from None
+        raise (refusals.BODY_TOO_LARGE if size > most else refusals.REQUEST_TIMEOUT)() from None
 
 
 def _is_readable(scope: Scope) -> bool:

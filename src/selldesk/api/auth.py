@@ -55,6 +55,9 @@ class KeyRing:
             for digest in [digest for digest, identity in self._known.items() if identity.person in changed]:
                 del self._known[digest]
 
+    def forget_all(self) -> None:
+        self._known.clear()
+
     def take_used(self) -> dict[str, int]:
         """Key hash → last use, of the keys used since the last call."""
         used, self._used = self._used, {}

@@ -70,7 +70,7 @@ class WithdrawRequest(msgspec.Struct):
     """Without names: all orders of the game."""
 
     game_id: Number
-    market_hash_names: Annotated[list[str], Meta(max_length=ORDERS_PER_CALL_MAX)] | None = None
+    market_hash_names: Annotated[list[str], Meta(min_length=1, max_length=ORDERS_PER_CALL_MAX)] | None = None
 
 
 class Withdrawn(msgspec.Struct):
@@ -128,9 +128,9 @@ class BuyApi:
                 "GET", "/api/buy/trades", self.trades, "Trades that bought for you", buyer, TradePage, query=BUYER_TRADE_FILTERS,
                 refusals=(r.INVALID_QUERY,), tag="Buy",
             ),
-            lookup("by-steam-tradeoffer-id/{tradeoffer_id}", self.by_offer_id, "One trade by Steam's trade offer id"),
-            lookup("by-steam-trade-id/{trade_id}", self.by_steam_trade_id, "One trade by Steam's trade id"),
-            lookup("by-id/{id}", self.by_id, "One trade by its UUID"),
+            lookup("by-steam-tradeoffer-id/{tradeoffer_id:path}", self.by_offer_id, "One trade by Steam's trade offer id"),
+            lookup("by-steam-trade-id/{trade_id:path}", self.by_steam_trade_id, "One trade by Steam's trade id"),
+            lookup("by-id/{id:path}", self.by_id, "One trade by its UUID"),
             RouteSpec(
                 "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, *PAGE),
                 refusals=(r.INVALID_QUERY,), tag="Buy",

@@ -1,5 +1,6 @@
 """`/api/operator`: people, money, rooms, bots, catalog, trades, audit, alerts (contract C4)."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -56,7 +57,7 @@ class UserRequest(msgspec.Struct):
 class UserChange(msgspec.Struct):
     """Only what is given changes. `disabled`: no key works. `frozen`: a buyer's orders are not for sale."""
 
-    roles: list[RoleName] | None = None
+    roles: Annotated[list[RoleName], Meta(min_length=1)] | None = None
     disabled: bool | None = None
     frozen: bool | None = None
     first_name: ShortText | None = None
@@ -97,7 +98,7 @@ class AdjustmentRequest(msgspec.Struct):
     amount: Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
     reference: Reference
     reason: Reason
-    trade_id: str | None = None
+    trade_id: Annotated[str, Meta(max_length=36)] | None = None
 
 
 class MoneyMoved(msgspec.Struct):
@@ -149,7 +150,7 @@ class BotRequest(msgspec.Struct):
     refresh_token: Annotated[str, Meta(max_length=4096)] | None = None
     profile_name: ShortText | None = None
     avatar: ShortText | None = None
-    games: list[int] | None = None
+    games: Annotated[list[int], Meta(min_length=1)] | None = None
     max_live_offers: Annotated[int, Meta(ge=1, le=1000)] = 30
     max_offers_per_seller: Annotated[int, Meta(ge=1, le=1000)] = 5
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] = 1000
@@ -159,7 +160,8 @@ class BotChange(msgspec.Struct):
     enabled: bool | None = None
     profile_name: ShortText | None = None
     avatar: ShortText | None = None
-    games: list[int] | None = None
+    games: Annotated[list[int], Meta(min_length=1)] | UnsetType | None = UNSET
+    """null: all games."""
     max_live_offers: Annotated[int, Meta(ge=1, le=1000)] | None = None
     max_offers_per_seller: Annotated[int, Meta(ge=1, le=1000)] | None = None
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
@@ -365,7 +367,7 @@ class OperatorApi:
             *[
                 route(
                     "POST", f"/trades/{{id}}/{action}", self._action(action), summary, ActionAnswer,
-                    (r.TRADE_NOT_FOUND, r.WRONG_STATUS), body=ActionRequest,
+                    (r.TRADE_NOT_FOUND, r.WRONG_STATUS, r.FORCE_REQUIRED), body=ActionRequest,
                 )
                 for action, summary in _ACTIONS.items()
             ],
@@ -449,7 +451,10 @@ class OperatorApi:
         request: AdjustmentRequest = call.body
         if request.amount == 0:
             raise _bad("$.amount", "an adjustment of nothing")
-        return await self._move(call, "adjustment", request.amount, request.reason, request.trade_id)
+        trade_id = None if request.trade_id is None else canonical_uuid(request.trade_id)
+        if request.trade_id is not None and (trade_id is None or not self._market.reader.fetch("trade_by_id", id=trade_id)):
+            raise _bad("$.trade_id", "no such trade")
+        return await self._move(call, "adjustment", request.amount, request.reason, trade_id)
 
     async def _move(self, call: Call, direction: str, amount: int, reason: str | None = None, trade_id: str | None = None) -> Reply:
         moved = await self._market.desk.ask(
@@ -553,20 +558,22 @@ class OperatorApi:
 
     async def change_bot(self, call: Call) -> Reply:
         request: BotChange = call.body
-        _check_games(request.games)
+        games = None if request.games is UNSET else request.games
+        _check_games(games)
         known = self._one_bot(call.path["steamid64"])
         number = next(row[0] for row in self._market.reader.fetch("bot_faces") if row[1] == known.steamid64)
         await self._market.desk.ask(
             commands.ChangeBot(
                 call.login,
                 number,
-                request.enabled,
-                request.profile_name,
-                request.avatar,
-                request.games,
-                request.max_live_offers,
-                request.max_offers_per_seller,
-                request.max_items,
+                enabled=request.enabled,
+                profile_name=request.profile_name,
+                avatar=request.avatar,
+                games=games,
+                all_games=request.games is None,
+                live_offers_max=request.max_live_offers,
+                seller_offers_max=request.max_offers_per_seller,
+                items_max=request.max_items,
             )
         )
         return Reply(self._one_bot(known.steamid64))
@@ -615,14 +622,12 @@ class OperatorApi:
         request: CatalogRequest = call.body
         if not is_supported(request.game_id):
             raise refusals.GAME_NOT_SUPPORTED()
-        for index, line in enumerate(request.items):
-            if not acceptable_name(line.market_hash_name):
-                raise _bad(f"$.items[{index}].market_hash_name", "not an item name")
+        await asyncio.to_thread(_check_names, request.items)
         total = CatalogAnswer(0, 0, 0)
         items = list({line.market_hash_name: line.price for line in request.items}.items())
         for start in range(0, len(items), ORDERS_PER_TRANSACTION):
             counts = await self._market.desk.ask(
-                commands.ImportItems(request.game_id, items[start : start + ORDERS_PER_TRANSACTION])
+                commands.ImportItems(call.login, request.game_id, items[start : start + ORDERS_PER_TRANSACTION])
             )
             total.created += counts["created"]
             total.updated += counts["updated"]
@@ -739,6 +744,12 @@ def _room_number(call: Call) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise refusals.ROOM_NOT_FOUND()
     return int(text)
+
+
+def _check_names(items: list[CatalogLine]) -> None:
+    for index, line in enumerate(items):
+        if not acceptable_name(line.market_hash_name):
+            raise _bad(f"$.items[{index}].market_hash_name", "not an item name")
 
 
 def _check_games(games: list[int] | None) -> None:

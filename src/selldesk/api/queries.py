@@ -23,6 +23,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
         name_raw, _, value_raw = part.partition(b"=")
         name = unquote_to_bytes(name_raw.replace(b"+", b" ")).decode("utf-8", "replace")
         try:
+            unquote_to_bytes(name_raw).decode("utf-8")
             value = unquote_to_bytes(value_raw.replace(b"+", b" ")).decode("utf-8")
         except UnicodeDecodeError:
             raise INVALID_QUERY(name=name) from None

@@ -21,7 +21,6 @@ from selldesk.kernel.limits import (
     MATCH_LINES_MAX,
     MESSAGE_CHARS_MAX,
     MONEY_MAX,
-    NAME_CHARS_MAX,
     PRICE_MAX,
     QUOTE_CHARS_MAX,
     TRADE_ITEMS_MAX,
@@ -33,13 +32,12 @@ from selldesk.store.store import Reader
 from selldesk.trades.status import KNOWN_BY_STEAM_TRADE
 from selldesk.trades.views import Dashboard, SelectedBot, TradeData, TradePage, dashboard
 
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 Number = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
 SteamId = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,19})(?!\n)$", description="digits without leading zeros")]
 
 
 class MatchLine(msgspec.Struct):
-    market_hash_name: Name
+    market_hash_name: str
     amount: Annotated[int, Meta(ge=1, le=MATCH_AMOUNT_MAX)] = 1
 
 
@@ -67,7 +65,7 @@ class MatchAnswer(msgspec.Struct):
 
 class SellItem(msgspec.Struct):
     assetid: SteamId
-    market_hash_name: Name
+    market_hash_name: str
     price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
     contextid: SteamId = "2"
 
@@ -105,7 +103,7 @@ class SearchRequest(msgspec.Struct):
     """The filters of the list as JSON. Id lists may hold up to 2,000 entries each."""
 
     game_id: int | None = None
-    status: list[str] | str | None = None
+    status: Annotated[list[str], Meta(min_length=1)] | str | None = None
     date_from: str | None = None
     date_to: str | None = None
     updated_from: str | None = None
@@ -113,10 +111,10 @@ class SearchRequest(msgspec.Struct):
     price_min: int | None = None
     price_max: int | None = None
     custom_id: str | None = None
-    custom_ids: Annotated[list[str], Meta(max_length=BATCH_IDS_MAX)] | None = None
-    trade_ids: Annotated[list[str], Meta(max_length=BATCH_IDS_MAX)] | None = None
-    steam_trade_offer_ids: Annotated[list[str], Meta(max_length=BATCH_IDS_MAX)] | None = None
-    steam_trade_ids: Annotated[list[str], Meta(max_length=BATCH_IDS_MAX)] | None = None
+    custom_ids: Annotated[list[str], Meta(min_length=1, max_length=BATCH_IDS_MAX)] | None = None
+    trade_ids: Annotated[list[str], Meta(min_length=1, max_length=BATCH_IDS_MAX)] | None = None
+    steam_trade_offer_ids: Annotated[list[str], Meta(min_length=1, max_length=BATCH_IDS_MAX)] | None = None
+    steam_trade_ids: Annotated[list[str], Meta(min_length=1, max_length=BATCH_IDS_MAX)] | None = None
     sort_by: str | None = None
     sort_direction: str | None = None
     limit: int | None = None
@@ -175,9 +173,9 @@ class SellApi:
                 refusals=(r.INVALID_QUERY,), tag="Sell",
             ),
             lookup("by-custom-id/{custom_id:path}", self.by_custom_id, "One trade by your custom_id (the rest of the path)"),
-            lookup("by-steam-tradeoffer-id/{tradeoffer_id}", self.by_offer_id, "One trade by Steam's trade offer id"),
-            lookup("by-steam-trade-id/{trade_id}", self.by_steam_trade_id, "One trade by Steam's trade id, with or without suffix"),
-            lookup("by-id/{id}", self.by_id, "One trade by its UUID"),
+            lookup("by-steam-tradeoffer-id/{tradeoffer_id:path}", self.by_offer_id, "One trade by Steam's trade offer id"),
+            lookup("by-steam-trade-id/{trade_id:path}", self.by_steam_trade_id, "One trade by Steam's trade id, with or without suffix"),
+            lookup("by-id/{id:path}", self.by_id, "One trade by its UUID"),
         ]  # fmt: skip
 
     async def match(self, call: Call) -> Reply:
@@ -265,7 +263,7 @@ class SellApi:
         wanted = queries.trade_filter(query, seller=True)
         body: SearchRequest = call.body
         if isinstance(body.status, list):
-            wanted.statuses = queries.statuses({"status": ",".join(body.status)}) if body.status else None
+            wanted.statuses = queries.statuses({"status": ",".join(body.status)})
         wanted.custom_ids = body.custom_ids
         wanted.trade_ids = None if body.trade_ids is None else [canonical_uuid(one) or one for one in body.trade_ids]
         wanted.offer_ids = body.steam_trade_offer_ids

@@ -38,7 +38,14 @@ def serve(
 
 
 @app.command()
-def work(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+def work(
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+    bots: Annotated[bool, typer.Option("--bots", help="Offers and polls (the default).")] = False,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Settlement: the same bots read Steam's last word, so this is one with --bots.")
+    ] = False,
+) -> None:
     """The background work in a process of its own: bots, and with them settlement."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url)

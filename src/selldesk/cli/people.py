@@ -285,7 +285,7 @@ def import_catalog(
     desk = inline_desk(settings_of(config, database_url=database_url))
     total = {"created": 0, "updated": 0, "unchanged": 0}
     for start in range(0, len(items), ORDERS_PER_TRANSACTION):
-        counts = desk.ask(commands.ImportItems(game, items[start : start + ORDERS_PER_TRANSACTION]))
+        counts = desk.ask(commands.ImportItems(OPERATOR, game, items[start : start + ORDERS_PER_TRANSACTION]))
         total = {name: total[name] + counts[name] for name in total}
     print(f"{file}: {', '.join(f'{count} {name}' for name, count in total.items())}")
 

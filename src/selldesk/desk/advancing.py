@@ -144,13 +144,21 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
 def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
     """An operator's action, logged. Refuses WRONG_STATUS (contract C4)."""
     effects = _operation(command, trade, work)
-    log(work, command.operator, f"trade.{command.action}", trade.id, {"reason": command.reason})
+    log(
+        work,
+        command.operator,
+        f"trade.{command.action}",
+        trade.id,
+        {"reason": command.reason, "force": command.force, "by": command.by},
+    )
     return effects
 
 
 def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    """Refuses WRONG_STATUS, and FORCE_REQUIRED for a declaration against Steam's last word."""
     processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
     note = f"Declared by operator {command.operator}: {command.reason}"
+    exchanged = trade.steam_status in (word.COMMITTED, word.COMPLETE)
     match command.action:
         case "cancel" if processing:
             work.feed.bots.append(trade.bot)
@@ -160,17 +168,26 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
             work.feed.bots.append(trade.bot)
             return Effects()
         case "declare-accepted" if processing and trade.work in (Stage.OPERATOR, Stage.EXCHANGED):
+            _require(exchanged or command.force)
             trade.stage, trade.settle_at = Stage.SETTLING.value, trade.settle_at or work.now
             trade.due_at = trade.settle_at
             return Effects([word.Move(note, Status.ACCEPTED)])
         case "declare-failed" if processing and trade.work is Stage.OPERATOR:
             return Effects([word.Move(note, Status.ERROR, note)])
         case "declare-completed" if accepted:
+            is_due = trade.settle_at is not None and work.now >= trade.settle_at
+            _require((is_due and trade.steam_status == word.COMPLETE) or command.force)
             return Effects([word.Move(note, Status.COMPLETED)])
         case "declare-rolled-back" if accepted:
+            _require(trade.steam_status in (word.ESCROW_ROLLBACK, word.PROTECTION_ROLLBACK) or command.force)
             status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
             return Effects([word.Move(note, status)])
     raise refusals.WRONG_STATUS()
+
+
+def _require(allowed: bool) -> None:
+    if not allowed:
+        raise refusals.FORCE_REQUIRED()
 
 
 def _reversed_after_completion(trade: Trade, work: Work) -> None:

@@ -23,6 +23,9 @@ from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE_SECONDS = 30
+"""A desk that doesn't answer for so long is stalled: the outcome can't be learnt."""
+
 
 class DeskPort(Protocol):
     """Where API and workers bring their commands."""
@@ -76,7 +79,11 @@ class DeskClient:
         self._pending[request_id] = future
         try:
             writer.write(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
-            return value_of(await future)
+            patience = None if isinstance(command, PutOrders | WithdrawOrders) else _PATIENCE_SECONDS
+            async with asyncio.timeout(patience):
+                return value_of(await future)
+        except TimeoutError:
+            raise UNAVAILABLE() from None
         finally:
             self._pending.pop(request_id, None)
 

@@ -284,6 +284,8 @@ class ChangeBot(Command, frozen=True):
     profile_name: str | None = None
     avatar: str | None = None
     games: list[int] | None = None
+    all_games: bool = False
+    """Takes a restriction to some games back."""
     live_offers_max: int | None = None
     seller_offers_max: int | None = None
     items_max: int | None = None
@@ -292,6 +294,7 @@ class ChangeBot(Command, frozen=True):
 class ImportItems(Command, frozen=True):
     """One portion of a catalog: (name, reference price or None)."""
 
+    operator: str
     game: int
     items: list[tuple[str, int | None]]
 

@@ -26,7 +26,7 @@ def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
         raise refusals.ROOM_NOT_FOUND()
     if any(row[1] == command.name and row[0] != command.id for row in rooms.values()):
         raise refusals.ROOM_NAME_TAKEN()
-    room_id = command.id if command.id is not None else int(work.store.fetch("last_room")[0][0]) + 1
+    room_id = command.id if command.id is not None else _new_room_id(work)
     body = {
         "name": command.name,
         "game": command.game,
@@ -41,6 +41,14 @@ def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
     log(work, command.operator, "room.put", str(room_id), body)
     work.feed.rooms = True
     return {"id": room_id}
+
+
+def _new_room_id(work: Work) -> int:
+    """Numbers of deleted rooms are never used again: trades and the log remember them."""
+    marked = work.store.fetch("get_mark", name="last_room")
+    room_id = max(int(work.store.fetch("last_room")[0][0]), int(marked[0][0]) if marked else 0) + 1
+    work.store.execute("set_mark", name="last_room", value=str(room_id))
+    return room_id
 
 
 def drop_room(command: commands.DropRoom, work: Work) -> dict[str, Any]:
@@ -81,7 +89,7 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
 def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own."""
     bot = _bot_record(command.number, work)
-    bot["games"] = bot["games"] if command.games is None else _json(command.games)
+    bot["games"] = None if command.all_games else bot["games"] if command.games is None else _json(command.games)
     for name in ("profile_name", "avatar", "live_offers_max", "seller_offers_max", "items_max"):
         if getattr(command, name) is not None:
             bot[name] = getattr(command, name)
@@ -141,7 +149,8 @@ def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:
             updated += 1
             rows.append((known[name][0], command.game, name, price))
     work.store.write("put_items", rows)
-    work.wrote_directly = bool(rows)
+    if rows:
+        log(work, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
     return {"created": created, "updated": updated, "unchanged": len(known) - updated}
 
 

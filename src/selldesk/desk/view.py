@@ -37,6 +37,8 @@ class MarketView:
         self.people: dict[int, Person] = {}
         self._buyers_by_steamid64: dict[str, int] = {}
         self.listeners: list[Listener] = []
+        self.reload_listeners: list[Callable[[], None]] = []
+        """Called when batches were skipped: whoever remembers anything must forget it."""
 
     # -- following -----------------------------------------------------------------------------------------------------
 
@@ -76,6 +78,8 @@ class MarketView:
             if rows and rows[0][0] != self.seq + 1:
                 logger.warning("the view fell behind the kept feed; reading the book anew")
                 self.load()
+                for forget in self.reload_listeners:
+                    forget()
                 return
             for _, body in rows:
                 self._apply(FEED_DECODER.decode(body))

@@ -36,6 +36,7 @@ INVALID_API_KEY = Kind(401, "invalid_api_key", "Invalid API key")
 FORBIDDEN = Kind(403, "forbidden", "Forbidden")
 NOT_FOUND = Kind(404, "not_found", "Not found")
 METHOD_NOT_ALLOWED = Kind(405, "method_not_allowed", "Method not allowed")
+REQUEST_TIMEOUT = Kind(408, "request_timeout", "Request timeout")
 BODY_TOO_LARGE = Kind(413, "body_too_large", "Request body too large")
 TOO_MANY_REQUESTS = Kind(429, "too_many_requests", "Too many requests")
 INTERNAL_ERROR = Kind(500, "internal_error", "Internal error")
@@ -71,6 +72,7 @@ ROOM_NAME_TAKEN = Kind(409, "room_name_taken", "A room with this name already ex
 BOT_NOT_FOUND = Kind(404, "bot_not_found", "Bot not found")
 BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
 WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")
+FORCE_REQUIRED = Kind(409, "force_required", "Steam's last word says otherwise: repeat with force to declare it all the same")
 ALERT_NOT_FOUND = Kind(404, "alert_not_found", "Alert not found")
 
 DECLARED: dict[str, Kind] = {kind.code: kind for kind in list(globals().values()) if isinstance(kind, Kind)}

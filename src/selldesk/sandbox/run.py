@@ -32,9 +32,9 @@ from selldesk.kernel.clock import SharedClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.limits import CLOCK_ADVANCE_SECONDS_MAX
 from selldesk.kernel.money import dollars
-from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.refusals import INVALID_BODY, Refusal
 from selldesk.kernel.secretbox import SecretBox
-from selldesk.kernel.times import wire_time
+from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sandbox import demo
 from selldesk.steamsim.process import SimulatorSettings
@@ -44,6 +44,7 @@ from selldesk.wiring import RunningMarket
 
 MARK = "sandbox"
 _LIVE_LINES_PER_BATCH_MAX = 20
+_LAST_MOMENT_SECONDS = 221_845_392_000
 
 
 class SandboxOptions(msgspec.Struct, frozen=True):
@@ -143,12 +144,7 @@ class Sandbox:
                 (self._folder / name).unlink(missing_ok=True)
             for path in sorted((self._folder / "steam").glob("*")):
                 path.unlink()
-        is_new = store.is_empty()
-        store.migrate()
-        if is_new or not has_mark(store):
-            writer = store.writer()
-            Desk(writer, SharedClock(self._folder / "clock"), DeskSettings()).ask(commands.SetMark(MARK, "1"))
-            writer.close()
+        store.migrate(first_marks={MARK: "1"})
 
     def _secret(self) -> str:
         path = self._folder / "secret.key"
@@ -228,6 +224,9 @@ class Sandbox:
 
     def _clock_route(self, clock: SharedClock) -> RouteSpec:
         async def advance(call: Call) -> Reply:
+            if clock.now_us() // SECOND_US + call.body.advance_seconds > _LAST_MOMENT_SECONDS:
+                message = "the clock would pass the year 9000"
+                raise INVALID_BODY(details=[{"path": "$.advance_seconds", "message": message}])
             clock.advance(call.body.advance_seconds)
             return Reply(ClockAnswer(wire_time(clock.now_us())))
 
@@ -283,13 +282,7 @@ class Sandbox:
 
 
 def has_mark(store: Store) -> bool:
-    if store.is_empty() or store.pending_migrations():
-        return False
-    reader = store.reader()
-    try:
-        return bool(reader.fetch("get_mark", name=MARK))
-    finally:
-        reader.close()
+    return store.mark(MARK) is not None
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -329,7 +322,7 @@ def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
         with contextlib.suppress(Refusal):
             desk.ask(commands.PutRoom("shell", None, name, None, low, high, None, None, priority, True))
     for game, items in shipped_catalog().items():
-        desk.ask(commands.ImportItems(game, items))
+        desk.ask(commands.ImportItems("shell", game, items))
     items_of = {(row[1], row[2]): row[0] for row in reader.fetch("all_items")}
     for index, login in enumerate(demo.BUYERS):
         for game, orders in demo.demo_orders(index):

@@ -1,7 +1,7 @@
 """SQLite: the embedded default. WAL, synchronous=FULL, one writer at a time, readers never wait."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ class SqliteStore:
         done = self._applied()
         return [name for number, name, _ in migrations() if number not in done]
 
-    def migrate(self) -> list[str]:
+    def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         applied = []
@@ -154,10 +154,22 @@ class SqliteStore:
                     connection.execute(statement)
                 connection.execute("INSERT INTO migration (number, name) VALUES (?, ?)", (number, name))
                 applied.append(name)
+                if number == 1:
+                    connection.executemany("INSERT INTO mark (name, value) VALUES (?, ?)", first_marks.items())
             connection.execute("COMMIT")
         finally:
             connection.close()
         return applied
+
+    def mark(self, name: str) -> str | None:
+        if self.is_empty() or "mark" not in self._tables():
+            return None
+        connection = sqlite3.connect(self.path)
+        try:
+            row = connection.execute("SELECT value FROM mark WHERE name = ?", (name,)).fetchone()
+            return None if row is None else str(row[0])
+        finally:
+            connection.close()
 
     def is_empty(self) -> bool:
         return not self.path.exists() or self.path.stat().st_size == 0 or not self._tables()

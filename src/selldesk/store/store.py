@@ -1,6 +1,6 @@
 """What the market asks of a store. Synchronous; one engine each implements it (SQLite here, PostgreSQL beside it)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -80,8 +80,15 @@ class Store(Protocol):
         """Names of the migrations that this store still lacks."""
         ...
 
-    def migrate(self) -> list[str]:
-        """Brings the schema up to date; the names of what was applied. Safe to run by several processes at once."""
+    def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:
+        """Brings the schema up to date; the names of what was applied. Safe to run by several processes at once.
+
+        A store that was empty gets `first_marks` in the same transaction.
+        """
+        ...
+
+    def mark(self, name: str) -> str | None:
+        """A fact about the store itself; None without it, or without a schema."""
         ...
 
     def is_empty(self) -> bool:

@@ -1,0 +1,178 @@
+"""The sandbox as a process: ready soon, killed and continued, fresh, protective of stores that are not its own; service routes."""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from openapi_spec_validator import validate
+
+from tests.support import AK, DAY, SandboxProcess, fetch
+
+
+def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_sandbox: SandboxProcess) -> None:
+    began = time.monotonic()
+    sandbox = own_sandbox.start()
+    assert time.monotonic() - began < 5
+    described = sandbox.description
+    assert (sandbox.folder / "sandbox.json").stat().st_mode & 0o777 == 0o600
+    assert (len(described["projects"]), len(described["buyers"]), len(described["bots"])) == (2, 5, 3)
+    assert len(described["sellers"]) == 5
+    for seller in described["sellers"]:
+        assert len(seller["items"]) >= 40
+        assert {item["game_id"] for item in seller["items"]} == {730, 570, 252490, 440}
+    for game in (730, 570, 252490, 440):
+        sandbox.buyable(game)
+    second = subprocess.run(
+        [sys.executable, "-m", "selldesk", "sandbox", "--data", str(sandbox.folder), "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (second.returncode, second.stderr.count("\n")) == (2, 1)
+    assert "already running" in second.stderr
+    assert sandbox.stop() == 0
+
+
+def test_kill_9_again_and_again_while_sales_run(own_sandbox: SandboxProcess) -> None:
+    """Twelve sales, and every process of the sandbox killed eight times in between: all end right, nothing twice."""
+    sandbox = own_sandbox.start()
+    chance = random.Random(7)
+    unprotected = sandbox.buyable(440)
+    custom_ids: list[str] = []
+    for _ in range(8):
+        for _ in range(2 if len(custom_ids) < 12 else 0):
+            seller = sandbox.sellers[len(custom_ids) % 5]
+            game, name = chance.choice([(730, AK), (440, unprotected)])
+            custom_ids.append(sandbox.sell(seller, game, name))
+        time.sleep(chance.uniform(0, 0.4))
+        sandbox.kill()
+        sandbox.start()
+    for custom_id in custom_ids:
+        sandbox.wait_for(custom_id, lambda trade: trade["status"] in ("accepted", "completed"))
+    sandbox.advance(7 * DAY + 1000)
+    for custom_id in custom_ids:
+        sandbox.wait_for(custom_id, "completed")
+    sandbox.assert_clean()
+    sandbox.stop()
+
+
+def test_a_dead_desk_and_a_dead_simulator_come_back(own_sandbox: SandboxProcess) -> None:
+    sandbox = own_sandbox.start()
+    for name in ("selldesk.desk.process", "selldesk.steamsim.process"):
+        killed = _kill_child(sandbox, name)
+        assert killed == 1
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                custom_id = sandbox.sell(sandbox.sellers[0], 730, AK)
+                break
+            except (AssertionError, OSError):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        sandbox.wait_for(custom_id, "accepted")
+    sandbox.assert_clean()
+    sandbox.stop()
+
+
+def test_children_die_with_their_parent(own_sandbox: SandboxProcess) -> None:
+    sandbox = own_sandbox.start()
+    assert sandbox.process is not None
+    os.kill(sandbox.process.pid, 9)
+    sandbox.process.wait()
+    deadline = time.monotonic() + 5
+    while _children(sandbox):
+        assert time.monotonic() < deadline, "orphans are left"
+        time.sleep(0.05)
+
+
+def test_a_second_start_continues_and_fresh_starts_anew(own_sandbox: SandboxProcess) -> None:
+    sandbox = own_sandbox.start()
+    custom_id = sandbox.sell(sandbox.sellers[0], 730, AK)
+    sandbox.wait_for(custom_id, "accepted")
+    sandbox.advance(3 * DAY)
+    before = (sandbox.description, sandbox.operator.get("/api/operator/overview")["now"])
+    sandbox.stop()
+    sandbox.start()
+    assert sandbox.description["projects"] == before[0]["projects"]
+    assert sandbox.operator.get("/api/operator/overview")["now"] >= before[1], "virtual time never goes back"
+    assert sandbox.trade(custom_id)["status"] == "accepted"
+    sandbox.advance(4 * DAY + 1000)
+    sandbox.wait_for(custom_id, "completed")
+    sandbox.stop()
+    sandbox.start("--fresh")
+    assert sandbox.shop.get("/api/sell/trades")["total"] == 0
+    assert sandbox.steam.state()["offers"] == []
+    sandbox.stop()
+
+
+def test_a_store_that_is_not_the_sandboxs_is_never_touched(tmp_path: Path) -> None:
+    path = tmp_path / "precious.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE precious (x)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    for more in ([], ["--fresh"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "selldesk", "sandbox", "--data", str(tmp_path / "data"), *more],
+            env=os.environ | {"SELLDESK_DATABASE_URL": f"sqlite:///{path}"}, capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+        assert "refuses" in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_service_routes(sandbox: SandboxProcess) -> None:
+    assert fetch("GET", f"{sandbox.base_url}/health")[1]["data"] == {"status": "ok"}
+    status, document, _ = fetch("GET", f"{sandbox.base_url}/openapi.json")
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    validate(document)
+    paths = document["paths"]
+    for path in (
+        "/api/sell/match", "/api/sell/trades/create", "/api/sell/trades", "/api/sell/trades/dashboard", "/api/sell/trades/by-custom-id/{custom_id}",
+        "/api/sell/trades/by-steam-tradeoffer-id/{tradeoffer_id}", "/api/sell/trades/by-steam-trade-id/{trade_id}", "/api/sell/trades/by-id/{id}",
+        "/api/sell/trades/search", "/api/auth/me", "/api/wallet/balance", "/api/buy/orders", "/api/operator/audit", "/ready",
+    ):  # fmt: skip
+        assert path in paths
+    status, page, headers = fetch("GET", f"{sandbox.base_url}/docs")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"/api/sell/match" in page
+    assert b"http://" not in page.replace(b"http://127.0.0.1", b"")
+    assert b"https://" not in page.replace(b"https://steamcommunity.com", b"")
+    assert b"<script" not in page
+    assert fetch("GET", f"{sandbox.base_url}/assets/bot.svg")[2]["content-type"] == "image/svg+xml"
+
+
+def test_the_clock_moves_forward_only(sandbox: SandboxProcess) -> None:
+    for seconds in (0, -1, 31_536_001, 1.5, "60"):
+        assert sandbox.operator.refused("POST", "/sandbox/clock", {"advance_seconds": seconds})[0] == 400
+    status, _, _ = fetch("POST", f"{sandbox.steam.url}/control/clock", {"advance_seconds": 60})
+    assert status == 409
+
+
+def _children(sandbox: SandboxProcess) -> list[int]:
+    """Processes of this sandbox's session, by /proc."""
+    assert sandbox.process is not None
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+            except (OSError, ValueError):
+                continue
+            if session == sandbox.process.pid:
+                found.append(int(entry.name))
+    return found
+
+
+def _kill_child(sandbox: SandboxProcess, module: str) -> int:
+    killed = 0
+    for pid in _children(sandbox):
+        if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, 9)
+            killed += 1
+    return killed
