@@ -428,3 +428,26 @@ def test_the_last_key_goes_only_by_an_operator(market: Market) -> None:
         market.ask(commands.DeleteKey(SHOP, "only"))
     assert refused.value.code == "last_api_key"
     market.ask(commands.DeleteKey(SHOP, "only", operator="op"))
+
+
+def test_sums_survive_trades_that_enter_and_leave_a_status_in_one_batch(market: Market) -> None:
+    """One trade completes and another of other value is accepted, in the same transaction."""
+    leaving = market.ask(market.open("c1", sold="B", price=20_000))["trade_id"]
+    market.end(leaving, "accepted")
+    market.clock.advance(7 * 86_400 + 901)
+    for number in (1, 2):
+        Aside(market.store).beat(number, market.clock.real_us())
+    entering = market.ask(market.open("c2", assets=["70"]))["trade_id"]
+    now = market.clock.now_us()
+    market.ask(commands.ProofRead(entering, Proof.AS_NAMED, "", now, [("1", "2")]))
+    market.ask(commands.IntendSend(entering))
+    market.ask(commands.OfferMade(entering, "52", False))
+    market.ask(commands.OfferRead(entering, OfferWord("52", 3, now, "42"), "{}"))
+    received = [AssetWord(730, "2", "70", "1")]
+    news = [
+        commands.TradeRead(leaving, TradeWord(3, None, False, []), now, "{}"),
+        commands.TradeRead(entering, TradeWord(3, None, False, received), now, "{}"),
+    ]
+    (result,) = market.desk.process(news)
+    assert [answer.value is not None for answer in result.answers] == [True, True]
+    assert (market.status(leaving), market.status(entering)) == ("completed", "accepted")

@@ -51,7 +51,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, amount=st.integers(-(10**6), 10**6).filter(bool))
     def adjust(self, person: int, amount: int) -> None:
-        if not 0 <= self.available[person] + amount <= MONEY_MAX:
+        owned = sum(self.ledger.balance(part(person)) for part in (accounts.available, accounts.held, accounts.escrow))
+        if self.available[person] + amount < 0 or owned + amount > MONEY_MAX:
             with pytest.raises(Refusal):
                 self.ledger.adjust(person, amount, "r", 0, None)
             return

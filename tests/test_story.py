@@ -240,3 +240,139 @@ def test_a_year_passes_at_once_and_the_bots_log_in_anew(sandbox: SandboxProcess)
     sandbox.wait_for(custom_id, "completed")
     sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 730, AK), "accepted")
     sandbox.assert_clean()
+
+
+@pytest.mark.parametrize("mood", ["poll_empty", "poll_malformed"])
+def test_an_empty_list_is_no_proof_that_an_offer_was_not_created(sandbox: SandboxProcess, mood: str) -> None:
+    """The answer to the send is lost, the lists lie, and meanwhile the seller accepts: he is paid all the same."""
+    sandbox.steam.fault("send_created_then_reset", times=1)
+    sandbox.steam.fault(mood)
+    custom_id = sandbox.sell(sandbox.sellers[0], 730, AK)
+    sandbox.wait_for(custom_id, lambda trade: "looking for the offer" in " ".join(line["note"] for line in trade["history"]))
+    sandbox.advance(120)
+    time.sleep(1)
+    sandbox.advance(300)
+    trade = sandbox.wait_for(custom_id, "accepted")
+    assert [offer["state"] for offer in sandbox.offers_of(trade)] == [3]
+    sandbox.steam.clear()
+    sandbox.assert_clean()
+
+
+def test_an_offer_given_up_for_lost_that_is_accepted_still_counts(sandbox: SandboxProcess) -> None:
+    """Two offers of one trade are out, since the first was invisible for long; the seller accepts the first."""
+    sandbox.advance(2 * 3600)  # no other offer is recent: an empty list is plausible
+    seller = sandbox.sellers[1]
+    sandbox.steam.behave(seller, "ignore")
+    sandbox.steam.fault("send_created_then_reset", times=1)
+    sandbox.steam.fault("poll_late", seconds=100_000)
+    custom_id = sandbox.sell(seller, 440, sandbox.buyable(440))
+    sandbox.wait_for(custom_id, lambda trade: "looking for the offer" in " ".join(line["note"] for line in trade["history"]))
+    time.sleep(1)
+    sandbox.advance(301)
+    trade = sandbox.wait_for(custom_id, lambda trade: trade["processed_trade"]["tradeoffer_id"] is not None)
+    assert len(sandbox.offers_of(trade)) == 2
+    sandbox.steam.behave(seller, "accept")
+    sandbox.wait_for(custom_id, "completed")
+    sandbox.steam.clear()
+    deadline = time.monotonic() + 15
+    while any(offer["state"] == 2 for offer in sandbox.offers_of(trade)):
+        assert time.monotonic() < deadline, "a duplicate stays live"
+        time.sleep(0.05)
+    assert sorted(offer["state"] for offer in sandbox.offers_of(trade))[0] == 3
+    sandbox.assert_clean()
+
+
+def test_one_unreadable_trade_does_not_hold_up_the_others(sandbox: SandboxProcess) -> None:
+    """A reversal that can't be read for long, and a deadline of the same bot that passes meanwhile."""
+    seller, idler = sandbox.sellers[2], sandbox.sellers[3]
+    for bot in sandbox.operator.get("/api/operator/bots")[1:]:
+        sandbox.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": False})
+    reversed_id = sandbox.sell(seller, 730, AK)
+    sandbox.wait_for(reversed_id, "accepted")
+    sandbox.steam.behave(idler, "ignore")
+    waiting_id = sandbox.sell(idler, 730, AK)
+    sandbox.wait_for(waiting_id, lambda trade: trade["expires_at"] is not None)
+    sandbox.steam.fault("trade_status_empty")
+    sandbox.steam.call("POST", "reverse", {"steamid64": seller["steamid64"]})
+    time.sleep(1.5)
+    sandbox.advance(MARGIN + 60)
+    sandbox.wait_for(waiting_id, "cancelled", 15)
+    assert sandbox.trade(reversed_id)["status"] == "accepted"
+    sandbox.steam.clear()
+    sandbox.advance(60)
+    sandbox.wait_for(reversed_id, "rolled_back_by_user")
+    for bot in sandbox.operator.get("/api/operator/bots"):
+        sandbox.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": True})
+    sandbox.assert_clean()
+
+
+def test_a_session_that_renews_but_never_works_is_not_hammered(sandbox: SandboxProcess) -> None:
+    bot = sandbox.description["bots"][0]["steamid64"]
+    sandbox.steam.fault("session_expired", bot=bot, times=100_000)
+    deadline = time.monotonic() + 20
+    while next(b for b in sandbox.operator.get("/api/operator/bots") if b["steamid64"] == bot)["healthy"]:
+        sandbox.advance(30)
+        assert time.monotonic() < deadline, "a bot without a session counts as healthy"
+        time.sleep(0.2)
+    before = len(sandbox.steam.call("GET", "requests")["requests"])
+    time.sleep(2)
+    mine = [r for r in sandbox.steam.call("GET", "requests")["requests"][before:] if r["steamid64"] == bot]
+    assert len(mine) < 12
+    sandbox.steam.clear()
+    sandbox.advance(60)
+    while not next(b for b in sandbox.operator.get("/api/operator/bots") if b["steamid64"] == bot)["healthy"]:
+        assert time.monotonic() < deadline + 20, "the bot does not recover"
+        sandbox.advance(30)
+        time.sleep(0.2)
+
+
+def test_a_declaration_against_steams_word_needs_force(sandbox: SandboxProcess) -> None:
+    trade = sandbox.wait_for(sandbox.sell(sandbox.sellers[4], 730, AK), "accepted")
+    path = f"/api/operator/trades/{trade['trade_id']}"
+    for action, more in (("declare-completed", {}), ("declare-rolled-back", {"by": "user"})):
+        status, answer = sandbox.operator.call("POST", f"{path}/{action}", {"reason": "test", **more})
+        assert (status, answer["code"]) == (409, "force_required")
+    assert sandbox.trade(trade["custom_id"])["status"] == "accepted"
+    assert sandbox.operator.call("POST", f"{path}/retry", {"reason": "wrong status"})[1]["code"] == "wrong_status"
+
+
+def test_a_trade_in_its_margin_does_not_hide_a_reversal_by_the_bot(sandbox: SandboxProcess) -> None:
+    """One trade is past settlement and not yet paid; then the bot's owner reverses: both younger ones are the bot's doing."""
+    bots = sandbox.operator.get("/api/operator/bots")
+    for bot in bots[1:]:
+        sandbox.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": False})
+    sandbox.advance(8 * DAY)
+    old = sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 730, AK), "accepted")
+    sandbox.advance(DAY)
+    young = [sandbox.sell(seller, 730, AK) for seller in sandbox.sellers[1:3]]
+    for custom_id in young:
+        sandbox.wait_for(custom_id, "accepted")
+    sandbox.advance(6 * DAY + 60)
+    assert sandbox.trade(old["custom_id"])["status"] == "accepted"
+    sandbox.steam.call("POST", "reverse", {"steamid64": bots[0]["steamid64"]})
+    for custom_id in young:
+        sandbox.wait_for(custom_id, "rolled_back_by_bot")
+    sandbox.advance(MARGIN)
+    sandbox.wait_for(old["custom_id"], "completed")
+    for bot in bots:
+        sandbox.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": True})
+    sandbox.assert_clean()
+
+
+def test_a_held_trade_is_never_cancelled_by_the_deadline(sandbox: SandboxProcess) -> None:
+    seller = sandbox.sellers[4]
+    sandbox.steam.behave(seller, "ignore")
+    custom_id = sandbox.sell(seller, 570, sandbox.buyable(570))
+    sandbox.wait_for(custom_id, lambda trade: trade["expires_at"] is not None)
+    sandbox.steam.fault("poll_500")
+    sandbox.steam.fault("hold", seller=seller["steamid64"])
+    sandbox.steam.behave(seller, "accept")
+    time.sleep(0.5)
+    sandbox.advance(MARGIN + 60)
+    sandbox.wait_for(custom_id, lambda trade: trade["processed_trade"]["trade_status"] == "InEscrow")
+    sandbox.steam.clear()
+    time.sleep(1)
+    assert sandbox.trade(custom_id)["status"] == "processing"
+    sandbox.advance(15 * DAY)
+    sandbox.wait_for(custom_id, "completed")
+    sandbox.assert_clean()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +139,20 @@ class RunningMarket:
             server_header=False,
             backlog=4096,
         )
-        await uvicorn.Server(config).serve()
+        server = _Server(config)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        await server.serve()
 
     async def _follow(self) -> None:
+        missed = False
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
-                self.view.poll()
+                (self.view.catch_up if missed else self.view.poll)()
+                missed = False
             except Exception:
+                missed = True
                 logger.exception("the view could not follow the feed")
 
     async def _touch_keys(self) -> None:
@@ -155,6 +161,17 @@ class RunningMarket:
             used = self.key_ring.take_used()
             if used:
                 await asyncio.to_thread(self._aside.touch_keys, used)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which end the process before our own clean-up."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
 
 
 async def _until_signal() -> None:

@@ -40,6 +40,10 @@ class Task(NamedTuple):
     """Steam holds the items: only the trade tells how it ends."""
 
 
+LONGEST_WAIT_US = 60_000_000
+"""No back-off is longer than this."""
+
+
 class Memory(msgspec.Struct):
     """What the worker remembers between calls; nothing here needs to survive a restart."""
 
@@ -57,7 +61,25 @@ class Memory(msgspec.Struct):
     unwanted_offers: tuple[str, ...] = ()
     """Received offers, duplicates and orphans that must be taken down: ('decline:<id>' or 'cancel:<id>')."""
     suspects: tuple[str, ...] = ()
-    """Steam trade ids that were seen reversed and are not yet decided."""
+    """Trades that were seen reversed and are not yet decided."""
+    suspects_not_before: int = 0
+    not_before: dict[str, int] = {}
+    """Trades whose last call failed: they wait, so that one unreadable trade doesn't block the others."""
+
+    def defer(self, trade_id: str, until: int) -> None:
+        self.not_before[trade_id] = until
+
+    def mend(self, now: int) -> None:
+        """After a clock that went back, no remembered moment may lie in the future: it would silence the bot."""
+        self.last_poll_at = min(self.last_poll_at, now)
+        self.last_full_poll_at = min(self.last_full_poll_at, now)
+        self.last_send_at = min(self.last_send_at, now)
+        self.last_sweep_at = min(self.last_sweep_at, now)
+        self.quiet_until = min(self.quiet_until, now + LONGEST_WAIT_US)
+        self.suspects_not_before = min(self.suspects_not_before, now + LONGEST_WAIT_US)
+        self.not_before = {
+            trade_id: min(moment, now + LONGEST_WAIT_US) for trade_id, moment in self.not_before.items() if moment > now
+        }
 
 
 class Call(NamedTuple):
@@ -74,7 +96,7 @@ RENEW_BEFORE_US = 5 * 60 * 1_000_000
 
 
 def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, pace: Pace) -> Call:
-    """The most urgent call. Order: session; money's questions; cancellations; the poll; new offers; the sweep."""
+    """The most urgent call (`memory.mend` first, if the clock may have gone back). Order: session; money's questions; cancellations; the poll; new offers; the sweep."""
     if now < memory.quiet_until:
         return Call("wait", until=memory.quiet_until)
     if not memory.logged_in:
@@ -83,10 +105,11 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         return Call("renew")
     if not memory.acknowledged:
         return Call("acknowledge")
-    if memory.suspects:
+    if memory.suspects and now >= memory.suspects_not_before:
         return Call("reversal")
 
-    due = [task for task in tasks if task.due_at is not None and task.due_at <= now]
+    due_at = {task.trade_id: max(task.due_at, memory.not_before.get(task.trade_id, 0)) for task in tasks if task.due_at is not None}
+    due = [task for task in tasks if task.trade_id in due_at and due_at[task.trade_id] <= now]
     for task in due:
         if task.stage == "exchanged":
             return Call("read_trade" if task.steam_trade_id else "read_offer", task.trade_id)
@@ -96,12 +119,9 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     for task in due:
         if task.is_too_late:
             return Call("give_up", task.trade_id)
-    if memory.unwanted_offers:
-        return Call("take_down")
 
-    out = [task for task in tasks if task.stage in ("offered", "reconcile", "exchanged")]
-    poll_every = pace.poll_us if out else pace.idle_poll_us
-    poll_at = memory.last_poll_at + poll_every
+    out = any(task.stage in ("offered", "reconcile", "exchanged") for task in tasks)
+    poll_at = memory.last_poll_at + (pace.poll_us if out else pace.idle_poll_us)
     reconcile_due = any(task.stage == "reconcile" for task in due)
     if memory.poll_now or reconcile_due or now >= poll_at:
         return Call("poll")
@@ -113,19 +133,20 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     ready = [task for task in due if task.stage == "send"]
     if ready and now >= send_at:
         return Call("send", ready[0].trade_id)
+    if memory.unwanted_offers:
+        return Call("take_down")
     for task in due:
-        if task.stage == "settling":
-            return Call("read_trade", task.trade_id)
-        if task.stage == "offered" and task.is_held and task.steam_trade_id:
+        if task.stage == "settling" or (task.stage == "offered" and task.is_held and task.steam_trade_id):
             return Call("read_trade", task.trade_id)
     sweep_at = memory.last_sweep_at + pace.sweep_us
     if has_unsettled and now >= sweep_at:
         return Call("sweep")
 
-    moments = [poll_at, memory.token_expires_at - RENEW_BEFORE_US]
-    moments += [task.due_at for task in tasks if task.due_at is not None and task.due_at > now]
+    moments = [poll_at, memory.token_expires_at - RENEW_BEFORE_US, *(moment for moment in due_at.values() if moment > now)]
     if ready:
         moments.append(send_at)
     if has_unsettled:
         moments.append(sweep_at)
+    if memory.suspects:
+        moments.append(memory.suspects_not_before)
     return Call("wait", until=max(now, min(moments)))

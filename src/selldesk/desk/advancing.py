@@ -56,6 +56,10 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
             effects = word.read_offer(trade, command.offer, now, rules)
             if before.seen != _seen(trade):
                 work.evidence.append((trade.id, now, "offer", command.raw))
+        case commands.ExchangeFound():
+            effects = word.exchange_found(trade, command.steam_trade_id, now)
+            if effects.moves:
+                work.evidence.append((trade.id, now, "trade", command.raw))
         case commands.TradeRead():
             status_before = trade.steam_status
             effects = word.read_trade(trade, work.items[trade.id], command.word, command.began_at, now, rules)
@@ -81,7 +85,7 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
     protected = [
         (trade.seller, statuses[trade.id])
         for trade in work.trades.values()
-        if trade.id in statuses and trade.bot == command.bot and (trade.protected or statuses[trade.id] == word.PROTECTION_ROLLBACK)
+        if trade.bot == command.bot and (word.is_reversible(trade, work.now) or statuses[trade.id] == word.PROTECTION_ROLLBACK)
     ]
     by = word.who_reversed(protected) if command.complete else Reversal.USER
     for trade_id, status in command.readings:
@@ -169,8 +173,7 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
             return Effects()
         case "declare-accepted" if processing and trade.work in (Stage.OPERATOR, Stage.EXCHANGED):
             _require(exchanged or command.force)
-            trade.stage, trade.settle_at = Stage.SETTLING.value, trade.settle_at or work.now
-            trade.due_at = trade.settle_at
+            word.declare_accepted(trade, work.now, work.settings.rules)
             return Effects([word.Move(note, Status.ACCEPTED)])
         case "declare-failed" if processing and trade.work is Stage.OPERATOR:
             return Effects([word.Move(note, Status.ERROR, note)])

@@ -92,6 +92,13 @@ class OfferRead(TradeCommand, frozen=True):
     raw: str
 
 
+class ExchangeFound(TradeCommand, frozen=True):
+    """The bot's trade history holds the exchange, though the answer to the send was lost."""
+
+    steam_trade_id: str
+    raw: str
+
+
 class TradeRead(TradeCommand, frozen=True):
     """GetTradeStatus; `word` None: Steam has no entry (yet)."""
 
@@ -140,6 +147,15 @@ class OperateTrade(TradeCommand, frozen=True):
     reason: str
     by: str | None = None
     force: bool = False
+
+
+class RaiseAlert(Command, frozen=True):
+    """Something that a human should look at; one of a kind stays open per trade."""
+
+    kind: str
+    text: str
+    bot: int | None
+    trade_id: str | None
 
 
 class CloseAlert(Command, frozen=True):
@@ -313,7 +329,9 @@ AnyCommand = (
     | OutcomeUnknown
     | NotListed
     | OfferRead
+    | ExchangeFound
     | TradeRead
+    | RaiseAlert
     | RolledBack
     | IntendCancel
     | GiveUp

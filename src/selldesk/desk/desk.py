@@ -36,6 +36,7 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.ImportItems: setup.import_items,
     commands.SetMark: setup.set_mark,
     commands.CloseAlert: setup.close_alert,
+    commands.RaiseAlert: setup.raise_alert,
 }
 
 

@@ -64,7 +64,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         tradelink=command.tradelink, message=command.message, created_at=work.now, bot=bot.number, status=Status.PROCESSING.value,
         updated_at=work.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
         settlement=None, expires_at=None, stage=Stage.VERIFY.value, due_at=work.now, attempts=0, send_started_at=None, misses=0,
-        first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None,
+        first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
     )  # fmt: skip
     items = []
     for position, item in enumerate(command.items):

@@ -160,6 +160,13 @@ def set_mark(command: commands.SetMark, work: Work) -> dict[str, Any]:
     return {}
 
 
+def raise_alert(command: commands.RaiseAlert, work: Work) -> dict[str, Any]:
+    if command.trade_id is not None:
+        work.open_alerts = {(row[0], row[1]) for row in work.store.load("load_open_alerts", [(command.trade_id,)])}
+    work.alert(command.kind, command.text, command.bot, command.trade_id)
+    return {}
+
+
 def close_alert(command: commands.CloseAlert, work: Work) -> dict[str, Any]:
     """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
     rows = work.store.fetch("alert_by_id", id=command.alert_id)

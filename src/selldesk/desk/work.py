@@ -87,7 +87,9 @@ class Work:
         self.history: list[HistoryEntry] = []
         self.evidence: list[tuple[str, int, str, str]] = []
         self.alerts: list[tuple[str, str, int | None, str | None, str, int]] = []
-        self.sums: dict[tuple[int, int, str], list[int]] = {}
+        self.sums_in: dict[tuple[int, int, str], list[int]] = {}
+        self.sums_out: dict[tuple[int, int, str], list[int]] = {}
+        """What entered and what left a status: kept apart, for a batch may hold both with different values."""
         self._generations = 0
         self.wrote_directly = False
         """Set by commands that write through `store` themselves (they run alone)."""
@@ -165,9 +167,9 @@ class Work:
 
     def count(self, trade: Trade, status: str, change: int) -> None:
         """Moves a trade in or out of the dashboard's sums."""
-        sums = self.sums.setdefault((trade.project, trade.game, status), [0, 0])
-        sums[0] += change
-        sums[1] += change * trade.value
+        sums = (self.sums_in if change > 0 else self.sums_out).setdefault((trade.project, trade.game, status), [0, 0])
+        sums[0] += 1
+        sums[1] += trade.value
 
     def note(self, trade: Trade, note: str) -> None:
         trade.version += 1
@@ -218,9 +220,8 @@ class Work:
         store.write("put_closed_orders", [_plain(self.closed_orders[key]) for key in sorted(self.changed_closed)])
         store.write("add_history", [_plain(entry) for entry in self.history])
         store.write("add_evidence", self.evidence)
-        sums = [(*key, trades, value) for key, (trades, value) in sorted(self.sums.items()) if trades or value]
-        store.write("add_to_sums", [row for row in sums if row[3] > 0])
-        store.write("take_from_sums", [(*row[:3], -row[3], -row[4]) for row in sums if row[3] < 0])
+        store.write("add_to_sums", [(*key, trades, value) for key, (trades, value) in sorted(self.sums_in.items())])
+        store.write("take_from_sums", [(*key, trades, value) for key, (trades, value) in sorted(self.sums_out.items())])
         loads = [self.bots[number] for number in sorted(self.changed_bots)]
         store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
         store.write("add_alerts", self.alerts)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
+HOUR_US = 3600 * SECOND_US
 DAY_US = 86_400 * SECOND_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,6 +14,7 @@ from selldesk.steam.results import (
     NeedsConfirmation,
     NotLoggedIn,
     Offer,
+    OfferLists,
     RateLimited,
     ResultFault,
     SendResult,
@@ -128,10 +129,9 @@ class SteamClient:
         """Declines a received offer."""
         await self._community("POST", f"/tradeoffer/{offer_id}/decline", form={"sessionid": self.session.session_id})
 
-    async def offers(self, cutoff_seconds: int, active_only: bool) -> tuple[list[Offer], list[Offer]]:
-        """(sent, received), all pages. Offers that can't be read are left out; an answer without the lists raises Malformed."""
-        sent: list[Offer] = []
-        received: list[Offer] = []
+    async def offers(self, cutoff_seconds: int, active_only: bool) -> OfferLists:
+        """All pages. Offers that can't be read are left out, and the lists are then called incomplete."""
+        lists = OfferLists([], [], True)
         cursor = "0"
         while True:
             params = {
@@ -147,11 +147,16 @@ class SteamClient:
             page = (await self._api("IEconService/GetTradeOffers", params)).get("response")
             if not isinstance(page, dict):
                 raise Malformed("GetTradeOffers without a response")
-            sent += _offers(page.get("trade_offers_sent"))
-            received += _offers(page.get("trade_offers_received"))
+            for known, raw in (
+                (lists.sent, page.get("trade_offers_sent")),
+                (lists.received, page.get("trade_offers_received")),
+            ):
+                readable = _offers(raw)
+                lists.complete = lists.complete and len(readable) == (len(raw) if isinstance(raw, list) else 0)
+                known += readable
             following = str(page.get("next_cursor") or "0")
             if following in ("0", cursor):
-                return sent, received
+                return lists
             cursor = following
 
     async def offer(self, offer_id: str) -> Offer | None:
@@ -171,8 +176,8 @@ class SteamClient:
         found = [exchange for exchange in map(_exchange, trades) if exchange is not None and exchange.trade_id == trade_id]
         return found[0] if found else None
 
-    async def trade_history(self, before: Exchange | None = None) -> list[Exchange]:
-        """Up to 100 exchanges of the account, newest first, older than `before`; reversed ones included."""
+    async def trade_history(self, before: Exchange | None = None) -> tuple[list[Exchange], bool]:
+        """(up to 100 exchanges of the account, newest first, older than `before`, reversed ones included; whether there are more)."""
         params = {
             "max_trades": "100",
             "get_descriptions": "0",
@@ -186,7 +191,8 @@ class SteamClient:
         response = answer.get("response")
         if not isinstance(response, dict):
             raise Malformed("GetTradeHistory without a response")
-        return [exchange for exchange in map(_exchange, response.get("trades") or []) if exchange is not None]
+        exchanges = [exchange for exchange in map(_exchange, response.get("trades") or []) if exchange is not None]
+        return exchanges, bool(exchanges) and response.get("more") is True
 
     # -- plumbing ------------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,6 @@ _NUMBERS: dict[int, Cause] = {
     EResult.BANNED: Cause.SELLER_LIMIT,
     EResult.INSUFFICIENT_PRIVILEGE: Cause.BOT_RESTRICTED,
     EResult.SERVICE_UNAVAILABLE: Cause.ITEM_SERVER_DOWN,
-    EResult.INVALID_PARAM: Cause.STALE_SESSION,
     34: Cause.PARTNER_CHANGED,
 }
 
@@ -44,4 +43,4 @@ def read_send_error(text: str) -> Rejected | SendUnknown:
             return Rejected(number, cause, plain)
     if number in _NUMBERS:
         return Rejected(number, _NUMBERS[number], plain)
-    return SendUnknown(plain)
+    return SendUnknown(plain, stale_session=number == EResult.INVALID_PARAM)

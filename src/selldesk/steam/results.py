@@ -67,8 +67,6 @@ class Cause(StrEnum):
     """24, new device: days of cooldown."""
     ITEM_SERVER_DOWN = "item_server_down"
     """20: one game's item server."""
-    STALE_SESSION = "stale_session"
-    """8: the session must be refreshed."""
     PARTNER_CHANGED = "partner_changed"
     """34: clears in hours."""
 
@@ -95,6 +93,8 @@ class SendUnknown(msgspec.Struct, frozen=True):
     """The offer may or may not exist."""
 
     reason: str
+    stale_session: bool = False
+    """8, as a rule a wrong session id: refresh before anything else."""
 
 
 SendResult = Sent | NeedsConfirmation | Rejected | SendUnknown
@@ -128,6 +128,14 @@ class Offer(msgspec.Struct, frozen=True):
     escrow_end: int
     settlement: int
     raw: dict[str, Any]
+
+
+class OfferLists(msgspec.Struct):
+    """`complete`: nothing in Steam's answer had to be left out. An empty answer may still be one of Steam's moods."""
+
+    sent: list[Offer]
+    received: list[Offer]
+    complete: bool
 
 
 class Exchange(msgspec.Struct, frozen=True):

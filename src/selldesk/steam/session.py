@@ -82,6 +82,10 @@ class SteamSession:
         except ValueError:
             return 0
 
+    def new_session_id(self) -> None:
+        """Steam doubts the old one (eresult 8)."""
+        self.session_id = secrets.token_hex(12)
+
     def cookie(self) -> str:
         """Raises NotLoggedIn."""
         return f"steamLoginSecure={self.steamid64}%7C%7C{self.access_token()}; sessionid={self.session_id}; mobileClient=android"

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from http.cookies import SimpleCookie
@@ -21,6 +22,8 @@ from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
 from selldesk.steamwire.enums import EResult, OfferState
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -87,7 +90,10 @@ class SteamSimulator:
 
     async def _tick(self) -> None:
         while True:
-            self.world.tick()
+            try:
+                self.world.tick()
+            except Exception:
+                logger.exception("the world stumbled; it goes on")
             await asyncio.sleep(TICK_SECONDS)
 
     # -- moods and identity --------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ class SteamSimulator:
         self.world.commit()
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("dropped on purpose")
+        return web.Response(status=500)
 
     # -- IAuthenticationService ----------------------------------------------------------------------------------------
 

@@ -74,8 +74,8 @@ class World:
                 (kind, entity_id, None if entity is None else msgspec.json.encode(entity))
                 for (kind, entity_id), entity in self._dirty.items()
             ]
-            self._dirty = {}
             self._journal.write(changes)
+            self._dirty = {}
 
     def close(self) -> None:
         self.commit()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from selldesk.store.store import Store, StoreUnavailable, Writer
+from selldesk.store.store import CommitUnknown, Store, StoreUnavailable, Writer
 
 
 class Aside:
@@ -30,7 +30,8 @@ class Aside:
                 self._writer.begin()
                 change(self._writer)
                 self._writer.commit()
-            except StoreUnavailable:
+            except (StoreUnavailable, CommitUnknown):
+                self._writer.rollback()
                 return False
             except BaseException:
                 self._writer.rollback()

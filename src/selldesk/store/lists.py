@@ -9,7 +9,7 @@ from selldesk.store.store import Reader, Row
 _COLUMNS = """t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
        t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
        t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at"""
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since"""
 
 _CLAUSES: dict[str, str] = {
     "project": "t.project = :project",

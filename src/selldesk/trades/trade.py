@@ -69,6 +69,9 @@ class Trade(msgspec.Struct, array_like=True):
     protected: int
     settle_at: int | None
     """No payment before this moment, nor on a reading that began before it."""
+    unknown_since: int | None
+    """When the first send began whose answer was lost. Stays: from then on an ending is believed only after a look at the
+    exchanges, for an offer that nobody knows of may have been accepted."""
 
     @property
     def state(self) -> Status:

@@ -6,7 +6,7 @@ moves, notes and alerts that the desk carries out. Status and money are moved by
 
 from dataclasses import dataclass, field
 
-from selldesk.kernel.times import MINUTE_US
+from selldesk.kernel.times import HOUR_US, MINUTE_US
 from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
 from selldesk.trades.rules import Rules
 from selldesk.trades.status import OFFER_STATES, RELEASED, Stage, Status
@@ -63,6 +63,8 @@ ENDINGS: dict[int, tuple[Status, str]] = {
     CANCELED_2FA: (Status.CANCELLED, "The trade was cancelled at the mobile confirmation"),
 }
 """Offer states that end a sale by themselves; 6 depends on who wanted it."""
+
+HOLD_ENDED = "The trade hold ended without an exchange"
 
 CANCELED_BY: dict[str | None, tuple[Status, str]] = {
     "deadline": (Status.CANCELLED, "The seller did not accept the offer in time"),
@@ -147,6 +149,8 @@ def outcome_unknown(trade: Trade, now: int) -> Effects:
     if trade.state is not Status.PROCESSING or trade.work is not Stage.SENDING:
         return Effects()
     trade.stage, trade.due_at, trade.misses, trade.first_miss_at = Stage.RECONCILE, now, 0, None
+    if trade.unknown_since is None:
+        trade.unknown_since = trade.send_started_at
     return Effects([Move("The answer to the send was lost; looking for the offer")])
 
 
@@ -162,7 +166,9 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
     spread_until = trade.first_miss_at + rules.reconcile_spread_us
     last_after = trade.send_started_at + rules.reconcile_last_after_us
     if trade.misses >= rules.reconcile_polls_min and began_at >= spread_until and began_at >= last_after:
-        trade.stage, trade.send_started_at, trade.due_at, trade.attempts = Stage.SEND, None, now, 0
+        # Back to verifying: the items may have gone meanwhile.
+        trade.stage, trade.send_started_at, trade.due_at, trade.attempts = Stage.VERIFY, None, now, 0
+        trade.doubt_at = None
         return Effects([Move("No offer was created by the lost send")])
     # Look often at first, since most offers show up at once; then when the windows end.
     soon = began_at + (2 * rules.retry_first_us << min(trade.misses, 6))
@@ -179,21 +185,27 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         trade.offer_state, trade.steam_trade_id = ACCEPTED, word.steam_trade_id
         text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
         return Effects([Move(text)], [("items_without_trade", text)])
-    if trade.state is not Status.PROCESSING or trade.work not in (
-        Stage.OFFERED,
-        Stage.EXCHANGED,
-        Stage.RECONCILE,
-        Stage.SENDING,
-    ):
+    listening = {Stage.OFFERED, Stage.EXCHANGED, Stage.RECONCILE, Stage.SENDING}
+    if trade.unknown_since is not None:
+        listening |= {Stage.VERIFY, Stage.SEND}
+    if trade.state is not Status.PROCESSING or trade.work not in listening:
         return Effects()
+    if trade.offer_id is not None and word.offer_id != trade.offer_id:
+        # A second offer of the same trade (a send that was thought lost): only its acceptance matters.
+        if word.state != ACCEPTED or trade.work is Stage.EXCHANGED:
+            return Effects()
+        trade.offer_id = None
     if trade.work is Stage.EXCHANGED and word.state != ACCEPTED:
-        if trade.offer_id == word.offer_id:
-            _retry_if_due(trade, now, rules)
-        return Effects()
+        effects = Effects()
+        trade.steam_trade_id = trade.steam_trade_id or word.steam_trade_id
+        _retry_if_due(trade, now, rules)
+        _alert_if_late(trade, now, rules, effects)
+        return effects
     effects = Effects()
     if trade.offer_id is None:
         trade.offer_id = word.offer_id
         effects.moves.append(Move(f"Offer {word.offer_id} found"))
+    was_held = trade.offer_state == IN_ESCROW
     if word.state in OFFER_STATES and word.state <= REVERTED:
         trade.offer_state = word.state
     if word.steam_trade_id:
@@ -219,8 +231,14 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         trade.stage = Stage.OFFERED
         if word.escrow_end:
             trade.expires_at = word.escrow_end
-        trade.due_at = None if trade.cancel_by is None else now + rules.retry_max_us
-        effects.moves.append(Move("Steam holds the items (trade hold)"))
+        if trade.cancel_by == "deadline":
+            # He accepted in time after all: we don't cancel a held trade ourselves.
+            trade.cancel_by = None
+        _wait_for_hold(trade, now)
+        if not was_held:
+            effects.moves.append(Move("Steam holds the items (trade hold)"))
+    elif was_held and word.state in (*ENDINGS, CANCELED) and trade.cancel_by != "operator":
+        effects.moves.extend(end(Status.CANCELLED, HOLD_ENDED).moves)
     elif word.state in ENDINGS:
         effects.moves.extend(end(*ENDINGS[word.state]).moves)
     elif word.state == CANCELED:
@@ -232,11 +250,36 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
     return effects
 
 
+def exchange_found(trade: Trade, steam_trade_id: str, now: int) -> Effects:
+    """The bot's trade history holds the exchange of exactly these items with this seller, though no offer of it was known."""
+    if trade.state is not Status.PROCESSING or trade.work in (Stage.EXCHANGED, Stage.OPERATOR):
+        return Effects()
+    trade.stage, trade.steam_trade_id, trade.due_at, trade.attempts, trade.exchanged_at = (
+        Stage.EXCHANGED,
+        steam_trade_id,
+        now,
+        0,
+        now,
+    )
+    trade.offer_state = ACCEPTED
+    return Effects([Move(f"Exchange {steam_trade_id} found in the bot's history")])
+
+
+def declare_accepted(trade: Trade, now: int, rules: Rules) -> None:
+    """An operator says that the items were exchanged: they are protected as any others (R5)."""
+    trade.stage, trade.exchanged_at = Stage.SETTLING, trade.exchanged_at or now
+    if trade.settle_at is None:
+        trade.protected = int(trade.game == CS2)
+        trade.settle_at = trade.exchanged_at + rules.dateless_protection_us if trade.protected else now
+    trade.due_at = max(trade.settle_at, now)
+
+
 def cancel_due(trade: Trade, now: int) -> bool:
     """The seller had his time (or an operator withdrew the trade) and the offer is still open."""
     return (
         trade.state is Status.PROCESSING
         and trade.work is Stage.OFFERED
+        and (trade.offer_state != IN_ESCROW or trade.cancel_by == "operator")
         and trade.due_at is not None
         and now >= trade.due_at
         and (trade.cancel_by is not None or (trade.expires_at is not None and now >= trade.expires_at))
@@ -291,10 +334,10 @@ def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None,
         trade.stage = Stage.SETTLING
         return Effects([Move("Steam exchanged the items", Status.ACCEPTED)])
     if word.status == ESCROW_ROLLBACK:
-        return end(Status.CANCELLED, "The trade hold ended without an exchange")
+        return end(Status.CANCELLED, HOLD_ENDED)
     if word.status == TRADE_IN_ESCROW:
         trade.offer_state, trade.stage = IN_ESCROW, Stage.OFFERED
-        trade.due_at = None
+        _wait_for_hold(trade, now)
         return Effects()
     if word.status in TROUBLE:
         effects.alerts.append(("steam_trade_trouble", f"Steam shows trade {trade.steam_trade_id} in status {word.status}"))
@@ -348,6 +391,11 @@ def rolled_back(trade: Trade, by: Reversal, now: int, rules: Rules) -> Effects:
     return Effects(moves)
 
 
+def is_reversible(trade: Trade, now: int) -> bool:
+    """Still under Steam's protection: a reversal of its account would take it along."""
+    return bool(trade.protected) and (trade.settlement is None or trade.settlement > now)
+
+
 def who_reversed(readings: list[tuple[str, int]]) -> Reversal:
     """Of every protected trade of one bot (seller, Steam's trade status): the bot iff all of them, of at least two sellers,
     were rolled back (R5): a reversal takes all protected trades of the account that presses it."""
@@ -388,6 +436,12 @@ def _protect(trade: Trade, word: TradeWord, now: int, rules: Rules) -> None:
     else:
         trade.protected, trade.settle_at = 0, now
     trade.due_at, trade.attempts = max(trade.settle_at, now), 0
+
+
+def _wait_for_hold(trade: Trade, now: int) -> None:
+    """The offer's polls tell how the hold ends; at its end, and every hour if that is unknown, the trade itself is asked."""
+    ends_at = trade.expires_at if trade.expires_at is not None and trade.expires_at > now else now + HOUR_US
+    trade.due_at = ends_at if trade.cancel_by is None else now + MINUTE_US
 
 
 def _retry(trade: Trade, now: int, rules: Rules) -> None:

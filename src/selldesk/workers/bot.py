@@ -9,13 +9,13 @@ import logging
 
 import msgspec
 
-from selldesk.bots.agenda import Call, Memory, Pace, Task, next_call
+from selldesk.bots.agenda import LONGEST_WAIT_US, Call, Memory, Pace, Task, next_call
 from selldesk.bots.rooms import BotState
 from selldesk.desk import commands
 from selldesk.desk.client import DeskPort
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.limits import OFFER_MESSAGE_CHARS
-from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import SECOND_US
 from selldesk.steam.client import SteamClient
@@ -23,11 +23,13 @@ from selldesk.steam.results import (
     Asset,
     Cause,
     Exchange,
+    Inventory,
     LoginRefused,
     Malformed,
     NeedsConfirmation,
     NotLoggedIn,
     Offer,
+    OfferLists,
     RateLimited,
     Rejected,
     ResultFault,
@@ -58,6 +60,15 @@ _OVERLAP_SECONDS = 1800
 _LOGIN_EVERY_US = 30 * SECOND_US
 """A guard code is good for one login: at most one attempt per code window (protocol §7)."""
 _FAILURES_UNTIL_DOWN = 3
+_HISTORY_PAGES_MAX = 50
+_HISTORY_EVERY_US = 15 * SECOND_US
+"""Steam gives one look at the history in so long (protocol §7)."""
+_CLOCK_TRUSTED_US = 60 * SECOND_US
+
+_HEARD_BY_STEAM = frozenset(
+    {"acknowledge", "poll", "sweep", "reversal", "verify", "send", "cancel", "take_down", "read_offer", "read_trade"}
+)
+"""Calls that need a living session: only they show that the bot is well. A login or a renewal alone does not."""
 
 _WHY: dict[Cause, OfferRefusal] = {
     Cause.ITEM_GONE: OfferRefusal.SELLER,
@@ -68,7 +79,6 @@ _WHY: dict[Cause, OfferRefusal] = {
     Cause.BOT_FULL: OfferRefusal.BOT_ILL,
     Cause.BOT_RESTRICTED: OfferRefusal.BOT_ILL,
     Cause.ITEM_SERVER_DOWN: OfferRefusal.TRANSIENT,
-    Cause.STALE_SESSION: OfferRefusal.TRANSIENT,
     Cause.PARTNER_CHANGED: OfferRefusal.TRANSIENT,
 }
 
@@ -105,6 +115,7 @@ class BotWorker:
         self._dead_sessions = 0
         self._last_login_at = 0
         self._known_accepted: set[str] = set()
+        self._clock_measured_at = 0
 
     async def run(self) -> None:
         """Until cancelled. Nothing that happens on the way ends it."""
@@ -122,6 +133,7 @@ class BotWorker:
     async def step(self) -> None:
         """One call to Steam, or one wait."""
         now = self._clock.now_us()
+        self._memory.mend(now)
         trades = self._open_trades()
         for trade in trades.values():
             if trade.work is Stage.SENDING:
@@ -137,9 +149,32 @@ class BotWorker:
         try:
             await self._perform(call, trades)
         except SteamFault as fault:
+            self._put_off(call)
             await self._suffer(fault)
+        except Refusal as refusal:
+            if refusal.status != INTERNAL_ERROR.status:
+                raise
+            self._put_off(call)
+            await self._tell_of_poison(call.trade_id, refusal)
         else:
-            await self._report_good()
+            if call.kind in _HEARD_BY_STEAM:
+                await self._report_good()
+
+    def _put_off(self, call: Call) -> None:
+        """A failed call makes way for the others; how often it failed decides for how long."""
+        until = self._clock.now_us() + int(min(60, 2 ** min(self._memory.failures, 6)) * SECOND_US)
+        if call.trade_id is not None:
+            self._memory.defer(call.trade_id, until)
+        elif call.kind == "reversal":
+            self._memory.suspects_not_before = until
+
+    async def _tell_of_poison(self, trade_id: str | None, refusal: Refusal) -> None:
+        """News that the desk can't digest: a human must look, the other trades go on."""
+        logger.error("bot %d: news about trade %s can't be taken: %s", self.number, trade_id, refusal.text)
+        if trade_id is not None:
+            self._memory.defer(trade_id, self._clock.now_us() + LONGEST_WAIT_US)
+            text = "What Steam says about this trade could not be recorded; see the desk's log"
+            await self._desk.ask(commands.RaiseAlert("news_not_taken", text, self.number, trade_id))
 
     def _open_trades(self) -> dict[str, Trade]:
         rows = self._reader.fetch("processing_of_bot", bot=self.number) + self._reader.fetch("settling_of_bot", bot=self.number)
@@ -224,7 +259,6 @@ class BotWorker:
         """One reading of the seller's inventory serves all his waiting trades of that game (R4)."""
         link = self._link(trade)
         began_at = self._clock.now_us()
-        hold_seconds = await self._client.hold_seconds(link)
         waiting = [
             other
             for other in trades.values()
@@ -233,21 +267,25 @@ class BotWorker:
             and other.created_at <= began_at
         ]
         items = {other.id: self._items(other.id) for other in waiting}
-        if hold_seconds:
-            text = f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
-            for other in waiting:
-                await self._desk.ask(commands.ProofRead(other.id, Proof.TRADE_HOLD, text, began_at))
-            return
-        inventories = {}
+        hold_seconds: int | None = None
+        inventories: dict[str, Inventory] = {}
         try:
+            hold_seconds = await self._client.hold_seconds(link)
             for contextid in sorted({item.contextid for named in items.values() for item, _ in named}):
                 inventories[contextid] = await self._client.partner_inventory(link, trade.game, contextid)
         except SteamFault:
             for other in waiting:
                 await self._desk.ask(commands.ProofRead(other.id, Proof.NO_WORD, "", began_at))
             raise
+        if hold_seconds:
+            text = f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
+            for other in waiting:
+                await self._desk.ask(commands.ProofRead(other.id, Proof.TRADE_HOLD, text, began_at))
+            return
         for other in waiting:
             proof, text, classes = prove(items[other.id], inventories)
+            if proof is Proof.NOT_SHOWN and other.unknown_since is not None and await self._find_exchange(other):
+                continue
             await self._desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes))
 
     async def _send(self, trade: Trade) -> None:
@@ -272,11 +310,16 @@ class BotWorker:
                     news = commands.OfferMade(trade.id, result.offer_id, True)
                 case Rejected():
                     news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text)
-                    if result.cause is Cause.STALE_SESSION:
-                        fault = NotLoggedIn(result.text)
                 case SendUnknown():
                     news = commands.OutcomeUnknown(trade.id)
+                    if result.stale_session:
+                        self._session.new_session_id()
+                        fault = NotLoggedIn(result.reason)
         self._memory.poll_now = True
+        is_sellers_fault = isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER
+        # "Item gone" is also what a second send gets after the first one was accepted.
+        if is_sellers_fault and trade.unknown_since is not None and await self._find_exchange(trade):
+            return
         await self._desk.ask(news)
         if fault is not None:
             raise fault
@@ -289,47 +332,106 @@ class BotWorker:
         full = now - memory.last_full_poll_at >= self._pace.full_sweep_us
         since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
         cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
-        sent, received = await self._client.offers(1 if full else cutoff, active_only=not full and not lost)
+        lists = await self._client.offers(1 if full else cutoff, active_only=not full and not lost)
         memory.last_poll_at = now
         memory.poll_now = False
         if full:
             memory.last_full_poll_at = now
-        by_id = {offer.offer_id: offer for offer in sent}
+        by_id = {offer.offer_id: offer for offer in lists.sent}
+        by_tag: dict[str, Offer] = {}
+        for offer in lists.sent:
+            if offer.state == OfferState.ACCEPTED or (offer.state == OfferState.ACTIVE and offer.message[-9:] not in by_tag):
+                by_tag[offer.message[-9:]] = offer
         for trade in trades.values():
-            if trade.work in (Stage.OFFERED, Stage.EXCHANGED) and trade.offer_id is not None:
-                offer = by_id.get(trade.offer_id)
-                overdue = trade.due_at is not None and trade.due_at <= now
-                if offer is None and trade.work is Stage.OFFERED and (full or overdue):
-                    offer = await self._client.offer(trade.offer_id)
-                if offer is not None and _is_news(trade, offer):
-                    await self._tell_offer(trade.id, offer)
-        for trade in lost:
-            await self._reconcile(trade, sent, now)
-        self._note_unwanted(trades, sent, received)
-        await self._look_for_orphans(trades, sent)
+            try:
+                await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
+                if trade.work is Stage.RECONCILE:
+                    await self._reconcile(trade, lists, now)
+            except Refusal as refusal:
+                if refusal.status != INTERNAL_ERROR.status:
+                    raise
+                await self._tell_of_poison(trade.id, refusal)
+        self._note_unwanted(trades, lists.sent, lists.received)
+        await self._look_for_orphans(trades, lists.sent)
 
-    async def _reconcile(self, trade: Trade, sent: list[Offer], began_at: int) -> None:
+    async def _hear_of(self, trade: Trade, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
+        """What the list says about one trade. An accepted offer of it outweighs whatever became of another one; an offer that was
+        given up for lost and shows up after all is taken up again."""
+        if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
+            outweighs = tagged.state == OfferState.ACCEPTED and trade.work is Stage.OFFERED
+            turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND)
+            if (outweighs or turned_up) and await self._is_ours(trade, tagged):
+                await self._tell_offer(trade.id, tagged)
+                return
+        if trade.work not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
+            return
+        offer = by_id.get(trade.offer_id)
+        overdue = trade.due_at is not None and trade.due_at <= now
+        if offer is None and trade.work is Stage.OFFERED and (full or overdue):
+            offer = await self._client.offer(trade.offer_id)
+        if offer is not None and _is_news(trade, offer):
+            await self._tell_own_offer(trade, offer)
+
+    async def _tell_own_offer(self, trade: Trade, offer: Offer) -> None:
+        """If a send of this trade was ever lost, an ending counts only when no other offer of it was accepted meanwhile."""
+        is_open = offer.state in (OfferState.ACTIVE, OfferState.ACCEPTED, OfferState.IN_ESCROW, OfferState.NEEDS_CONFIRMATION)
+        if trade.unknown_since is not None and not is_open and await self._find_exchange(trade):
+            return
+        await self._tell_offer(trade.id, offer)
+
+    async def _reconcile(self, trade: Trade, lists: OfferLists, began_at: int) -> None:
         """A send of unknown outcome: the offer is known by partner, items and our tag. An accepted one wins."""
-        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._items(trade.id)}
-        found = [
-            offer
-            for offer in sent
-            if offer.partner == trade.seller
-            and offer.message.endswith(trade.tag)
-            and {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
-        ]
+        found = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
         if found:
             best = min(
-                found,
-                key=lambda offer: (
-                    offer.state != OfferState.ACCEPTED,
-                    offer.state != OfferState.ACTIVE,
-                    offer.offer_id,
-                ),
+                found, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state != OfferState.ACTIVE, offer.offer_id)
             )
             await self._tell_offer(trade.id, best)
-        else:
+            return
+        if await self._find_exchange(trade):
+            return
+        # "Not in the list" is no word of Steam's by itself: lists come empty or with holes. Only one without a gap counts as a miss.
+        if lists.complete and not self._is_implausible(trade, lists):
             await self._desk.ask(commands.NotListed(trade.id, began_at))
+        else:
+            self._memory.defer(trade.id, self._clock.now_us() + _HISTORY_EVERY_US)
+
+    def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
+        """An empty list from a bot that is known to have sent offers since the cutoff."""
+        since = (trade.send_started_at or 0) - _OVERLAP_SECONDS * SECOND_US
+        return not lists.sent and bool(self._reader.fetch("offers_since", bot=self.number, since=since))
+
+    async def _is_ours(self, trade: Trade, offer: Offer) -> bool:
+        if offer.partner != trade.seller or not offer.message.endswith(trade.tag):
+            return False
+        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._items(trade.id)}
+        return {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
+
+    async def _find_exchange(self, trade: Trade) -> bool:
+        """Looks in the bot's own trade history for an exchange of exactly these items, and tells the desk of it."""
+        if trade.unknown_since is None and trade.send_started_at is None:
+            return False
+        since = min(moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None) // SECOND_US - 60
+        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._items(trade.id)}
+        before: Exchange | None = None
+        for _ in range(_HISTORY_PAGES_MAX):
+            page, more = await self._client.trade_history(before)
+            for exchange in page:
+                received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
+                if (
+                    exchange.partner == trade.seller
+                    and received == wanted
+                    and exchange.time_init >= since
+                    and not exchange.rollback_of
+                ):
+                    await self._desk.ask(
+                        commands.ExchangeFound(trade.id, exchange.trade_id, msgspec.json.encode(exchange.raw).decode())
+                    )
+                    return True
+            if not more or page[-1].time_init < since:
+                return False
+            before = page[-1]
+        return False
 
     def _note_unwanted(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
         """Offers to us are declined: a bot never gives. Our own offers with a tag that no running trade owns are taken down."""
@@ -363,9 +465,15 @@ class BotWorker:
         await (self._client.decline(offer_id) if what == "decline" else self._client.cancel(offer_id))
 
     async def _cancel(self, trade: Trade) -> None:
-        """Asks for the end of an offer; what Steam then shows is what counts (protocol §9 no. 19 and 20)."""
+        """Asks for the end of an offer, after a last look at it: he may have accepted. Whatever Steam answers to the cancel, what
+        it then shows is what counts (protocol §9 no. 19 and 20)."""
+        assert trade.offer_id is not None
+        offer = await self._client.offer(trade.offer_id)
+        if offer is not None and offer.state not in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, trade.offer_state):
+            await self._tell_own_offer(trade, offer)
+            return
         granted = await self._desk.ask(commands.IntendCancel(trade.id))
-        if granted["granted"] and trade.offer_id is not None:
+        if granted["granted"]:
             await self._client.cancel(trade.offer_id)
             await self._read_offer(trade)
 
@@ -373,7 +481,7 @@ class BotWorker:
         began_at = self._clock.now_us()
         offer = await self._client.offer(trade.offer_id) if trade.offer_id is not None else None
         if offer is not None:
-            await self._tell_offer(trade.id, offer)
+            await self._tell_own_offer(trade, offer)
         else:
             await self._desk.ask(commands.TradeRead(trade.id, None, began_at, ""))
 
@@ -385,8 +493,8 @@ class BotWorker:
     # -- exchanges -----------------------------------------------------------------------------------------------------
 
     async def _read_trade(self, trade: Trade) -> None:
-        began_at = self._clock.now_us()
         assert trade.steam_trade_id is not None
+        began_at = await self._steam_time() if trade.work is Stage.SETTLING else self._clock.now_us()
         exchange = await self._client.trade_status(trade.steam_trade_id)
         if exchange is not None and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
             self._suspect(trade.id)
@@ -394,24 +502,33 @@ class BotWorker:
         heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
         await self._desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
 
+    async def _steam_time(self) -> int:
+        """The earlier of our clock and Steam's: a clock of ours that runs ahead must pay nobody (protocol §9 no. 32)."""
+        now = self._clock.now_us()
+        if not self._clock_measured_at <= now < self._clock_measured_at + _CLOCK_TRUSTED_US:
+            await self._session.measure_clock()
+            self._clock_measured_at = now
+        return min(now, now + (self._session.clock_offset_seconds + 1) * SECOND_US)
+
     async def _sweep(self) -> None:
         """Reversals show in the trade history while the offer may still say Accepted (protocol §5.3)."""
-        unsettled = {row[1]: row[0] for row in self._reader.fetch("unsettled_of_bot", bot=self.number)}
-        page = await self._client.trade_history()
+        unsettled = {row[1] for row in self._reader.fetch("unsettled_of_bot", bot=self.number)}
         gone: set[str] = set()
         seen: set[str] = set()
-        for _ in range(50):
+        before: Exchange | None = None
+        for _ in range(_HISTORY_PAGES_MAX):
+            page, more = await self._client.trade_history(before)
             seen |= {exchange.trade_id for exchange in page}
             gone |= {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
             gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
-            if len(page) < 100 or unsettled.keys() <= seen:
+            if not more or unsettled <= seen:
                 break
-            page = await self._client.trade_history(before=page[-1])
+            before = page[-1]
         self._memory.last_sweep_at = self._clock.now_us()
         for trade_id, status, steam_status, *_ in self._reader.load(
             "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
         ):
-            if status == "accepted":
+            if status in ("accepted", "processing"):
                 self._suspect(trade_id)
             elif status == "completed" and steam_status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
                 await self._desk.ask(
@@ -426,26 +543,29 @@ class BotWorker:
 
         As soon as one protected trade still stands, it was no reversal of the bot, and the rest may wait for its own turn.
         """
-        rows = {row[0]: (row[1], row[2], bool(row[3])) for row in self._reader.fetch("unsettled_of_bot", bot=self.number)}
-        for trade in trades.values():
-            if trade.id in self._memory.suspects and trade.steam_trade_id is not None:
-                rows[trade.id] = (trade.steam_trade_id, trade.seller, True)
-        sellers = {rows[trade_id][1] for trade_id in self._memory.suspects if trade_id in rows}
-        order = sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in sellers, trade_id))
+        now, suspects = self._clock.now_us(), self._memory.suspects
+        rows = {
+            row[0]: (row[1], row[2])
+            for row in self._reader.fetch("unsettled_of_bot", bot=self.number)
+            if row[0] in suspects or (row[3] and (row[5] is None or row[5] > now))
+        }
+        rows |= {
+            trade.id: (trade.steam_trade_id, trade.seller)
+            for trade in trades.values()
+            if trade.id in suspects and trade.steam_trade_id is not None
+        }
+        sellers = {rows[trade_id][1] for trade_id in suspects if trade_id in rows}
         readings: list[tuple[str, int]] = []
         complete = True
-        for trade_id in order:
-            steam_trade_id, seller, protected = rows[trade_id]
-            if not protected:
-                continue
+        for trade_id in sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in sellers, trade_id)):
+            steam_trade_id, seller = rows[trade_id]
             if not complete and seller not in sellers:
                 break
             exchange = await self._client.trade_status(steam_trade_id)
             if exchange is None:
                 raise Malformed(f"GetTradeStatus has no entry for {steam_trade_id}")
             readings.append((trade_id, exchange.status))
-            if exchange.status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
-                complete = False
+            complete = complete and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK
         await self._desk.ask(commands.RolledBack(self.number, readings, complete))
         self._memory.suspects = ()
 
@@ -468,12 +588,14 @@ class BotWorker:
         match fault:
             case NotLoggedIn():
                 self._dead_sessions += 1
-                memory.acknowledged = memory.acknowledged and self._dead_sessions < 2
-                if self._dead_sessions <= 2:
+                if self._dead_sessions == 1:
                     memory.token_expires_at = 0
                 else:
-                    memory.logged_in = False
-                    self._back_off(self._dead_sessions)
+                    # A renewed session that is dead again: slow down, then a full login.
+                    self._back_off(0)
+                    memory.token_expires_at = 0
+                    memory.logged_in = memory.logged_in and self._dead_sessions % 3 != 0
+                    await self._report(BotState.NEEDS_LOGIN, str(fault))
             case RateLimited():
                 self._back_off(4)
                 await self._report(BotState.LIMITED, str(fault))

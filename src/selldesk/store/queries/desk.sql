@@ -59,7 +59,7 @@ FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
        t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
        t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
 FROM {rows} JOIN trade t ON t.id = k.id
 
 -- name: load_trade_items
@@ -81,12 +81,12 @@ SELECT k.id, k.project, k.buyer, k.custom_id, k.custom_fold, k.game, k.value, k.
 FROM {rows}
 
 -- name: change_trades
--- rows: id text, bot bigint, status text, updated_at bigint, version bigint, error text, offer_id text, offer_state bigint, steam_trade_id text, steam_status bigint, settlement bigint, expires_at bigint, stage text, due_at bigint, attempts bigint, send_started_at bigint, misses bigint, first_miss_at bigint, doubt_at bigint, cancel_by text, exchanged_at bigint, protected bigint, settle_at bigint
+-- rows: id text, bot bigint, status text, updated_at bigint, version bigint, error text, offer_id text, offer_state bigint, steam_trade_id text, steam_status bigint, settlement bigint, expires_at bigint, stage text, due_at bigint, attempts bigint, send_started_at bigint, misses bigint, first_miss_at bigint, doubt_at bigint, cancel_by text, exchanged_at bigint, protected bigint, settle_at bigint, unknown_since bigint
 UPDATE trade SET bot = k.bot, status = k.status, updated_at = k.updated_at, version = k.version, error = k.error, offer_id = k.offer_id,
        offer_state = k.offer_state, steam_trade_id = k.steam_trade_id, steam_status = k.steam_status, settlement = k.settlement,
        expires_at = k.expires_at, stage = k.stage, due_at = k.due_at, attempts = k.attempts, send_started_at = k.send_started_at,
        misses = k.misses, first_miss_at = k.first_miss_at, doubt_at = k.doubt_at, cancel_by = k.cancel_by,
-       exchanged_at = k.exchanged_at, protected = k.protected, settle_at = k.settle_at
+       exchanged_at = k.exchanged_at, protected = k.protected, settle_at = k.settle_at, unknown_since = k.unknown_since
 FROM {rows} WHERE trade.id = k.id
 
 -- name: put_trade_items

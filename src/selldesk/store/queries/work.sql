@@ -4,18 +4,18 @@
 SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
        t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
        t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
 FROM trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
 
 -- name: settling_of_bot
 SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
        t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
        t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at
+       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT 10
 
 -- name: unsettled_of_bot
-SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at FROM trade t
+SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t
 WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
 
 -- name: has_unsettled
@@ -33,6 +33,9 @@ FROM trade_item i JOIN item n ON n.number = i.item WHERE i.trade_id = :trade_id 
 -- name: all_bot_records
 SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot ORDER BY number
+
+-- name: offers_since
+SELECT 1 FROM trade t WHERE t.bot = :bot AND t.offer_id IS NOT NULL AND t.created_at >= :since LIMIT 1
 
 -- name: trade_of_offer
 SELECT t.id, t.status, t.offer_state FROM trade t WHERE t.offer_id = :offer_id

@@ -197,12 +197,14 @@ CREATE TABLE trade (
     exchanged_at BIGINT,
     protected BIGINT NOT NULL,
     settle_at BIGINT,
+    unknown_since BIGINT,
     UNIQUE (project, custom_id)      -- I6
 );
 CREATE INDEX trade_by_project ON trade (project, created_at, id);
 CREATE INDEX trade_by_buyer ON trade (buyer, created_at, id);
 CREATE INDEX trade_by_steam_trade ON trade (steam_trade_id) WHERE steam_trade_id IS NOT NULL;
 CREATE INDEX trade_processing ON trade (bot, seller) WHERE status = 'processing';
+CREATE INDEX trade_by_bot ON trade (bot, created_at);
 CREATE INDEX trade_unsettled ON trade (bot, due_at) WHERE status = 'accepted';
 
 CREATE TABLE trade_item (
