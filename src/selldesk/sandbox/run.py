@@ -40,10 +40,12 @@ from selldesk.sandbox import demo
 from selldesk.steamsim.process import SimulatorSettings
 from selldesk.store.open import open_store
 from selldesk.store.store import Store
+from selldesk.trades.status import LIVE, Status
 from selldesk.wiring import RunningMarket
 
 MARK = "sandbox"
 _LIVE_LINES_PER_BATCH_MAX = 20
+_FINAL = frozenset(status for status in Status if status not in LIVE)
 _LAST_MOMENT_SECONDS = 221_845_392_000
 
 
@@ -71,6 +73,7 @@ class Sandbox:
         self._folder = options.data.resolve()
         self._console = Console(quiet=options.quiet, highlight=False)
         self._announced = False
+        self._last_lines: dict[str, str] = {}
         self._steam: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -242,12 +245,15 @@ class Sandbox:
             colour = {"accepted": "cyan", "completed": "green", "processing": "white"}.get(trade.status, "red")
             offer = f" offer {trade.processed_trade.tradeoffer_id}" if trade.processed_trade.tradeoffer_id else ""
             because = f" — {trade.error}" if trade.error else ""
-            now = wire_time(market.clock.now_us())[11:19]
-            self._console.print(
-                f"{now} [bold]{trade.custom_id}[/] [{colour}]{trade.status}[/] {dollars(trade.total_value)},"
-                f" {len(trade.processed_trade.items_to_receive)} item(s), {trade.selected_bot.profile_name}{offer}{because}",
-                soft_wrap=True,
+            line = (
+                f"[bold]{trade.custom_id}[/] [{colour}]{trade.status}[/] {dollars(trade.total_value)},"
+                f" {len(trade.processed_trade.items_to_receive)} item(s), {trade.selected_bot.profile_name}{offer}{because}"
             )
+            if self._last_lines.get(trade.trade_id) != line:
+                self._last_lines[trade.trade_id] = line
+                self._console.print(f"{wire_time(market.clock.now_us())[11:19]} {line}", soft_wrap=True)
+            if trade.status in _FINAL:
+                self._last_lines.pop(trade.trade_id, None)
 
     def _write_description(self, secret: bytes, accounts: list[dict[str, Any]]) -> None:
         by_login = {account["login"]: account for account in accounts}
