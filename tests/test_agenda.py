@@ -1,0 +1,139 @@
+"""A bot's agenda as a table: what it knows → the one call it makes next."""
+
+import pytest
+
+from selldesk.bots.agenda import LONGEST_WAIT_US, Call, Memory, Pace, Task, next_call
+from selldesk.bots.rooms import Bot, BotState, Room, choose_bot, choose_room
+
+S = 1_000_000
+NOW = 1_000_000 * S
+PACE = Pace()
+
+
+def memory(**changed: object) -> Memory:
+    """A bot that is logged in and has just polled, swept and sent nothing for long."""
+    known: dict[str, object] = {
+        "logged_in": True, "token_expires_at": NOW + 3600 * S, "acknowledged": True, "last_poll_at": NOW, "last_full_poll_at": NOW,
+        "last_sweep_at": NOW, "poll_now": False,
+    }  # fmt: skip
+    return Memory(**(known | changed))  # type: ignore[arg-type]
+
+
+def task(stage: str, due_in: int | None = 0, **changed: object) -> Task:
+    fields: dict[str, object] = {
+        "trade_id": stage, "stage": stage, "due_at": None if due_in is None else NOW + due_in * S, "seller": "7", "offer_id": None,
+        "steam_trade_id": None, "wants_cancel": False, "is_too_late": False, "is_held": False,
+    }  # fmt: skip
+    return Task(**(fields | changed))  # type: ignore[arg-type]
+
+
+VERIFY, SEND, SETTLING = task("verify"), task("send"), task("settling")
+EXCHANGED = task("exchanged", steam_trade_id="4")
+TABLE = [
+    # what                                    memory                                       tasks                                       unsettled  call
+    ("back-off comes before all",             memory(quiet_until=NOW + 9 * S),             [EXCHANGED],                                True,  Call("wait", until=NOW + 9 * S)),
+    ("no session: log in",                    memory(logged_in=False),                     [EXCHANGED],                                True,  Call("login")),
+    ("token nearly over: renew",              memory(token_expires_at=NOW + 299 * S),      [EXCHANGED],                                True,  Call("renew")),
+    ("first the notice",                      memory(acknowledged=False),                  [SEND],                                     False, Call("acknowledge")),
+    ("a reversal is decided at once",         memory(suspects=("x",)),                     [EXCHANGED],                                True,  Call("reversal")),
+    ("but not before its time",               memory(suspects=("x",), suspects_not_before=NOW + S), [EXCHANGED],                       True,  Call("read_trade", "exchanged")),
+    ("an exchange is read before polls",      memory(poll_now=True),                       [VERIFY, EXCHANGED],                        False, Call("read_trade", "exchanged")),
+    ("without trade id: the offer",           memory(),                                    [task("exchanged")],                        False, Call("read_offer", "exchanged")),
+    ("a deadline",                            memory(),                                    [VERIFY, task("offered", wants_cancel=True)], False, Call("cancel", "offered")),
+    ("too late for an offer",                 memory(poll_now=True),                       [task("verify", is_too_late=True)],         False, Call("give_up", "verify")),
+    ("after a send: look",                    memory(poll_now=True),                       [SEND],                                     False, Call("poll")),
+    ("a lost send: look",                     memory(),                                    [SEND, task("reconcile")],                  False, Call("poll")),
+    ("offers out: every 5 seconds",           memory(last_poll_at=NOW - 5 * S),            [task("offered", 60)],                      False, Call("poll")),
+    ("idle: a sign of life",                  memory(last_poll_at=NOW - 45 * S),           [],                                         False, Call("poll")),
+    ("verify before send",                    memory(),                                    [SEND, VERIFY],                             False, Call("verify", "verify")),
+    ("send",                                  memory(),                                    [SEND],                                     False, Call("send", "send")),
+    ("not twice within a second",             memory(last_send_at=NOW - S // 2),           [SEND],                                     False, Call("wait", until=NOW + S // 2)),
+    ("take down what nobody wants",           memory(unwanted_offers=("cancel:1",)),       [SETTLING],                                 False, Call("take_down")),
+    ("settle",                                memory(),                                    [SETTLING],                                 True,  Call("read_trade", "settling")),
+    ("a hold's end",                          memory(),                                    [task("offered", is_held=True, steam_trade_id="4")], False, Call("read_trade", "offered")),
+    ("sweep for reversals",                   memory(last_sweep_at=NOW - 60 * S),          [],                                         True,  Call("sweep")),
+    ("nothing to sweep",                      memory(last_sweep_at=0),                     [],                                         False, Call("wait", until=NOW + 45 * S)),
+    ("wait for what comes first",             memory(),                                    [task("settling", 7), task("offered", 9)],  True,  Call("wait", until=NOW + 5 * S)),
+    ("a failed trade makes way",              memory(not_before={"exchanged": NOW + S}),   [EXCHANGED, VERIFY],                        False, Call("verify", "verify")),
+    ("and comes back",                        memory(not_before={"exchanged": NOW + S}),   [EXCHANGED],                                False, Call("wait", until=NOW + S)),
+    ("an operator decides, not we",           memory(),                                    [task("operator", None)],                   False, Call("wait", until=NOW + 45 * S)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "known", "tasks", "unsettled", "call"), TABLE, ids=[row[0] for row in TABLE])
+def test_the_agenda(what: str, known: Memory, tasks: list[Task], unsettled: bool, call: Call) -> None:
+    assert next_call(known, tasks, unsettled, NOW, PACE) == call
+
+
+def test_a_clock_that_went_back_does_not_silence_a_bot() -> None:
+    known = memory(last_poll_at=NOW + 86_400 * S, quiet_until=NOW + 86_400 * S, not_before={"offered": NOW + 86_400 * S})
+    known.mend(NOW)
+    assert next_call(known, [task("offered", -5)], False, NOW, PACE).until <= NOW + LONGEST_WAIT_US
+    known.quiet_until = 0
+    assert next_call(known, [task("offered", -5)], False, NOW + 6 * S, PACE) == Call("poll")
+
+
+def room(number: int = 1, **changed: object) -> Room:
+    fields: dict[str, object] = {
+        "id": number, "name": "r", "game": None, "min_value": None, "max_value": None, "buyers": None, "bots": None, "priority": 10, "enabled": 1,
+    }  # fmt: skip
+    return Room(**(fields | changed))  # type: ignore[arg-type]
+
+
+ROOMS = [
+    # rooms                                                             game value buyer  chosen
+    ([room()], 730, 5, 1, 1),
+    ([room(min_value=10)], 730, 9, 1, None),
+    ([room(min_value=10)], 730, 10, 1, 1),
+    ([room(max_value=10)], 730, 11, 1, None),
+    ([room(max_value=10)], 730, 10, 1, 1),
+    ([room(game=570)], 730, 5, 1, None),
+    ([room(buyers=[2])], 730, 5, 1, None),
+    ([room(buyers=[])], 730, 5, 1, 1),
+    ([room(enabled=0)], 730, 5, 1, None),
+    ([room(1, priority=2), room(2, priority=1)], 730, 5, 1, 2),
+    ([room(2, priority=1), room(1, priority=1)], 730, 5, 1, 1),
+    ([room(1, priority=1, game=570), room(2, priority=9)], 730, 5, 1, 2),
+]
+
+
+@pytest.mark.parametrize(("rooms", "game", "value", "buyer", "chosen"), ROOMS)
+def test_the_room_of_a_trade(rooms: list[Room], game: int, value: int, buyer: int, chosen: int | None) -> None:
+    found = choose_room(rooms, game, value, buyer)
+    assert (found.id if found else None) == chosen
+
+
+def bot(number: int = 1, **changed: object) -> Bot:
+    fields: dict[str, object] = {
+        "number": number, "steamid64": str(number), "profile_name": None, "avatar": None, "games": None, "enabled": 1, "state": BotState.OK,
+        "live_offers": 0, "live_offers_max": 30, "seller_offers_max": 5, "items_held": 0, "items_max": 1000, "last_good_real_us": NOW,
+    }  # fmt: skip
+    return Bot(**(fields | changed))  # type: ignore[arg-type]
+
+
+BOTS = [
+    # bots                                       room             seller's  items chosen
+    ([bot()], room(), {}, 1, 1),
+    ([bot(enabled=0)], room(), {}, 1, None),
+    ([bot(state=BotState.LIMITED)], room(), {}, 1, None),
+    ([bot(last_good_real_us=NOW - 120 * S)], room(), {}, 1, None),
+    ([bot(last_good_real_us=NOW - 119 * S)], room(), {}, 1, 1),
+    ([bot(games=[570])], room(), {}, 1, None),
+    ([bot(games=[570, 730])], room(), {}, 1, 1),
+    ([bot(live_offers=30)], room(), {}, 1, None),
+    ([bot(live_offers=29)], room(), {}, 1, 1),
+    ([bot()], room(), {1: 5}, 1, None),
+    ([bot()], room(), {1: 4}, 1, 1),
+    ([bot(items_held=999)], room(), {}, 2, None),
+    ([bot(1, live_offers=2), bot(2, live_offers=1)], room(), {}, 1, 2),
+    ([bot(2), bot(1)], room(), {}, 1, 1),
+    ([bot(1), bot(2, live_offers=7)], room(bots=[2]), {}, 1, 2),
+    ([bot(1)], room(bots=[]), {}, 1, 1),
+    ([], room(), {}, 1, None),
+]
+
+
+@pytest.mark.parametrize(("bots", "where", "with_seller", "items", "chosen"), BOTS)
+def test_the_bot_of_a_trade(bots: list[Bot], where: Room, with_seller: dict[int, int], items: int, chosen: int | None) -> None:
+    found = choose_bot(where, bots, 730, items, with_seller, NOW)
+    assert (found.number if found else None) == chosen

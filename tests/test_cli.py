@@ -1,0 +1,161 @@
+"""The selldesk command: a market set up from the shell, a seller's client, and clear one-line complaints."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import AK, SandboxProcess
+
+SECRET = "a-secret-of-at-least-32-characters-here"
+
+
+class Shell:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")},
+            "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
+            "SELLDESK_SECRET_KEY": SECRET,
+            "COLUMNS": "200",
+        }
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        result = subprocess.run(
+            [sys.executable, "-m", "selldesk", *arguments],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == code, (arguments, result.stdout, result.stderr)
+        return result.stdout if code == 0 else result.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
+    assert "run selldesk migrate first" in shell.run("audit", code=2)
+    assert "applying 001_market.sql" in shell.run("migrate")
+    assert shell.run("migrate").strip().endswith("up to date")
+    shell.run("user", "create", "boss", "--role", "operator")
+    key = shell.run("key", "create", "boss").strip()
+    assert key.startswith("selldesk_")
+    assert len(key) == 52
+    assert shell.run("key", "list", "boss").split() == ["default"]
+    assert "--steamid64" in shell.run("user", "create", "vip", "--role", "buyer", code=2)
+    shell.run("user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
+    assert "already exists" in shell.run("user", "create", "vip", "--role", "project", code=2)
+    assert "5,000.00 $" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
+    assert "done before" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
+    assert "another amount" in shell.run("deposit", "vip", "1", "--reference", "b1", code=2)
+    assert "Insufficient balance" in shell.run("withdraw", "vip", "5000001", "--reference", "w1", code=2)
+    shell.run("room", "add", "everything", "--min-value", "10")
+    assert "everything" in shell.run("room", "list")
+    catalog = shell.folder / "items.csv"
+    catalog.write_text("market_hash_name,price\nAK-47 | Redline (Field-Tested),42100\nOther,\n")
+    assert "2 created" in shell.run("catalog", "import", str(catalog), "--game", "730")
+    assert "2 unchanged" in shell.run("catalog", "import", str(catalog), "--game", "730")
+    catalog.write_text("nonsense\n")
+    assert "line 1" in shell.run("catalog", "import", str(catalog), "--game", "730", code=2)
+    assert "all is well" in shell.run("audit")
+    shell.run("user", "disable", "vip")
+    assert "yes" in shell.run("user", "list")
+
+
+def test_a_bot_comes_from_a_mafile(shell: Shell) -> None:
+    shell.run("migrate")
+    file = shell.folder / "bot.maFile"
+    whole = {
+        "account_name": "bot1",
+        "shared_secret": "c2VjcmV0",
+        "identity_secret": "c2VjcmV0",
+        "Session": {"SteamID": 76561198012345679},
+    }
+    file.write_text(json.dumps(whole))
+    assert "76561198012345679 added" in shell.run("bot", "add", str(file), "--password", "hunter2-hunter2")
+    assert "already exists" in shell.run("bot", "add", str(file), "--password", "x", code=2)
+    assert "needs_login" in shell.run("bot", "list")
+    file.write_text(json.dumps({name: value for name, value in whole.items() if name != "shared_secret"}))
+    assert "no shared_secret" in shell.run("bot", "add", str(file), "--password", "x", code=2)
+    stored = (shell.folder / "market.db").read_bytes()
+    assert b"hunter2" not in stored
+    assert b"c2VjcmV0" not in stored
+    assert "can't be opened" in shell.run("check", code=2, SELLDESK_SECRET_KEY="another-secret-of-at-least-32-characters")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("SELLDESK_SECRET_KEY", "short", "at least 32 characters"),
+        ("SELLDESK_PORT", "x", "port"),
+        ("SELLDESK_PORT", "99999", "port"),
+        ("SELLDESK_FEE_BASIS_POINTS", "10001", "fee_basis_points"),
+        ("SELLDESK_DATABASE_URL", "oracle://x", "no database URL"),
+        ("SELLDESK_CONFIG", "/does/not/exist.toml", "exist.toml"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line(shell: Shell, variable: str, value: str, complaint: str) -> None:
+    if variable != "SELLDESK_DATABASE_URL":
+        shell.run("migrate")
+    text = shell.run("serve", code=2, **{variable: value})
+    assert complaint in text
+    assert text.count("\n") == 1
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(shell: Shell) -> None:
+    file = shell.folder / "selldesk.toml"
+    file.write_text(f'database_url = "sqlite:///{shell.folder}/from-file.db"\n')
+    del shell.environment["SELLDESK_DATABASE_URL"]
+    shell.run("migrate", "--config", str(file))
+    shell.run("migrate", "--config", str(file), SELLDESK_DATABASE_URL=f"sqlite:///{shell.folder}/from-variable.db")
+    url = f"sqlite:///{shell.folder}/from-flag.db"
+    shell.run("migrate", "--config", str(file), "--database-url", url, SELLDESK_DATABASE_URL="sqlite:///nowhere.db")
+    assert {path.name for path in shell.folder.glob("*.db")} == {"from-file.db", "from-variable.db", "from-flag.db"}
+    file.write_text("colour = 1\n")
+    assert "colour" in shell.run("migrate", "--config", str(file), code=2)
+
+
+def test_a_sellers_client_sells_and_watches(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    seller = sandbox.sellers[0]
+    (assetid,) = sandbox.steam.give(seller, 730, AK)
+    file = tmp_path / "items.json"
+    file.write_text(
+        json.dumps({"game_id": 730, "tradelink": seller["tradelink"], "items": [{"assetid": assetid, "market_hash_name": AK}]})
+    )
+    shell = Shell(tmp_path)
+    where = ("--url", sandbox.base_url, "--key", sandbox.shop.key)
+    custom_id = sandbox.new_custom_id()
+    output = shell.run("sell", "--items", str(file), *where, "--custom-id", custom_id)
+    assert "accepted: Steam exchanged the items" in output
+    assert "Offer" in shell.run("watch", custom_id, *where, "--until", "accepted")
+    assert "already in an active trade" in shell.run("sell", "--items", str(file), *where, code=2)
+    assert "Trade not found" in shell.run("watch", "nothing", *where, code=2)
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    text = shell.run("--help")
+    for command in (
+        "sandbox",
+        "serve",
+        "work",
+        "simulate-steam",
+        "migrate",
+        "audit",
+        "check",
+        "user",
+        "key",
+        "deposit",
+        "room",
+        "bot",
+        "catalog",
+        "sell",
+        "watch",
+    ):
+        assert command in text

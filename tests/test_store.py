@@ -1,0 +1,91 @@
+"""The store: migrations, every SQL block compiles, and no look-up walks a table that grows."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from selldesk.store.blocks import all_blocks, parse
+from selldesk.store.open import BadDatabaseUrl, open_store
+from selldesk.store.sqlite import SqliteStore, render, statements
+
+GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
+           "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
+MAY_SCAN = re.compile(
+    r"audit_|all_items|all_people|all_live_orders|all_funds|people_page|people_count|catalog_counts|last_|held_items"
+)
+"""Asked at start, by an operator, or over everything on purpose."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
+    store = SqliteStore(tmp_path_factory.mktemp("store") / "market.db")
+    store.migrate()
+    return store
+
+
+@pytest.mark.parametrize("name", sorted(all_blocks()))
+def test_every_block_compiles_and_finds_its_rows_by_an_index(store: SqliteStore, name: str) -> None:
+    block = all_blocks()[name]
+    connection = sqlite3.connect(store.path)
+    if block.columns:
+        plan = connection.execute("EXPLAIN QUERY PLAN " + render(block, 4), [None] * (4 * len(block.columns))).fetchall()
+    else:
+        parameters = dict.fromkeys(re.findall(r":(\w+)", block.sql))
+        plan = connection.execute("EXPLAIN QUERY PLAN " + block.sql, parameters).fetchall()
+    aliases = {
+        alias or table: table for table, alias in re.findall(r"(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)(?:\s+([a-z])\b)?", block.sql)
+    }
+    scanned = {
+        aliases.get(found.group(1), found.group(1)) for *_, text in plan if (found := re.match(r"SCAN (\w+)(?! USING INDEX)", text))
+    }
+    if not MAY_SCAN.match(name):
+        assert not scanned & set(GROWING), f"{name}: {plan}"
+    connection.close()
+
+
+def test_migrations_run_once_and_mark_a_new_store(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "new" / "market.db")
+    assert store.is_empty()
+    assert store.mark("sandbox") is None
+    pending = store.pending_migrations()
+    assert store.migrate({"sandbox": "1"}) == pending
+    assert (store.migrate({"other": "2"}), store.pending_migrations()) == ([], [])
+    assert (store.mark("sandbox"), store.mark("other"), store.is_empty()) == ("1", None, False)
+    store.destroy()
+    assert store.is_empty()
+
+
+def test_a_migration_is_cut_into_statements() -> None:
+    sql = "-- a; comment\nCREATE TABLE a (x TEXT DEFAULT ';');\nINSERT INTO a VALUES ('b');\n-- end\n"
+    assert [statement.strip().splitlines()[-1] for statement in statements(sql)] == [
+        "CREATE TABLE a (x TEXT DEFAULT ';');",
+        "INSERT INTO a VALUES ('b');",
+    ]
+    with pytest.raises(ValueError, match="within a statement"):
+        list(statements("CREATE TABLE a ("))
+
+
+def test_blocks_have_names_of_their_own() -> None:
+    assert parse("-- name: a\n-- rows: x text, y bigint\nSELECT 1\n\n-- name: b\nSELECT 2")["a"].columns == (
+        ("x", "text"),
+        ("y", "bigint"),
+    )
+    with pytest.raises(ValueError, match="twice"):
+        parse("-- name: a\nSELECT 1\n-- name: a\nSELECT 2")
+
+
+@pytest.mark.parametrize("url", ["", "market.db", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/x", "mysql://x/y"])
+def test_a_bad_database_url_is_one_clear_line(url: str) -> None:
+    with pytest.raises(BadDatabaseUrl, match=r"^[^\n]+$"):
+        open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"), [("sqlite:///a/b.db", "a/b.db"), ("sqlite:////a/b.db", "/a/b.db"), ("sqlite:///a%20b.db", "a b.db")]
+)
+def test_sqlite_urls(url: str, path: str) -> None:
+    store = open_store(url)
+    assert isinstance(store, SqliteStore)
+    assert store.path == Path(path)

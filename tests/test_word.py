@@ -1,0 +1,225 @@
+"""Steam's word as tables: a trade in a stage hears something → status, stage, error. No sale ends without Steam's last word."""
+
+import pytest
+
+from selldesk.kernel.ids import new_uuid7
+from selldesk.trades import word
+from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
+from selldesk.trades.rules import Rules
+from selldesk.trades.status import TRANSITIONS, Stage, Status, may_follow
+from selldesk.trades.trade import Trade, TradeItem
+
+S = 1_000_000
+NOW = 1_773_396_000 * S
+DAY = 86_400 * S
+RULES = Rules()
+
+
+def trade(stage: Stage = Stage.OFFERED, **changed: object) -> Trade:
+    fields: dict[str, object] = dict.fromkeys(Trade.__struct_fields__)
+    fields |= {
+        "id": new_uuid7(NOW), "project": 1, "buyer": 2, "custom_id": "c", "game": 730, "value": 100, "fee": 0, "items_count": 1, "room": 1,
+        "seller": "7", "tradelink": "", "message": "", "created_at": NOW, "bot": 1, "status": "processing", "updated_at": NOW, "version": 1,
+        "stage": stage.value, "due_at": NOW, "attempts": 0, "misses": 0, "protected": 0,
+    }  # fmt: skip
+    if stage in (Stage.OFFERED, Stage.EXCHANGED, Stage.SETTLING):
+        fields |= {"offer_id": "5", "offer_state": 2, "expires_at": NOW + 900 * S}
+    if stage in (Stage.EXCHANGED, Stage.SETTLING):
+        fields |= {"steam_trade_id": "4", "exchanged_at": NOW}
+    return Trade(**(fields | changed))  # type: ignore[arg-type]
+
+
+def items() -> list[TradeItem]:
+    return [TradeItem("t", 0, 1, "2", "9", 100, 1, "class", "0", None, None)]
+
+
+def offer(state: int, **changed: object) -> OfferWord:
+    fields: dict[str, object] = {"offer_id": "5", "state": state, "time_created": NOW}
+    return OfferWord(**(fields | changed))  # type: ignore[arg-type]
+
+
+OFFERS = [
+    # what Steam shows                before                                   status        stage        error contains
+    (offer(2), {}, "processing", "offered", None),
+    (offer(9), {}, "processing", "offered", None),
+    (offer(3, steam_trade_id="4"), {}, "processing", "exchanged", None),
+    (offer(3), {}, "processing", "exchanged", None),
+    (offer(4), {}, "cancelled", None, "countered"),
+    (offer(5), {}, "cancelled", None, "expired"),
+    (offer(6), {}, "declined", None, "bot's side"),
+    (offer(6), {"cancel_by": "deadline"}, "cancelled", None, "in time"),
+    (offer(6), {"cancel_by": "operator"}, "declined", None, "operator"),
+    (offer(7), {}, "cancelled", None, "declined"),
+    (offer(8), {}, "cancelled", None, "no longer available"),
+    (offer(10), {}, "cancelled", None, "mobile confirmation"),
+    (offer(11, escrow_end=NOW + 15 * DAY), {}, "processing", "offered", None),
+    (offer(6), {"offer_state": 11}, "cancelled", None, "hold ended"),
+    (offer(7), {"offer_state": 11}, "cancelled", None, "hold ended"),
+    (offer(6), {"offer_state": 11, "cancel_by": "operator"}, "declined", None, "operator"),
+    (offer(12), {}, "processing", "exchanged", None),
+    (offer(1), {}, "processing", "offered", None),
+    (offer(99), {}, "processing", "offered", None),
+    # an exchange once seen is never forgotten
+    (offer(2), {"stage": "exchanged", "offer_state": 3}, "processing", "exchanged", None),
+    (offer(7), {"stage": "exchanged", "offer_state": 3}, "processing", "exchanged", None),
+    (offer(6), {"stage": "operator", "offer_state": 13}, "processing", "operator", None),
+    # another offer of the same trade: only its acceptance matters
+    (offer(6, offer_id="6"), {}, "processing", "offered", None),
+    (offer(3, offer_id="6", steam_trade_id="4"), {}, "processing", "exchanged", None),
+    # a trade that has ended stays as it is
+    (offer(7), {"status": "accepted", "stage": "settling"}, "accepted", "settling", None),
+]
+
+
+@pytest.mark.parametrize(("said", "before", "status", "stage", "error"), OFFERS)
+def test_what_an_offer_says(said: OfferWord, before: dict[str, object], status: str, stage: str | None, error: str | None) -> None:
+    before = dict(before)
+    one = trade(Stage(before.pop("stage", "offered")), **before)
+    effects = word.read_offer(one, said, NOW + 5 * S, RULES)
+    moves = [move for move in effects.moves if move.status is not None]
+    assert (moves[-1].status.value if moves and moves[-1].status else one.status) == status
+    if stage is not None:
+        assert one.stage == stage
+    if error is not None:
+        assert error in (moves[-1].error or "")
+    if said.state in (1, 99):
+        assert effects.alerts
+    if said.state == 11:
+        assert one.expires_at == NOW + 15 * DAY
+        assert not word.cancel_due(one, NOW + 20 * DAY)
+
+
+def received(**changed: object) -> AssetWord:
+    fields: dict[str, object] = {"appid": 730, "contextid": "2", "assetid": "9", "classid": "class"}
+    return AssetWord(**(fields | changed))  # type: ignore[arg-type]
+
+
+EXCHANGES = [
+    # game  Steam's word                                                  status        stage        settle after   protected
+    (730, TradeWord(3, NOW + 7 * DAY, False, [received()]), "accepted", "settling", 7 * DAY + 900 * S, 1),
+    (730, TradeWord(2, NOW + 7 * DAY, False, [received()]), "accepted", "settling", 7 * DAY + 900 * S, 1),
+    (730, TradeWord(3, None, False, [received()]), "accepted", "settling", 8 * DAY, 1),
+    (440, TradeWord(3, None, False, [received(appid=440)]), "accepted", "settling", 0, 0),
+    (440, TradeWord(3, None, True, [received(appid=440)]), "accepted", "settling", 8 * DAY, 1),
+    (440, TradeWord(3, NOW + 7 * DAY, False, [received(appid=440)]), "accepted", "settling", 7 * DAY + 900 * S, 1),
+    (730, TradeWord(3, None, False, []), "processing", "exchanged", None, 0),
+    (730, None, "processing", "exchanged", None, 0),
+    (730, TradeWord(0, None, False, []), "processing", "exchanged", None, 0),
+    (730, TradeWord(1, None, False, [received()]), "processing", "exchanged", None, 0),
+    *[(730, TradeWord(status, None, False, [received()]), "processing", "exchanged", None, 0) for status in (4, 5, 6, 7, 8, 9, 77)],
+    (730, TradeWord(10, None, False, []), "processing", "offered", None, 0),
+    (730, TradeWord(11, None, False, []), "cancelled", None, None, 0),
+    (730, TradeWord(3, None, False, [received(classid="other")]), "processing", "operator", None, 0),
+    (730, TradeWord(3, None, False, [received(assetid="8")]), "processing", "operator", None, 0),
+]
+
+
+@pytest.mark.parametrize(("game", "said", "status", "stage", "settle_after", "protected"), EXCHANGES)
+def test_what_an_exchange_says(
+    game: int, said: TradeWord | None, status: str, stage: str | None, settle_after: int | None, protected: int
+) -> None:
+    one = trade(Stage.EXCHANGED, game=game)
+    effects = word.read_trade(one, items(), said, NOW, NOW, RULES)
+    moves = [move for move in effects.moves if move.status is not None]
+    assert (moves[-1].status.value if moves and moves[-1].status else "processing") == status
+    if stage is not None:
+        assert (one.stage, one.protected) == (stage, protected)
+    if settle_after is not None:
+        assert one.settle_at == NOW + settle_after
+    assert bool(effects.alerts) == (said is not None and (said.status in range(4, 10) or one.stage == "operator"))
+    assert status in ("accepted", "cancelled") or one.stage == "operator" or (one.due_at or 0) > NOW
+
+
+def test_an_exchange_that_steam_does_not_confirm_raises_an_alert() -> None:
+    one = trade(Stage.EXCHANGED)
+    assert word.read_trade(one, items(), None, NOW, NOW + 599 * S, RULES).alerts == []
+    assert [kind for kind, _ in word.read_trade(one, items(), None, NOW, NOW + 600 * S, RULES).alerts] == ["exchange_unconfirmed"]
+
+
+PROOFS = [
+    # proof             doubt began  reading began  ends
+    (Proof.AS_NAMED, None, 0, None),
+    (Proof.OTHER_NAME, None, 0, "cancelled"),
+    (Proof.TRADE_HOLD, None, 0, "cancelled"),
+    (Proof.NO_WORD, None, 0, None),
+    (Proof.NOT_SHOWN, None, 0, None),
+    (Proof.NOT_SHOWN, 0, 4, None),
+    (Proof.NOT_SHOWN, 0, 5, "cancelled"),
+    (Proof.NO_WORD, 0, 60, None),
+    (Proof.AS_NAMED, 0, 5, None),
+]
+
+
+@pytest.mark.parametrize(("proof", "doubt", "began", "ends"), PROOFS)
+def test_what_an_inventory_says(proof: Proof, doubt: int | None, began: int, ends: str | None) -> None:
+    one = trade(Stage.VERIFY, doubt_at=None if doubt is None else NOW + doubt * S)
+    effects = word.read_proof(one, proof, "text", NOW + began * S, NOW + began * S, RULES)
+    assert ([move.status for move in effects.moves] or [None])[0] == ends
+    assert (one.stage == Stage.SEND) == (proof is Proof.AS_NAMED)
+
+
+def test_a_lost_send_is_absent_only_after_all_windows() -> None:
+    one = trade(Stage.SENDING, send_started_at=NOW)
+    word.outcome_unknown(one, NOW)
+    for seconds, stage in [(-1, "reconcile"), (0, "reconcile"), (59, "reconcile"), (299, "reconcile"), (300, "verify")]:
+        word.not_listed(one, NOW + seconds * S, NOW + seconds * S, RULES)
+        assert one.stage == stage, seconds
+    assert one.unknown_since == NOW
+    one = trade(Stage.SENDING, send_started_at=NOW)
+    word.outcome_unknown(one, NOW)
+    word.not_listed(one, NOW + 400 * S, NOW + 400 * S, RULES)
+    assert one.stage == "reconcile", "one poll alone proves nothing"
+
+
+REFUSALS = [
+    (Refusal.SELLER, "cancelled", None),
+    (Refusal.TRANSIENT, None, None),
+    (Refusal.BOT_LIMIT, None, None),
+    (Refusal.BOT_ILL, None, "bot_ill"),
+]
+
+
+@pytest.mark.parametrize(("why", "ends", "alert"), REFUSALS)
+def test_a_refused_send(why: Refusal, ends: str | None, alert: str | None) -> None:
+    one = trade(Stage.SENDING, send_started_at=NOW)
+    effects = word.offer_refused(one, why, "text", NOW, RULES)
+    assert ([move.status for move in effects.moves] or [None])[0] == ends
+    assert ([kind for kind, _ in effects.alerts] or [None])[0] == alert
+    if ends is None:
+        assert (one.stage, one.send_started_at) == ("send", None)
+
+
+@pytest.mark.parametrize("stage", [Stage.SENDING, Stage.RECONCILE, Stage.OFFERED, Stage.EXCHANGED, Stage.OPERATOR])
+def test_a_deadline_never_ends_what_may_be_on_its_way(stage: Stage) -> None:
+    assert not word.too_late_to_offer(trade(stage), NOW + 365 * DAY, RULES)
+
+
+@pytest.mark.parametrize("stage", [Stage.VERIFY, Stage.SEND])
+def test_an_offer_must_be_out_in_time(stage: Stage) -> None:
+    one = trade(stage)
+    assert not word.too_late_to_offer(one, NOW + 899 * S, RULES)
+    assert word.too_late_to_offer(one, NOW + 900 * S, RULES)
+    assert not word.intend_to_send(one, NOW + 900 * S, RULES)
+
+
+WHO = [
+    ([("a", 12)], Reversal.USER),
+    ([("a", 12), ("a", 12)], Reversal.USER),
+    ([("a", 12), ("b", 12)], Reversal.BOT),
+    ([("a", 12), ("b", 3)], Reversal.USER),
+    ([("a", 12), ("b", 12), ("c", 3)], Reversal.USER),
+]
+
+
+@pytest.mark.parametrize(("readings", "who"), WHO)
+def test_who_pressed_reverse(readings: list[tuple[str, int]], who: Reversal) -> None:
+    assert word.who_reversed(readings) is who
+
+
+def test_the_status_table() -> None:
+    allowed = {(before.value, after.value) for before, afters in TRANSITIONS.items() for after in afters}
+    assert allowed == {
+        ("processing", "accepted"), ("processing", "declined"), ("processing", "cancelled"), ("processing", "error"),
+        ("accepted", "completed"), ("accepted", "rolled_back_by_user"), ("accepted", "rolled_back_by_bot"),
+    }  # fmt: skip
+    assert not any(may_follow(Status.COMPLETED, after) for after in Status)
