@@ -9,6 +9,7 @@ import pytest
 from selldesk.store.blocks import all_blocks, parse
 from selldesk.store.open import BadDatabaseUrl, open_store
 from selldesk.store.sqlite import SqliteStore, render, statements
+from selldesk.trades.trade import Trade
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -89,3 +90,10 @@ def test_sqlite_urls(url: str, path: str) -> None:
     store = open_store(url)
     assert isinstance(store, SqliteStore)
     assert store.path == Path(path)
+
+
+def test_the_view_of_a_trade_has_the_order_of_its_type(store: SqliteStore) -> None:
+    connection = sqlite3.connect(store.path)
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(trade_row)")]
+    assert tuple(columns) == Trade.__struct_fields__
+    connection.close()

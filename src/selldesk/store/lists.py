@@ -6,11 +6,6 @@ from typing import Any
 
 from selldesk.store.store import Reader, Row
 
-_COLUMNS = """t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
-       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
-       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since"""
-
 _CLAUSES: dict[str, str] = {
     "project": "t.project = :project",
     "buyer": "t.buyer = :buyer",
@@ -83,7 +78,7 @@ def list_trades(reader: Reader, wanted: TradeFilter) -> tuple[list[Row], int]:
     with reader.snapshot():
         total = int(reader.query(f"SELECT count(*) FROM trade t WHERE {where}", parameters)[0][0])  # noqa: S608 — own clauses only
         page = reader.query(
-            f"SELECT {_COLUMNS} FROM trade t WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset",  # noqa: S608
+            f"SELECT r.* FROM trade t JOIN trade_row r ON r.id = t.id WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset",  # noqa: S608
             {**parameters, "limit": wanted.limit, "offset": wanted.offset},
         )
     return page, total

@@ -56,11 +56,8 @@ FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
 -- name: load_trades
 -- rows: id text
-SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
-       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
-       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
-FROM {rows} JOIN trade t ON t.id = k.id
+SELECT t.*
+FROM {rows} JOIN trade_row t ON t.id = k.id
 
 -- name: load_trade_items
 -- rows: trade_id text

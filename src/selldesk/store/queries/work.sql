@@ -1,18 +1,12 @@
 -- What a bot's worker reads.
 
 -- name: processing_of_bot
-SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
-       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
-       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
-FROM trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
+SELECT t.*
+FROM trade_row t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
 
 -- name: settling_of_bot
-SELECT t.id, t.project, t.buyer, t.custom_id, t.game, t.value, t.fee, t.items_count, t.room, t.seller, t.tradelink, t.message,
-       t.created_at, t.bot, t.status, t.updated_at, t.version, t.error, t.offer_id, t.offer_state, t.steam_trade_id, t.steam_status,
-       t.settlement, t.expires_at, t.stage, t.due_at, t.attempts, t.send_started_at, t.misses, t.first_miss_at, t.doubt_at,
-       t.cancel_by, t.exchanged_at, t.protected, t.settle_at, t.unknown_since
-FROM trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT 10
+SELECT t.*
+FROM trade_row t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT 10
 
 -- name: unsettled_of_bot
 SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t

@@ -200,6 +200,11 @@ CREATE TABLE trade (
     unknown_since BIGINT,
     UNIQUE (project, custom_id)      -- I6
 );
+CREATE VIEW trade_row AS             -- a trade in the order of trades/trade.py, for whoever reads it whole
+SELECT id, project, buyer, custom_id, game, value, fee, items_count, room, seller, tradelink, message, created_at, bot, status, updated_at,
+       version, error, offer_id, offer_state, steam_trade_id, steam_status, settlement, expires_at, stage, due_at, attempts,
+       send_started_at, misses, first_miss_at, doubt_at, cancel_by, exchanged_at, protected, settle_at, unknown_since
+FROM trade;
 CREATE INDEX trade_by_project ON trade (project, created_at, id);
 CREATE INDEX trade_by_buyer ON trade (buyer, created_at, id);
 CREATE INDEX trade_by_steam_trade ON trade (steam_trade_id) WHERE steam_trade_id IS NOT NULL;
