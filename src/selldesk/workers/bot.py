@@ -129,6 +129,7 @@ class BotWorker:
             except Exception:
                 logger.exception("bot %d stumbled", self.number)
                 self._back_off(5)
+                await asyncio.sleep(1)
 
     async def step(self) -> None:
         """One call to Steam, or one wait."""
