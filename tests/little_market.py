@@ -9,8 +9,8 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from selldesk.api.operator import BotRequest, bot_command
-from selldesk.bots.agenda import Pace
+from selldesk.api.operator_setup import BotRequest, bot_command
+from selldesk.bots.agenda import Memory, Pace
 from selldesk.desk import commands
 from selldesk.desk.client import InlineDesk
 from selldesk.desk.desk import Desk
@@ -29,6 +29,7 @@ from selldesk.store.audit import run_audit
 from selldesk.store.sqlite import SqliteStore
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
+from selldesk.workers.context import BotContext
 
 AK = "AK-47 | Redline (Field-Tested)"
 GAME_ITEM = {730: AK, 440: "Mann Co. Supply Crate Key"}
@@ -178,10 +179,17 @@ class LittleMarket:
         session = SteamSession(
             CrashingTransport(self.transport, crash), urls, credentials, tokens, lambda: self.clock.now_us() // 1_000_000
         )
-        worker = BotWorker(
-            1, SteamClient(session), CrashingDesk(InlineDesk(self.desk, lambda feed: None), crash), self.store.reader(),
-            Aside(self.store), self.clock, self.box, self.settings.rules, Pace(),
-        )  # fmt: skip
+        bot = BotContext(
+            1,
+            SteamClient(session),
+            CrashingDesk(InlineDesk(self.desk, lambda feed: None), crash),
+            self.store.reader(),
+            self.clock,
+            self.settings.rules,
+            Pace(),
+            Memory(),
+        )
+        worker = BotWorker(bot, Aside(self.store), self.box)
         worker.alarm = MovingAlarm(self)  # type: ignore[assignment]
         return worker
 

@@ -15,7 +15,9 @@ from selldesk.api.app import MarketApi
 from selldesk.api.auth import KeyRing
 from selldesk.api.buy import BuyApi
 from selldesk.api.market import ApiSettings, Market
-from selldesk.api.operator import OperatorApi
+from selldesk.api.operator_people import OperatorPeopleApi
+from selldesk.api.operator_setup import OperatorSetupApi
+from selldesk.api.operator_watch import OperatorWatchApi
 from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.service import ServiceApi
@@ -76,7 +78,9 @@ class RunningMarket:
             *SellApi(self.market).routes(),
             *AccountApi(self.market).routes(),
             *BuyApi(self.market).routes(),
-            *OperatorApi(self.market).routes(),
+            *OperatorPeopleApi(self.market).routes(),
+            *OperatorSetupApi(self.market).routes(),
+            *OperatorWatchApi(self.market).routes(),
             *extra_routes(self),
             *service.routes(),
         ]

@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.cli.main import app
+from selldesk.cli.app import app
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, open_migrated, settings_of
 from selldesk.config import BadSetting
 from selldesk.kernel.secretbox import CannotOpen, SecretBox

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.api.operator import BotRequest, bot_command
+from selldesk.api.operator_setup import BotRequest, bot_command
 from selldesk.catalog.games import is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
-from selldesk.cli.main import app
+from selldesk.cli.app import app
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands

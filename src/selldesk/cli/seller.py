@@ -10,7 +10,7 @@ import aiohttp
 import typer
 from rich.console import Console
 
-from selldesk.cli.main import app
+from selldesk.cli.app import app
 from selldesk.config import BadSetting
 from selldesk.kernel.money import dollars
 

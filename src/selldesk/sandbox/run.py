@@ -18,7 +18,7 @@ import uvloop
 from msgspec import Meta
 from rich.console import Console
 
-from selldesk.api.operator import BotRequest, bot_command
+from selldesk.api.operator_setup import BotRequest, bot_command
 from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState

@@ -1,15 +1,15 @@
 """The control API: what a test or a developer does to the simulated Steam. Bare JSON, never part of Steam's own paths."""
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from selldesk.steamsim.entities import Account, Behaviour, Given
-from selldesk.steamsim.faults import FAULTS, FaultRequest
-
-if TYPE_CHECKING:
-    from selldesk.steamsim.server import SteamSimulator
+from selldesk.steamsim.faults import FAULTS, FaultRequest, Faults
+from selldesk.steamsim.world import World
 
 T = TypeVar("T")
 
@@ -40,8 +40,15 @@ class AccountRequest(msgspec.Struct):
     persona: str | None = None
 
 
-def add_control_routes(app: web.Application, simulator: "SteamSimulator") -> None:
-    control = _Control(simulator)
+def add_control_routes(
+    app: web.Application,
+    world: World,
+    faults: Faults,
+    advance_clock: Callable[[int], None] | None,
+    request_log: deque[dict[str, Any]],
+) -> None:
+    """`advance_clock` None: somebody else moves the clock."""
+    control = _Control(world, faults, advance_clock, request_log)
     app.router.add_routes(
         [
             web.get("/control/state", control.state),
@@ -61,9 +68,13 @@ def add_control_routes(app: web.Application, simulator: "SteamSimulator") -> Non
 
 
 class _Control:
-    def __init__(self, simulator: "SteamSimulator") -> None:
-        self._simulator = simulator
-        self._world = simulator.world
+    def __init__(
+        self, world: World, faults: Faults, advance_clock: Callable[[int], None] | None, request_log: deque[dict[str, Any]]
+    ) -> None:
+        self._world = world
+        self._faults = faults
+        self._advance_clock = advance_clock
+        self._request_log = request_log
 
     async def state(self, _: web.Request) -> web.Response:
         """The books: accounts, offers, trades."""
@@ -144,31 +155,31 @@ class _Control:
         return _json({"assetid": request.match_info["assetid"]})
 
     async def list_faults(self, _: web.Request) -> web.Response:
-        return _json(self._simulator.faults.listing(self._world.now_us()))
+        return _json(self._faults.listing(self._world.now_us()))
 
     async def add_fault(self, request: web.Request) -> web.Response:
         wanted = await _body(request, FaultRequest)
         if wanted.fault not in FAULTS:
             raise _refuse(400, f"unknown fault {wanted.fault!r}; GET /control/faults lists them")
-        self._simulator.faults.switch_on(wanted, self._world.now_us())
-        return _json(self._simulator.faults.listing(self._world.now_us()))
+        self._faults.switch_on(wanted, self._world.now_us())
+        return _json(self._faults.listing(self._world.now_us()))
 
     async def remove_faults(self, request: web.Request) -> web.Response:
         fault = request.query.get("fault")
         if fault is not None and fault not in FAULTS:
             raise _refuse(400, f"unknown fault {fault!r}; GET /control/faults lists them")
-        return _json({"removed": self._simulator.faults.switch_off(fault)})
+        return _json({"removed": self._faults.switch_off(fault)})
 
     async def clock(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ClockRequest)
-        if self._simulator.advance_clock is None:
+        if self._advance_clock is None:
             raise _refuse(409, "inside the sandbox the market moves the clock: POST {base_url}/sandbox/clock")
-        self._simulator.advance_clock(wanted.advance_seconds)
+        self._advance_clock(wanted.advance_seconds)
         return _json({"now": self._world.now()})
 
     async def requests(self, _: web.Request) -> web.Response:
         """The latest requests to Steam's own paths, for assertions."""
-        return _json({"requests": list(self._simulator.request_log)})
+        return _json({"requests": list(self._request_log)})
 
     def _account(self, steamid64: str) -> Account:
         account = self._world.accounts.get(steamid64)

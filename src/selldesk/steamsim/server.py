@@ -52,7 +52,7 @@ class SteamSimulator:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._mood], client_max_size=4 * 1024 * 1024)
-        add_control_routes(app, self)
+        add_control_routes(app, self.world, self.faults, self.advance_clock, self.request_log)
         route = app.router.add_route
         for method, call in {
             "GetPasswordRSAPublicKey": self.auth.public_key,

@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from selldesk.bots.agenda import Pace
+from selldesk.bots.agenda import Memory, Pace
 from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import Feed
 from selldesk.desk.setup import BOT_COLUMNS
@@ -19,6 +19,7 @@ from selldesk.store.aside import Aside
 from selldesk.store.store import Store
 from selldesk.trades.rules import Rules
 from selldesk.workers.bot import BotWorker
+from selldesk.workers.context import BotContext
 from selldesk.workers.waiting import ClockWatch
 
 logger = logging.getLogger(__name__)
@@ -84,17 +85,8 @@ class Fleet:
         credentials = msgspec.json.decode(self._box.open(secrets), type=Credentials)
         known = msgspec.json.decode(self._box.open(tokens), type=Tokens) if isinstance(tokens, bytes) else None
         session = SteamSession(self._transport, self._urls, credentials, known, lambda: self._clock.now_us() // 1_000_000)
-        worker = BotWorker(
-            number,
-            SteamClient(session),
-            self._desk,
-            self._reader,
-            self._aside,
-            self._clock,
-            self._box,
-            self._rules,
-            self._pace,
-        )
+        bot = BotContext(number, SteamClient(session), self._desk, self._reader, self._clock, self._rules, self._pace, Memory())
+        worker = BotWorker(bot, self._aside, self._box)
         self._workers[number] = worker
         self._watch.alarms.add(worker.alarm)
         self._start(asyncio.create_task(worker.run()))

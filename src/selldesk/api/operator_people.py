@@ -1,0 +1,230 @@
+"""`/api/operator/users`: people, their keys, their money (contract C4)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from selldesk.api import queries
+from selldesk.api.account import Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
+from selldesk.api.market import Market
+from selldesk.api.operating import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
+from selldesk.api.parameters import PAGE
+from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.desk import commands
+from selldesk.desk.people import PERSON_COLUMNS
+from selldesk.kernel import refusals
+from selldesk.kernel.ids import canonical_uuid, new_uuid7
+from selldesk.kernel.limits import (
+    MONEY_MAX,
+)
+from selldesk.kernel.times import wire_time
+from selldesk.people.roles import Role, pack_roles, unpack_roles
+from selldesk.store.store import Row
+
+
+class UserRequest(msgspec.Struct):
+    """A buyer needs a steamid64: it is his `buyer_id`."""
+
+    login: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+(?!\n)$")]
+    roles: Annotated[list[RoleName], Meta(min_length=1)]
+    first_name: ShortText | None = None
+    last_name: ShortText | None = None
+    avatar: ShortText | None = None
+    steamid64: SteamId64 | None = None
+
+
+class UserChange(msgspec.Struct):
+    """Only what is given changes. `disabled`: no key works. `frozen`: a buyer's orders are not for sale."""
+
+    roles: Annotated[list[RoleName], Meta(min_length=1)] | None = None
+    disabled: bool | None = None
+    frozen: bool | None = None
+    first_name: ShortText | None = None
+    last_name: ShortText | None = None
+    avatar: ShortText | None = None
+    steamid64: SteamId64 | None = None
+
+
+class User(msgspec.Struct):
+    id: str
+    login: str
+    first_name: str | None
+    last_name: str | None
+    avatar: str | None
+    steamid64: str | None
+    roles: list[str]
+    disabled: bool
+    frozen: bool
+    created_at: str
+    wallet: Balance | UnsetType = UNSET
+
+
+class UserPage(msgspec.Struct):
+    users: list[User]
+    total: int
+    limit: int
+    offset: int
+
+
+class MoneyRequest(msgspec.Struct):
+    """`reference` is unique per account and direction: repeating a call moves nothing twice."""
+
+    amount: Mills
+    reference: Reference
+
+
+class AdjustmentRequest(msgspec.Struct):
+    amount: Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
+    reference: Reference
+    reason: Reason
+    trade_id: Annotated[str, Meta(max_length=36)] | None = None
+
+
+class MoneyMoved(msgspec.Struct):
+    id: str
+    kind: str
+    amount: int
+    reference: str
+    balance_after: int
+    created_at: str
+
+
+class OperatorPeopleApi:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[RouteSpec]:
+        r, route = refusals, operator_route
+        login = Parameter("login", {"type": "string"}, "Only the user with this login")
+        user = (r.USER_NOT_FOUND,)
+        money = (r.USER_NOT_FOUND, r.NO_WALLET, r.REFERENCE_REUSED, r.INSUFFICIENT_BALANCE, r.BALANCE_TOO_LARGE)
+        return [
+            route("GET", "/users", self.users, "All users", UserPage, (r.INVALID_QUERY,), query=(login, *PAGE)),
+            route("POST", "/users", self.create_user, "Create a user", User, (r.LOGIN_TAKEN, r.STEAMID_TAKEN), body=UserRequest, status=201),
+            route("GET", "/users/{id}", self.user, "One user with his wallet", User, user),
+            route("PATCH", "/users/{id}", self.change_user, "Change roles, disable, freeze", User, (*user, r.STEAMID_TAKEN), body=UserChange),
+            route("GET", "/users/{id}/api-keys", self.user_keys, "A user's API keys", list[KeyLine], user),
+            route(
+                "POST", "/users/{id}/api-keys", self.create_user_key, "A new key for a user, shown once", NewKey,
+                (*user, r.KEY_NAME_TAKEN), body=KeyRequest, status=201,
+            ),
+            route(
+                "DELETE", "/users/{id}/api-keys", self.delete_user_key, "Revoke a user's key", KeyNamed, (*user, r.KEY_NOT_FOUND),
+                body=KeyRequest,
+            ),
+            route("POST", "/users/{id}/deposits", self.deposit, "Credit a wallet", MoneyMoved, money, body=MoneyRequest, status=201),
+            route("POST", "/users/{id}/withdrawals", self.withdrawal, "Pay out of a wallet", MoneyMoved, money, body=MoneyRequest, status=201),
+            route(
+                "POST", "/users/{id}/adjustments", self.adjustment, "Correct a wallet against the market's own account", MoneyMoved,
+                money, body=AdjustmentRequest, status=201,
+            ),
+        ]  # fmt: skip
+
+    async def users(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        login = queries.text(call.query, "login")
+        reader = self._market.reader
+        total = reader.fetch("people_count", login=login)[0][0]
+        rows = reader.fetch("people_page", login=login, limit=limit, offset=offset)
+        return Reply(UserPage([_user(row) for row in rows], total, limit, offset))
+
+    async def create_user(self, call: Call) -> Reply:
+        request: UserRequest = call.body
+        if "buyer" in request.roles and request.steamid64 is None:
+            raise bad_body("$.steamid64", "a buyer needs a steamid64")
+        person_id = new_uuid7(self._market.clock.now_us())
+        await self._market.desk.ask(
+            commands.CreatePerson(
+                call.login,
+                person_id,
+                request.login,
+                pack_roles([Role(role) for role in request.roles]),
+                request.first_name,
+                request.last_name,
+                request.avatar,
+                request.steamid64,
+            )
+        )
+        return Reply(self._one_user(person_id), status=201)
+
+    async def user(self, call: Call) -> Reply:
+        return Reply(self._one_user(call.path["id"]))
+
+    async def change_user(self, call: Call) -> Reply:
+        request: UserChange = call.body
+        known = self._one_user(call.path["id"])
+        roles = request.roles if request.roles is not None else known.roles
+        if "buyer" in roles and request.steamid64 is None and known.steamid64 is None:
+            raise bad_body("$.steamid64", "a buyer needs a steamid64")
+        await self._market.desk.ask(
+            commands.ChangePerson(
+                call.login,
+                known.id,
+                None if request.roles is None else pack_roles([Role(role) for role in request.roles]),
+                request.disabled,
+                request.frozen,
+                request.steamid64,
+                request.first_name,
+                request.last_name,
+                request.avatar,
+            )
+        )
+        return Reply(self._one_user(known.id))
+
+    async def user_keys(self, call: Call) -> Reply:
+        return Reply(keys_of(self._market.reader, self._number(call)))
+
+    async def create_user_key(self, call: Call) -> Reply:
+        return Reply(await make_key(self._market, self._number(call), call.body.name, call.login), status=201)
+
+    async def delete_user_key(self, call: Call) -> Reply:
+        await self._market.desk.ask(commands.DeleteKey(self._number(call), call.body.name, call.login))
+        return Reply(KeyNamed(call.body.name))
+
+    async def deposit(self, call: Call) -> Reply:
+        return await self._move(call, "deposit", call.body.amount)
+
+    async def withdrawal(self, call: Call) -> Reply:
+        return await self._move(call, "withdrawal", call.body.amount)
+
+    async def adjustment(self, call: Call) -> Reply:
+        request: AdjustmentRequest = call.body
+        if request.amount == 0:
+            raise bad_body("$.amount", "an adjustment of nothing")
+        trade_id = None if request.trade_id is None else canonical_uuid(request.trade_id)
+        if request.trade_id is not None and (trade_id is None or not self._market.reader.fetch("trade_by_id", id=trade_id)):
+            raise bad_body("$.trade_id", "no such trade")
+        return await self._move(call, "adjustment", request.amount, request.reason, trade_id)
+
+    async def _move(self, call: Call, direction: str, amount: int, reason: str | None = None, trade_id: str | None = None) -> Reply:
+        moved = await self._market.desk.ask(
+            commands.MoveMoney(call.login, self._number(call), direction, amount, call.body.reference, reason, trade_id)
+        )
+        status = 200 if moved.pop("repeated") else 201
+        return Reply(MoneyMoved(**moved), status=status)
+
+    def _one_user(self, user_id: str) -> User:
+        canonical = canonical_uuid(user_id)
+        rows = self._market.reader.fetch("person_by_id", id=canonical) if canonical is not None else []
+        if not rows:
+            raise refusals.USER_NOT_FOUND()
+        user = _user(rows[0])
+        user.wallet = balance_of(self._market.reader, rows[0][0])
+        return user
+
+    def _number(self, call: Call) -> int:
+        canonical = canonical_uuid(call.path["id"])
+        rows = self._market.reader.fetch("person_by_id", id=canonical) if canonical is not None else []
+        if not rows:
+            raise refusals.USER_NOT_FOUND()
+        return int(rows[0][0])
+
+
+def _user(row: Row) -> User:
+    person = dict(zip(PERSON_COLUMNS, row, strict=True))
+    return User(
+        person["id"], person["login"], person["first_name"], person["last_name"], person["avatar"], person["steamid64"],
+        [role.value for role in unpack_roles(person["roles"])], bool(person["disabled"]), bool(person["frozen"]),
+        wire_time(person["created_at"]),
+    )  # fmt: skip

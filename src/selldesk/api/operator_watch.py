@@ -1,0 +1,242 @@
+"""`/api/operator/trades|audit|alerts|overview|log`: looking after the market (contract C4)."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from selldesk.api import queries
+from selldesk.api.market import Market
+from selldesk.api.operating import Reason, bad_body, operator_route
+from selldesk.api.operator_setup import BotView, bot_views
+from selldesk.api.parameters import PAGE, TRADE_FILTERS
+from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.desk import commands
+from selldesk.kernel import refusals
+from selldesk.kernel.ids import canonical_uuid
+from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.store.audit import run_audit
+from selldesk.store.store import Reader
+from selldesk.trades.views import TradeData, TradePage
+
+
+class Evidence(msgspec.Struct):
+    """What Steam answered, as it came."""
+
+    at: str
+    kind: str
+    body: Any
+
+
+class OperatorTrade(msgspec.Struct):
+    trade: TradeData
+    project: str
+    buyer: str
+    stage: str
+    due_at: str | None
+    steam_trade_status: int | None
+    evidence: list[Evidence]
+
+
+class ActionRequest(msgspec.Struct):
+    """The reason is kept. `force`: a declaration against Steam's fresh word."""
+
+    reason: Reason
+    force: bool = False
+    by: Literal["user", "bot"] | None = None
+
+
+class ActionAnswer(msgspec.Struct):
+    trade_id: str
+    status: str
+
+
+class Check(msgspec.Struct):
+    name: str
+    rows: int
+
+
+class AuditAnswer(msgspec.Struct):
+    """`violations` is empty if all is well."""
+
+    checked_at: str
+    checks: list[Check]
+    violations: list[dict[str, Any]]
+
+
+class AlertView(msgspec.Struct):
+    id: str
+    kind: str
+    bot: str | None
+    trade_id: str | None
+    text: str
+    since: str
+    closed_at: str | None
+    closed_by: str | None
+    close_reason: str | None
+
+
+class AlertPage(msgspec.Struct):
+    alerts: list[AlertView]
+    total: int
+    limit: int
+    offset: int
+
+
+class AlertClosed(msgspec.Struct):
+    id: str
+
+
+class CloseRequest(msgspec.Struct):
+    reason: Reason
+
+
+class StatusSum(msgspec.Struct):
+    status: str
+    trades: int
+    value: int
+
+
+class Overview(msgspec.Struct):
+    now: str
+    trades: list[StatusSum]
+    bots: list[BotView]
+    open_alerts: int
+    feed_seq: int
+
+
+class LogLine(msgspec.Struct):
+    id: str
+    at: str
+    operator: str
+    action: str
+    target: str
+    body: Any
+
+
+class LogPage(msgspec.Struct):
+    entries: list[LogLine]
+    total: int
+    limit: int
+    offset: int
+
+
+class OperatorWatchApi:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[RouteSpec]:
+        r, route = refusals, operator_route
+        is_open = Parameter("open", {"type": "boolean"}, "Only open (true) or closed (false) alerts")
+        return [
+            route("GET", "/trades", self.trades, "All trades", TradePage, (r.INVALID_QUERY,), query=TRADE_FILTERS),
+            route("GET", "/trades/{id}", self.trade, "One trade with history and Steam's evidence", OperatorTrade, (r.TRADE_NOT_FOUND,)),
+            *[
+                route(
+                    "POST", f"/trades/{{id}}/{action}", self._action(action), summary, ActionAnswer,
+                    (r.TRADE_NOT_FOUND, r.WRONG_STATUS, r.FORCE_REQUIRED), body=ActionRequest,
+                )
+                for action, summary in _ACTIONS.items()
+            ],
+            route("GET", "/audit", self.audit, "Is everything coherent? Answered from the store alone", AuditAnswer),
+            route("GET", "/alerts", self.alerts, "What a human should look at", AlertPage, (r.INVALID_QUERY,), query=(is_open, *PAGE)),
+            route("POST", "/alerts/{id}/close", self.close_alert, "Close an alert", AlertClosed, (r.ALERT_NOT_FOUND,), body=CloseRequest),
+            route("GET", "/overview", self.overview, "The market at a glance", Overview),
+            route("GET", "/log", self.log, "What operators did", LogPage, (r.INVALID_QUERY,), query=PAGE),
+        ]  # fmt: skip
+
+    async def trades(self, call: Call) -> Reply:
+        return Reply(await self._market.page(queries.trade_filter(call.query, seller=True), "seller"))
+
+    async def trade(self, call: Call) -> Reply:
+        trade_id = canonical_uuid(call.path["id"])
+        if trade_id is None:
+            raise refusals.TRADE_NOT_FOUND()
+        trade = self._market.one_trade(trade_id, "seller")
+        reader, people = self._market.reader, self._market.view.people
+        row = reader.load("load_trades", [(trade_id,)])[0]
+        evidence = [
+            Evidence(wire_time(at), kind, json.loads(body) if body else None)
+            for at, kind, body in reader.fetch("evidence_of", trade_id=trade_id)
+        ]
+        return Reply(
+            OperatorTrade(trade, people[row[1]].login, people[row[2]].login, row[24], wire_time_or_none(row[25]), row[21], evidence)
+        )
+
+    def _action(self, action: str) -> Callable[[Call], Any]:
+        async def act(call: Call) -> Reply:
+            trade_id = canonical_uuid(call.path["id"])
+            if trade_id is None:
+                raise refusals.TRADE_NOT_FOUND()
+            if action == "declare-rolled-back" and call.body.by is None:
+                raise bad_body("$.by", "'user' or 'bot'")
+            done = await self._market.desk.ask(
+                commands.OperateTrade(trade_id, call.login, action, call.body.reason, call.body.by, call.body.force)
+            )
+            return Reply(ActionAnswer(trade_id, done["status"]))
+
+        return act
+
+    # -- watching ------------------------------------------------------------------------------------------------------
+
+    async def audit(self, call: Call) -> Reply:
+        result = await self._market.read(run_audit)
+        checks = [Check(check["name"], check["rows"]) for check in result.checks]
+        return Reply(AuditAnswer(wire_time(self._market.clock.now_us()), checks, result.violations))
+
+    async def alerts(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        is_open = queries.flag(call.query, "open")
+        wanted = {"open": None if is_open is None else int(is_open)}
+
+        def ask(reader: Reader) -> AlertPage:
+            with reader.snapshot():
+                total = reader.fetch("alerts_count", **wanted)[0][0]
+                rows = reader.fetch("alerts_page", **wanted, limit=limit, offset=offset)
+            alerts = [
+                AlertView(row[0], row[1], row[2], row[3], row[4], wire_time(row[5]), wire_time_or_none(row[6]), row[7], row[8])
+                for row in rows
+            ]
+            return AlertPage(alerts, total, limit, offset)
+
+        return Reply(await self._market.read(ask))
+
+    async def close_alert(self, call: Call) -> Reply:
+        alert_id = canonical_uuid(call.path["id"])
+        if alert_id is None:
+            raise refusals.ALERT_NOT_FOUND()
+        await self._market.desk.ask(commands.CloseAlert(call.login, alert_id, call.body.reason))
+        return Reply(AlertClosed(alert_id))
+
+    async def overview(self, call: Call) -> Reply:
+        reader = self._market.reader
+        sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
+        open_alerts = reader.fetch("alerts_count", open=1)[0][0]
+        return Reply(
+            Overview(wire_time(self._market.clock.now_us()), sums, bot_views(self._market), open_alerts, self._market.view.seq)
+        )
+
+    async def log(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        reader = self._market.reader
+        total = reader.fetch("log_count")[0][0]
+        rows = reader.fetch("log_page", limit=limit, offset=offset)
+        return Reply(
+            LogPage(
+                [LogLine(row[0], wire_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows],
+                total,
+                limit,
+                offset,
+            )
+        )
+
+
+_ACTIONS = {
+    "cancel": "Withdraw a processing trade: ends declined once Steam says so",
+    "retry": "Try a processing trade again now; never a second send",
+    "declare-accepted": "Declare that a stuck trade was exchanged",
+    "declare-failed": "Declare that a trade with wrong or missing items failed: ends in error, released",
+    "declare-completed": "Declare an accepted trade completed",
+    "declare-rolled-back": "Declare an accepted trade rolled back, by the user or by the bot",
+}

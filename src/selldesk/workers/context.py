@@ -1,0 +1,54 @@
+"""What the parts of one bot's worker share: its client, its desk, its memory, and look-ups of its trades."""
+
+import logging
+from dataclasses import dataclass
+
+from selldesk.bots.agenda import LONGEST_WAIT_US, Memory, Pace
+from selldesk.desk import commands
+from selldesk.desk.client import DeskPort
+from selldesk.kernel.clock import Clock
+from selldesk.kernel.refusals import Refusal
+from selldesk.steam.client import SteamClient
+from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
+from selldesk.store.store import Reader
+from selldesk.trades.rules import Rules
+from selldesk.trades.trade import Trade, TradeItem
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class BotContext:
+    """One bot. Only `memory` changes, and nothing in it needs to survive a restart."""
+
+    number: int
+    client: SteamClient
+    desk: DeskPort
+    reader: Reader
+    clock: Clock
+    rules: Rules
+    pace: Pace
+    memory: Memory
+
+    def open_trades(self) -> dict[str, Trade]:
+        """All processing trades of the bot, and the accepted ones that are due next."""
+        rows = self.reader.fetch("processing_of_bot", bot=self.number) + self.reader.fetch("settling_of_bot", bot=self.number)
+        return {row[0]: Trade(*row) for row in rows}
+
+    def items(self, trade_id: str) -> list[tuple[TradeItem, str]]:
+        """The trade's items with the names that the seller gave."""
+        return [(TradeItem(*row[:11]), row[11]) for row in self.reader.fetch("items_of_trade", trade_id=trade_id)]
+
+    def link(self, trade: Trade) -> TradeLink:
+        link = parse_trade_link(trade.tradelink)
+        if link is None:
+            raise ValueError(f"trade {trade.id} has no readable trade link")
+        return link
+
+    async def tell_of_poison(self, trade_id: str | None, refusal: Refusal) -> None:
+        """News that the desk can't digest: a human must look, the other trades go on."""
+        logger.error("bot %d: news about trade %s can't be taken: %s", self.number, trade_id, refusal.text)
+        if trade_id is not None:
+            self.memory.defer(trade_id, self.clock.now_us() + LONGEST_WAIT_US)
+            text = "What Steam says about this trade could not be recorded; see the desk's log"
+            await self.desk.ask(commands.RaiseAlert("news_not_taken", text, self.number, trade_id))

@@ -1,0 +1,135 @@
+"""Exchanges of one bot: Steam's word on what changed hands, settlement, reversals, and exchanges of lost offers."""
+
+import msgspec
+
+from selldesk.desk import commands
+from selldesk.kernel.times import SECOND_US
+from selldesk.steam.results import (
+    Exchange,
+    Malformed,
+)
+from selldesk.steamwire.enums import TradeStatus
+from selldesk.trades.news import AssetWord, TradeWord
+from selldesk.trades.status import Stage
+from selldesk.trades.trade import Trade
+from selldesk.workers.context import BotContext
+
+_HISTORY_PAGES_MAX = 50
+_CLOCK_TRUSTED_US = 60 * SECOND_US
+
+
+class Exchanges:
+    def __init__(self, bot: BotContext) -> None:
+        self._bot = bot
+        self._clock_measured_at = 0
+
+    async def find(self, trade: Trade) -> bool:
+        """Looks in the bot's own trade history for an exchange of exactly these items, and tells the desk of it."""
+        if trade.unknown_since is None and trade.send_started_at is None:
+            return False
+        since = min(moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None) // SECOND_US - 60
+        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
+        before: Exchange | None = None
+        for _ in range(_HISTORY_PAGES_MAX):
+            page, more = await self._bot.client.trade_history(before)
+            for exchange in page:
+                received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
+                if (
+                    exchange.partner == trade.seller
+                    and received == wanted
+                    and exchange.time_init >= since
+                    and not exchange.rollback_of
+                ):
+                    await self._bot.desk.ask(
+                        commands.ExchangeFound(trade.id, exchange.trade_id, msgspec.json.encode(exchange.raw).decode())
+                    )
+                    return True
+            if not more or page[-1].time_init < since:
+                return False
+            before = page[-1]
+        return False
+
+    async def read_trade(self, trade: Trade) -> None:
+        assert trade.steam_trade_id is not None
+        began_at = await self._steam_time() if trade.work is Stage.SETTLING else self._bot.clock.now_us()
+        exchange = await self._bot.client.trade_status(trade.steam_trade_id)
+        if exchange is not None and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
+            self._suspect(trade.id)
+            return
+        heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
+        await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
+
+    async def _steam_time(self) -> int:
+        """The earlier of our clock and Steam's: a clock of ours that runs ahead must pay nobody (protocol §9 no. 32)."""
+        now = self._bot.clock.now_us()
+        if not self._clock_measured_at <= now < self._clock_measured_at + _CLOCK_TRUSTED_US:
+            await self._bot.client.session.measure_clock()
+            self._clock_measured_at = now
+        return min(now, now + (self._bot.client.session.clock_offset_seconds + 1) * SECOND_US)
+
+    async def sweep(self) -> None:
+        """Reversals show in the trade history while the offer may still say Accepted (protocol §5.3)."""
+        unsettled = {row[1] for row in self._bot.reader.fetch("unsettled_of_bot", bot=self._bot.number)}
+        gone: set[str] = set()
+        seen: set[str] = set()
+        before: Exchange | None = None
+        for _ in range(_HISTORY_PAGES_MAX):
+            page, more = await self._bot.client.trade_history(before)
+            seen |= {exchange.trade_id for exchange in page}
+            gone |= {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
+            gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
+            if not more or unsettled <= seen:
+                break
+            before = page[-1]
+        self._bot.memory.last_sweep_at = self._bot.clock.now_us()
+        for trade_id, status, steam_status, *_ in self._bot.reader.load(
+            "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
+        ):
+            if status in ("accepted", "processing"):
+                self._suspect(trade_id)
+            elif status == "completed" and steam_status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
+                await self._bot.desk.ask(
+                    commands.RolledBack(self._bot.number, [(trade_id, int(TradeStatus.TRADE_PROTECTION_ROLLBACK))], False)
+                )
+
+    def _suspect(self, trade_id: str) -> None:
+        self._bot.memory.suspects = tuple({*self._bot.memory.suspects, trade_id})
+
+    async def decide_reversal(self, trades: dict[str, Trade]) -> None:
+        """One trade was seen reversed: all unsettled trades of this bot are read again at once, the suspects' sellers first.
+
+        As soon as one protected trade still stands, it was no reversal of the bot, and the rest may wait for its own turn.
+        """
+        now, suspects = self._bot.clock.now_us(), self._bot.memory.suspects
+        rows = {
+            row[0]: (row[1], row[2])
+            for row in self._bot.reader.fetch("unsettled_of_bot", bot=self._bot.number)
+            if row[0] in suspects or (row[3] and (row[5] is None or row[5] > now))
+        }
+        rows |= {
+            trade.id: (trade.steam_trade_id, trade.seller)
+            for trade in trades.values()
+            if trade.id in suspects and trade.steam_trade_id is not None
+        }
+        sellers = {rows[trade_id][1] for trade_id in suspects if trade_id in rows}
+        readings: list[tuple[str, int]] = []
+        complete = True
+        for trade_id in sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in sellers, trade_id)):
+            steam_trade_id, seller = rows[trade_id]
+            if not complete and seller not in sellers:
+                break
+            exchange = await self._bot.client.trade_status(steam_trade_id)
+            if exchange is None:
+                raise Malformed(f"GetTradeStatus has no entry for {steam_trade_id}")
+            readings.append((trade_id, exchange.status))
+            complete = complete and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK
+        await self._bot.desk.ask(commands.RolledBack(self._bot.number, readings, complete))
+        self._bot.memory.suspects = ()
+
+
+def _trade_word(exchange: Exchange) -> TradeWord:
+    assets = [
+        AssetWord(asset.appid, asset.contextid, asset.assetid, asset.classid, asset.new_assetid, asset.new_contextid)
+        for asset in exchange.received
+    ]
+    return TradeWord(exchange.status, exchange.settlement * SECOND_US or None, exchange.delayed, assets)

@@ -1,0 +1,278 @@
+"""Offers of one bot: verify what the seller promised, send, look what became of it, take down what nobody wants."""
+
+import logging
+
+import msgspec
+
+from selldesk.desk import commands
+from selldesk.kernel.limits import OFFER_MESSAGE_CHARS
+from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
+from selldesk.kernel.times import SECOND_US
+from selldesk.steam.results import (
+    Asset,
+    Cause,
+    Inventory,
+    NeedsConfirmation,
+    NotLoggedIn,
+    Offer,
+    OfferLists,
+    RateLimited,
+    Rejected,
+    SendUnknown,
+    Sent,
+    SteamFault,
+    Unreachable,
+)
+from selldesk.steamwire.enums import OfferState
+from selldesk.trades.news import OfferWord, Proof
+from selldesk.trades.news import Refusal as OfferRefusal
+from selldesk.trades.status import RELEASED, Stage
+from selldesk.trades.trade import Trade
+from selldesk.workers.context import BotContext
+from selldesk.workers.exchanges import Exchanges
+from selldesk.workers.verifying import prove
+
+logger = logging.getLogger(__name__)
+
+_OVERLAP_SECONDS = 1800
+"""Steam backdates updates by up to half an hour (protocol §9 no. 7)."""
+_HISTORY_EVERY_US = 15 * SECOND_US
+"""Steam gives one look at the history in so long (protocol §7)."""
+
+_WHY: dict[Cause, OfferRefusal] = {
+    Cause.ITEM_GONE: OfferRefusal.SELLER,
+    Cause.BAD_LINK: OfferRefusal.SELLER,
+    Cause.SELLER_RESTRICTED: OfferRefusal.SELLER,
+    Cause.SELLER_LIMIT: OfferRefusal.BOT_LIMIT,
+    Cause.BOT_LIMIT: OfferRefusal.BOT_LIMIT,
+    Cause.BOT_FULL: OfferRefusal.BOT_ILL,
+    Cause.BOT_RESTRICTED: OfferRefusal.BOT_ILL,
+    Cause.ITEM_SERVER_DOWN: OfferRefusal.TRANSIENT,
+    Cause.PARTNER_CHANGED: OfferRefusal.TRANSIENT,
+}
+
+
+class Offers:
+    def __init__(self, bot: BotContext, exchanges: Exchanges) -> None:
+        self._bot = bot
+        self._exchanges = exchanges
+        self._known_accepted: set[str] = set()
+
+    # -- before the offer ----------------------------------------------------------------------------------------------
+
+    async def verify(self, trade: Trade, trades: dict[str, Trade]) -> None:
+        """One reading of the seller's inventory serves all his waiting trades of that game (R4)."""
+        link = self._bot.link(trade)
+        began_at = self._bot.clock.now_us()
+        waiting = [
+            other
+            for other in trades.values()
+            if other.work is Stage.VERIFY
+            and (other.tradelink, other.game) == (trade.tradelink, trade.game)
+            and other.created_at <= began_at
+        ]
+        items = {other.id: self._bot.items(other.id) for other in waiting}
+        hold_seconds: int | None = None
+        inventories: dict[str, Inventory] = {}
+        try:
+            hold_seconds = await self._bot.client.hold_seconds(link)
+            for contextid in sorted({item.contextid for named in items.values() for item, _ in named}):
+                inventories[contextid] = await self._bot.client.partner_inventory(link, trade.game, contextid)
+        except SteamFault:
+            for other in waiting:
+                await self._bot.desk.ask(commands.ProofRead(other.id, Proof.NO_WORD, "", began_at))
+            raise
+        if hold_seconds:
+            text = f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
+            for other in waiting:
+                await self._bot.desk.ask(commands.ProofRead(other.id, Proof.TRADE_HOLD, text, began_at))
+            return
+        for other in waiting:
+            proof, text, classes = prove(items[other.id], inventories)
+            if proof is Proof.NOT_SHOWN and other.unknown_since is not None and await self._exchanges.find(other):
+                continue
+            await self._bot.desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes))
+
+    async def send(self, trade: Trade) -> None:
+        """The intent is on record before Steam is asked; whatever happens then, the record tells (protocol §9 no. 1 and 2)."""
+        granted = await self._bot.desk.ask(commands.IntendSend(trade.id))
+        if not granted["granted"]:
+            return
+        self._bot.memory.last_send_at = self._bot.clock.now_us()
+        assets = [Asset(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)]
+        message = f"{trade.message[:OFFER_MESSAGE_CHARS]} {trade.tag}".strip()
+        news: commands.Command
+        fault: SteamFault | None = None
+        try:
+            result = await self._bot.client.send(self._bot.link(trade), assets, message)
+        except (NotLoggedIn, RateLimited, Unreachable) as certain:
+            news, fault = commands.OfferRefused(trade.id, OfferRefusal.TRANSIENT, str(certain)), certain
+        else:
+            match result:
+                case Sent():
+                    news = commands.OfferMade(trade.id, result.offer_id, False)
+                case NeedsConfirmation():
+                    news = commands.OfferMade(trade.id, result.offer_id, True)
+                case Rejected():
+                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text)
+                case SendUnknown():
+                    news = commands.OutcomeUnknown(trade.id)
+                    if result.stale_session:
+                        self._bot.client.session.new_session_id()
+                        fault = NotLoggedIn(result.reason)
+        self._bot.memory.poll_now = True
+        is_sellers_fault = isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER
+        # "Item gone" is also what a second send gets after the first one was accepted.
+        if is_sellers_fault and trade.unknown_since is not None and await self._exchanges.find(trade):
+            return
+        await self._bot.desk.ask(news)
+        if fault is not None:
+            raise fault
+
+    # -- offers --------------------------------------------------------------------------------------------------------
+
+    async def poll(self, trades: dict[str, Trade]) -> None:
+        memory, now = self._bot.memory, self._bot.clock.now_us()
+        lost = [trade for trade in trades.values() if trade.work is Stage.RECONCILE]
+        full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
+        since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
+        cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
+        lists = await self._bot.client.offers(1 if full else cutoff, active_only=not full and not lost)
+        memory.last_poll_at = now
+        memory.poll_now = False
+        if full:
+            memory.last_full_poll_at = now
+        by_id = {offer.offer_id: offer for offer in lists.sent}
+        by_tag: dict[str, Offer] = {}
+        for offer in lists.sent:
+            if offer.state == OfferState.ACCEPTED or (offer.state == OfferState.ACTIVE and offer.message[-9:] not in by_tag):
+                by_tag[offer.message[-9:]] = offer
+        for trade in trades.values():
+            try:
+                await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
+                if trade.work is Stage.RECONCILE:
+                    await self._reconcile(trade, lists, now)
+            except Refusal as refusal:
+                if refusal.status != INTERNAL_ERROR.status:
+                    raise
+                await self._bot.tell_of_poison(trade.id, refusal)
+        self._note_unwanted(trades, lists.sent, lists.received)
+        await self._look_for_orphans(trades, lists.sent)
+
+    async def _hear_of(self, trade: Trade, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
+        """What the list says about one trade. An accepted offer of it outweighs whatever became of another one; an offer that was
+        given up for lost and shows up after all is taken up again."""
+        if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
+            outweighs = tagged.state == OfferState.ACCEPTED and trade.work is Stage.OFFERED
+            turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND)
+            if (outweighs or turned_up) and await self._is_ours(trade, tagged):
+                await self._tell_offer(trade.id, tagged)
+                return
+        if trade.work not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
+            return
+        offer = by_id.get(trade.offer_id)
+        overdue = trade.due_at is not None and trade.due_at <= now
+        if offer is None and trade.work is Stage.OFFERED and (full or overdue):
+            offer = await self._bot.client.offer(trade.offer_id)
+        if offer is not None and _is_news(trade, offer):
+            await self._tell_own_offer(trade, offer)
+
+    async def _tell_own_offer(self, trade: Trade, offer: Offer) -> None:
+        """If a send of this trade was ever lost, an ending counts only when no other offer of it was accepted meanwhile."""
+        is_open = offer.state in (OfferState.ACTIVE, OfferState.ACCEPTED, OfferState.IN_ESCROW, OfferState.NEEDS_CONFIRMATION)
+        if trade.unknown_since is not None and not is_open and await self._exchanges.find(trade):
+            return
+        await self._tell_offer(trade.id, offer)
+
+    async def _reconcile(self, trade: Trade, lists: OfferLists, began_at: int) -> None:
+        """A send of unknown outcome: the offer is known by partner, items and our tag. An accepted one wins."""
+        found = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
+        if found:
+            best = min(
+                found, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state != OfferState.ACTIVE, offer.offer_id)
+            )
+            await self._tell_offer(trade.id, best)
+            return
+        if await self._exchanges.find(trade):
+            return
+        # "Not in the list" is no word of Steam's by itself: lists come empty or with holes. Only one without a gap counts as a miss.
+        if lists.complete and not self._is_implausible(trade, lists):
+            await self._bot.desk.ask(commands.NotListed(trade.id, began_at))
+        else:
+            self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
+
+    def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
+        """An empty list from a bot that is known to have sent offers since the cutoff."""
+        since = (trade.send_started_at or 0) - _OVERLAP_SECONDS * SECOND_US
+        return not lists.sent and bool(self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since))
+
+    async def _is_ours(self, trade: Trade, offer: Offer) -> bool:
+        if offer.partner != trade.seller or not offer.message.endswith(trade.tag):
+            return False
+        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
+        return {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
+
+    def _note_unwanted(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
+        """Offers to us are declined: a bot never gives. Our own offers with a tag that no running trade owns are taken down."""
+        owned = {trade.offer_id for trade in trades.values()}
+        looking = {trade.tag for trade in trades.values() if trade.offer_id is None}
+        unwanted = [f"decline:{offer.offer_id}" for offer in received if offer.state == OfferState.ACTIVE]
+        for offer in sent:
+            tag = offer.message[-9:]
+            is_tagged = len(tag) == 9 and tag[0] == "#" and all(digit in "0123456789abcdef" for digit in tag[1:])
+            if offer.state == OfferState.ACTIVE and is_tagged and offer.offer_id not in owned and tag not in looking:
+                unwanted.append(f"cancel:{offer.offer_id}")
+        self._bot.memory.unwanted_offers = tuple(unwanted)
+
+    async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
+        """An offer that was accepted although its trade has ended: nothing is credited by itself, a human is told."""
+        owned = {trade.offer_id for trade in trades.values()}
+        accepted = {offer.offer_id: offer for offer in sent if offer.state == OfferState.ACCEPTED and offer.offer_id not in owned}
+        for offer_id in accepted.keys() - self._known_accepted:
+            for trade_id, status, offer_state in self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
+                if status in RELEASED and offer_state != OfferState.ACCEPTED:
+                    await self._tell_offer(trade_id, accepted[offer_id])
+        self._known_accepted = set(accepted)
+
+    async def take_down(self) -> None:
+        order, *rest = self._bot.memory.unwanted_offers
+        self._bot.memory.unwanted_offers = tuple(rest)
+        what, _, offer_id = order.partition(":")
+        if what == "cancel" and self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
+            # A trade adopted it since the poll: its own life decides.
+            return
+        await (self._bot.client.decline(offer_id) if what == "decline" else self._bot.client.cancel(offer_id))
+
+    async def cancel(self, trade: Trade) -> None:
+        """Asks for the end of an offer, after a last look at it: he may have accepted. Whatever Steam answers to the cancel, what
+        it then shows is what counts (protocol §9 no. 19 and 20)."""
+        assert trade.offer_id is not None
+        offer = await self._bot.client.offer(trade.offer_id)
+        if offer is not None and offer.state not in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, trade.offer_state):
+            await self._tell_own_offer(trade, offer)
+            return
+        granted = await self._bot.desk.ask(commands.IntendCancel(trade.id))
+        if granted["granted"]:
+            await self._bot.client.cancel(trade.offer_id)
+            await self.read_offer(trade)
+
+    async def read_offer(self, trade: Trade) -> None:
+        began_at = self._bot.clock.now_us()
+        offer = await self._bot.client.offer(trade.offer_id) if trade.offer_id is not None else None
+        if offer is not None:
+            await self._tell_own_offer(trade, offer)
+        else:
+            await self._bot.desk.ask(commands.TradeRead(trade.id, None, began_at, ""))
+
+    async def _tell_offer(self, trade_id: str, offer: Offer) -> None:
+        escrow_end = offer.escrow_end * SECOND_US or None
+        heard = OfferWord(offer.offer_id, offer.state, offer.time_created * SECOND_US, offer.trade_id, escrow_end)
+        await self._bot.desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode()))
+
+
+def _is_news(trade: Trade, offer: Offer) -> bool:
+    return (
+        offer.state != trade.offer_state
+        or trade.expires_at is None
+        or (offer.trade_id or trade.steam_trade_id) != trade.steam_trade_id
+    )
