@@ -99,7 +99,7 @@ class MovingAlarm:
 _RSA_KEY: list[bytes] = []
 
 
-def _lend_rsa_key(folder: Path) -> None:
+def lend_rsa_key(folder: Path) -> None:
     """Making an RSA key takes longer than a whole sale: all worlds of a test process share one."""
     folder.mkdir(parents=True, exist_ok=True)
     if not _RSA_KEY:
@@ -116,7 +116,7 @@ class LittleMarket:
         self.settings = settings or DeskSettings()
         self.store = SqliteStore(folder / "market.db")
         self.store.migrate()
-        _lend_rsa_key(folder / "steam")
+        lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None)
         self.box = SecretBox(b"k" * 32)
         self.server = TestServer(self.steam.app())

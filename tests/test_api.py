@@ -313,6 +313,19 @@ def test_a_buyer_sees_his_trades_but_not_what_is_the_sellers(own_market: ListedT
     assert trade["trade_id"] in {one["trade_id"] for one in listed}
 
 
+def test_nobody_finds_anothers_trade_by_any_id(own_market: ListedTrades) -> None:
+    trade, steam_id = own_market.trades[0], own_market.trades[0]["processed_trade"]
+    for path in (
+        f"by-id/{trade['trade_id']}",
+        f"by-steam-tradeoffer-id/{steam_id['tradeoffer_id']}",
+        f"by-steam-trade-id/{steam_id['trade_id']}",
+        f"by-steam-trade-id/{steam_id['trade_id'].partition('_')[0]}",
+        f"by-custom-id/{trade['custom_id']}",
+    ):
+        assert own_market.sandbox.shop.get(f"/api/sell/trades/{path}")["trade_id"] == trade["trade_id"]
+        assert own_market.sandbox.other_shop.refused("GET", f"/api/sell/trades/{path}") == (404, "Trade not found")
+
+
 def test_wallet_movements_sum_up_to_the_balance(own_market: ListedTrades) -> None:
     for person in (own_market.sandbox.shop, *own_market.sandbox.buyers):
         page = person.get("/api/wallet/transactions?limit=2000")

@@ -331,6 +331,15 @@ def test_a_release_gives_units_back_to_the_same_generation(market: Market) -> No
     assert market.status(running) == "cancelled"
 
 
+def test_an_order_that_got_all_its_units_back_may_be_replaced(market: Market) -> None:
+    """Nothing must remember its generation any more, and no audit question may miss it."""
+    running = market.ask(market.open("c1", count=2))["trade_id"]
+    market.end(running, "declined")
+    market.put(RICH, A=(90, 3))
+    market.desk.work_off(commands.WithdrawOrders(RICH, 730, None))
+    market.assert_clean()
+
+
 def test_a_sale_after_withdrawal_still_counts_in_its_generation(market: Market) -> None:
     running = market.ask(market.open("c1", count=2))["trade_id"]
     market.desk.work_off(commands.WithdrawOrders(RICH, 730, None))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openapi_spec_validator import validate
 
-from tests.support import AK, DAY, SandboxProcess, fetch
+from tests.support import AK, DAY, SandboxProcess, fetch, free_port
 
 
 def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_sandbox: SandboxProcess) -> None:
@@ -176,3 +176,23 @@ def _kill_child(sandbox: SandboxProcess, module: str) -> int:
             os.kill(pid, 9)
             killed += 1
     return killed
+
+
+def test_a_taken_port_is_one_clear_line(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "selldesk", "sandbox", "--data", str(tmp_path / "data"), "--steam-port", str(free_port())]
+    result = subprocess.run([*command, "--port", str(sandbox.port)], capture_output=True, text=True, timeout=40)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert f"port {sandbox.port}" in result.stderr
+
+
+def test_a_fault_names_an_account_by_login_or_number(sandbox: SandboxProcess) -> None:
+    sandbox.steam.fault("slow", bot="bot1", seconds=0)
+    (active,) = sandbox.steam.call("GET", "faults")["active"]
+    assert active["bot"] == sandbox.description["bots"][0]["steamid64"]
+    for body in ({"fault": "slow", "bot": "nobody"}, {"fault": "nonsense"}, {"fault": "slow", "times": "x"}):
+        assert fetch("POST", f"{sandbox.steam.url}/control/faults", body)[0] == 400
+    listed = sandbox.steam.call("GET", "faults")["faults"]
+    assert {fault["fault"] for fault in listed} >= {
+        "send_created_then_reset", "send_created_then_500", "send_reset", "send_500", "send_error", "poll_500", "poll_empty", "poll_malformed",
+        "poll_late", "state_flaps", "trade_status_empty", "session_expired", "rate_limited", "maintenance", "slow", "hold",
+    }  # fmt: skip

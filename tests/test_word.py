@@ -223,3 +223,16 @@ def test_the_status_table() -> None:
         ("accepted", "completed"), ("accepted", "rolled_back_by_user"), ("accepted", "rolled_back_by_bot"),
     }  # fmt: skip
     assert not any(may_follow(Status.COMPLETED, after) for after in Status)
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 4, 5, 6, 7, 8, 9, 77])
+def test_only_complete_pays(status: int) -> None:
+    """Past settlement and margin, with a fresh reading: anything but 3 waits; trouble raises an alert."""
+    one = trade(Stage.SETTLING, status="accepted", settle_at=NOW, protected=1, settlement=NOW)
+    effects = word.read_trade(one, items(), TradeWord(status, None, False, []), NOW + S, NOW + S, RULES)
+    assert effects.moves == []
+    assert (one.due_at or 0) > NOW + S
+    assert bool(effects.alerts) == (status in range(4, 10))
+    assert [m.status for m in word.read_trade(one, items(), TradeWord(3, None, False, []), NOW + S, NOW + S, RULES).moves] == [
+        "completed"
+    ]

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.service import ServiceApi
 from selldesk.book.quotes import QuoteSigner
-from selldesk.config import Settings
+from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
 from selldesk.desk.commands import Feed
 from selldesk.desk.process import make_clock
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 0.05
 """How often the view looks for batches of other desks (a command line beside the server)."""
 TOUCH_KEYS_SECONDS = 20
+_PORT_WAIT_SECONDS = 3
 
 
 class RunningMarket:
@@ -146,7 +149,7 @@ class RunningMarket:
         server = _Server(config)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        await server.serve()
+        await server.serve(sockets=[await _listen(self.settings.host, self.settings.port)])
 
     async def _follow(self) -> None:
         missed = False
@@ -165,6 +168,23 @@ class RunningMarket:
             used = self.key_ring.take_used()
             if used:
                 await asyncio.to_thread(self._aside.touch_keys, used)
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    """The API's socket. A killed predecessor may need a moment to let go of the port. Raises BadSetting if it stays taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + _PORT_WAIT_SECONDS
+    while True:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            return listener
+        except OSError as error:
+            listener.close()
+            if time.monotonic() > deadline:
+                raise BadSetting(f"can't listen on {host} port {port}: {error.strerror or error}") from None
+        await asyncio.sleep(0.1)
 
 
 class _Server(uvicorn.Server):

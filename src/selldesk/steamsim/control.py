@@ -161,6 +161,7 @@ class _Control:
         wanted = await _body(request, FaultRequest)
         if wanted.fault not in FAULTS:
             raise _refuse(400, f"unknown fault {wanted.fault!r}; GET /control/faults lists them")
+        wanted.bot, wanted.seller = self._steamid64(wanted.bot), self._steamid64(wanted.seller)
         self._faults.switch_on(wanted, self._world.now_us())
         return _json(self._faults.listing(self._world.now_us()))
 
@@ -180,6 +181,15 @@ class _Control:
     async def requests(self, _: web.Request) -> web.Response:
         """The latest requests to Steam's own paths, for assertions."""
         return _json({"requests": list(self._request_log)})
+
+    def _steamid64(self, name: str | None) -> str | None:
+        """An account named by its SteamID64 or its login; None is everybody."""
+        if name is None or name in self._world.accounts:
+            return name
+        account = self._world.account_by_login(name)
+        if account is None:
+            raise _refuse(400, f"no account {name!r}: a fault that concerns nobody is a mistake")
+        return account.steamid64
 
     def _account(self, steamid64: str) -> Account:
         account = self._world.accounts.get(steamid64)

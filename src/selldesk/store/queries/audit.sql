@@ -92,7 +92,8 @@ WHERE o.reserved <> coalesce(u.reserved, 0) OR o.sold <> coalesce(u.sold, 0)
 
 -- name: audit_units_without_order
 SELECT t.id, i.item, i.generation FROM trade_item i JOIN trade t ON t.id = i.trade_id
-WHERE NOT EXISTS (SELECT 1 FROM buy_order o WHERE o.buyer = t.buyer AND o.item = i.item AND o.generation = i.generation)
+WHERE t.status NOT IN ('declined', 'cancelled', 'error')   -- these gave their units back; nothing remembers an untouched generation
+  AND NOT EXISTS (SELECT 1 FROM buy_order o WHERE o.buyer = t.buyer AND o.item = i.item AND o.generation = i.generation)
   AND NOT EXISTS (SELECT 1 FROM closed_order o WHERE o.buyer = t.buyer AND o.item = i.item AND o.generation = i.generation)
 
 -- name: audit_values_are_sums_of_items
