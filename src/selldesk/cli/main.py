@@ -32,6 +32,8 @@ def sandbox(
 @app.command("simulate-steam")
 def simulate_steam(
     port: Annotated[int, typer.Option(help="Plain HTTP: all of Steam's hosts by path, and /control.")] = 8100,
+    tls_port: Annotated[int, typer.Option(help="TLS, routed by host name.")] = 8101,
+    proxy_port: Annotated[int, typer.Option(help="CONNECT proxy for Steam's hosts and no others.")] = 8102,
     data: Annotated[Path, typer.Option(help="Where the simulated world lives.")] = Path("var/steam"),
 ) -> None:
     """The Steam simulator alone, with three bots and five sellers."""
@@ -39,7 +41,11 @@ def simulate_steam(
     from selldesk.steamsim.process import SimulatorSettings, run_simulator
 
     print(f"Steam, simulated: http://127.0.0.1:{port} — accounts: http://127.0.0.1:{port}/control/accounts")
-    run_simulator(SimulatorSettings(str(data), "127.0.0.1", port, None, first_accounts()))
+    print(f"TLS on {tls_port} (CA: {data / 'ca.pem'}), CONNECT proxy on {proxy_port}")
+    try:
+        run_simulator(SimulatorSettings(str(data), "127.0.0.1", port, None, first_accounts(), tls_port, proxy_port))
+    except OSError as error:
+        raise BadSetting(f"can't listen: {error}") from None
 
 
 def run() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -114,7 +115,8 @@ class Sandbox:
                 asyncio.get_running_loop().create_task(self._watch_steam(clock_path))
                 while self._bots_missing(market) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
                     await asyncio.sleep(0.02)
-                self._write_description(secret.encode(), await asyncio.to_thread(self._steam_accounts))
+                accounts = await asyncio.to_thread(self._steam_accounts)
+                self._write_description(secret.encode(), accounts, await asyncio.to_thread(self._ask_steam, "fronts"))
                 self._announced = True
                 self._greet(time.monotonic() - began)
 
@@ -182,12 +184,21 @@ class Sandbox:
 
     def _start_steam(self, clock_path: Path) -> None:
         settings = SimulatorSettings(
-            str(self._folder / "steam"), "127.0.0.1", self._options.steam_port, str(clock_path), demo.first_accounts()
+            str(self._folder / "steam"),
+            "127.0.0.1",
+            self._options.steam_port,
+            str(clock_path),
+            demo.first_accounts(),
+            *self._front_ports(),
         )
         self._steam = subprocess.Popen([sys.executable, "-m", "selldesk.steamsim.process"], stdin=subprocess.PIPE)
         assert self._steam.stdin is not None
         self._steam.stdin.write(msgspec.json.encode(settings) + b"\n")
         self._steam.stdin.flush()
+
+    def _front_ports(self) -> tuple[int, int]:
+        """TLS and proxy beside the plain port, as documented (8101 and 8102 for 8100); where one is taken, any free one."""
+        return free_or_any(self._options.steam_port + 1), free_or_any(self._options.steam_port + 2)
 
     async def _watch_steam(self, clock_path: Path) -> None:
         while True:
@@ -197,13 +208,17 @@ class Sandbox:
                 self._start_steam(clock_path)
 
     def _steam_accounts(self) -> list[dict[str, Any]]:
-        """Raises BadSetting if the simulator doesn't come up."""
-        url = f"http://127.0.0.1:{self._options.steam_port}/control/accounts"
+        found: list[dict[str, Any]] = self._ask_steam("accounts")["accounts"]
+        return found
+
+    def _ask_steam(self, what: str) -> dict[str, Any]:
+        """The control API. Raises BadSetting if the simulator doesn't come up."""
+        url = f"http://127.0.0.1:{self._options.steam_port}/control/{what}"
         deadline = time.monotonic() + 20
         while True:
             try:
                 with urllib.request.urlopen(url, timeout=5) as response:
-                    found: list[dict[str, Any]] = msgspec.json.decode(response.read())["accounts"]
+                    found: dict[str, Any] = msgspec.json.decode(response.read())
                     return found
             except (urllib.error.URLError, OSError):
                 if time.monotonic() > deadline or (self._steam is not None and self._steam.poll() is not None):
@@ -255,12 +270,15 @@ class Sandbox:
             if trade.status in _FINAL:
                 self._last_lines.pop(trade.trade_id, None)
 
-    def _write_description(self, secret: bytes, accounts: list[dict[str, Any]]) -> None:
+    def _write_description(self, secret: bytes, accounts: list[dict[str, Any]], fronts: dict[str, Any]) -> None:
         by_login = {account["login"]: account for account in accounts}
         names = ("steamid64", "login", "password", "shared_secret", "identity_secret")
         body = {
             "base_url": self._base_url(),
-            "steam": {"url": f"http://127.0.0.1:{self._options.steam_port}", "tls_port": None, "proxy_port": None, "ca_file": None},
+            "steam": {
+                "url": f"http://127.0.0.1:{self._options.steam_port}",
+                **{name: fronts[name] for name in ("tls_port", "proxy_port", "ca_file")},
+            },
             "operator": {"login": demo.OPERATOR, "api_key": demo.demo_key(secret, demo.OPERATOR)},
             "projects": [{"login": login, "api_key": demo.demo_key(secret, login)} for login in demo.PROJECTS],
             "buyers": [
@@ -285,6 +303,17 @@ class Sandbox:
             soft_wrap=True,
             markup=True,
         )
+
+
+def free_or_any(port: int) -> int:
+    """The port if it is free now, else 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return 0
+    return port
 
 
 def has_mark(store: Store) -> bool:

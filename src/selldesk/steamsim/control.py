@@ -46,9 +46,10 @@ def add_control_routes(
     faults: Faults,
     advance_clock: Callable[[int], None] | None,
     request_log: deque[dict[str, Any]],
+    fronts: dict[str, Any],
 ) -> None:
     """`advance_clock` None: somebody else moves the clock."""
-    control = _Control(world, faults, advance_clock, request_log)
+    control = _Control(world, faults, advance_clock, request_log, fronts)
     app.router.add_routes(
         [
             web.get("/control/state", control.state),
@@ -63,18 +64,25 @@ def add_control_routes(
             web.delete("/control/faults", control.remove_faults),
             web.post("/control/clock", control.clock),
             web.get("/control/requests", control.requests),
+            web.get("/control/fronts", control.fronts),
         ]
     )
 
 
 class _Control:
     def __init__(
-        self, world: World, faults: Faults, advance_clock: Callable[[int], None] | None, request_log: deque[dict[str, Any]]
+        self,
+        world: World,
+        faults: Faults,
+        advance_clock: Callable[[int], None] | None,
+        request_log: deque[dict[str, Any]],
+        fronts: dict[str, Any],
     ) -> None:
         self._world = world
         self._faults = faults
         self._advance_clock = advance_clock
         self._request_log = request_log
+        self._fronts = fronts
 
     async def state(self, _: web.Request) -> web.Response:
         """The books: accounts, offers, trades."""
@@ -177,6 +185,10 @@ class _Control:
             raise _refuse(409, "inside the sandbox the market moves the clock: POST {base_url}/sandbox/clock")
         self._advance_clock(wanted.advance_seconds)
         return _json({"now": self._world.now()})
+
+    async def fronts(self, _: web.Request) -> web.Response:
+        """Where the simulator listens: {port, tls_port, proxy_port, ca_file}."""
+        return _json(self._fronts)
 
     async def requests(self, _: web.Request) -> web.Response:
         """The latest requests to Steam's own paths, for assertions."""

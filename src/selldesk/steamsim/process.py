@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from selldesk.kernel.clock import SharedClock
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
+from selldesk.steamsim.fronts import ConnectProxy, make_tls
 from selldesk.steamsim.server import SteamSimulator
 
 _PORT_WAIT_SECONDS = 5
@@ -30,6 +32,9 @@ class SimulatorSettings(msgspec.Struct):
     clock_path: str | None
     """The clock file of a sandbox, which moves it; None: the control API moves the simulator's own."""
     accounts: list[FirstAccount]
+    tls_port: int = 0
+    proxy_port: int = 0
+    """0: any free one. GET /control/fronts tells which."""
 
 
 def run_simulator(settings: SimulatorSettings) -> None:
@@ -40,7 +45,7 @@ def run_simulator(settings: SimulatorSettings) -> None:
     simulator = SteamSimulator(folder, clock.now_us, None if settings.clock_path is not None else clock.advance)
     found_world(simulator, settings.accounts)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(simulator, settings.host, settings.port))
+        asyncio.run(_serve(simulator, settings))
 
 
 def found_world(simulator: SteamSimulator, accounts: list[FirstAccount]) -> None:
@@ -54,23 +59,44 @@ def found_world(simulator: SteamSimulator, accounts: list[FirstAccount]) -> None
             world.commit()
 
 
-async def _serve(simulator: SteamSimulator, host: str, port: int) -> None:
+async def _serve(simulator: SteamSimulator, settings: SimulatorSettings) -> None:
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=1)
     await runner.setup()
-    # A predecessor that was killed may need a moment to let go of the port.
-    deadline = asyncio.get_running_loop().time() + _PORT_WAIT_SECONDS
-    while True:
-        try:
-            await web.TCPSite(runner, host, port).start()
-            break
-        except OSError:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(0.05)
+    ca_file = Path(settings.folder) / "ca.pem"
+    plain = await _listen(settings.host, settings.port)
+    tls = await _listen(settings.host, settings.tls_port)
+    listener = await _listen(settings.host, settings.proxy_port)
+    await web.SockSite(runner, tls, ssl_context=make_tls(ca_file)).start()
+    proxy = await ConnectProxy(tls.getsockname()[1]).start(listener)
+    simulator.fronts.update(
+        port=plain.getsockname()[1],
+        tls_port=tls.getsockname()[1],
+        proxy_port=listener.getsockname()[1],
+        ca_file=str(ca_file.resolve()),
+    )
+    # The plain port last: whoever reaches it finds the others open.
+    await web.SockSite(runner, plain).start()
     try:
         await asyncio.Event().wait()
     finally:
+        proxy.close()
         await runner.cleanup()
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    """A predecessor that was killed may need a moment to let go of the port. Raises OSError if it stays taken."""
+    deadline = asyncio.get_running_loop().time() + _PORT_WAIT_SECONDS
+    while True:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            return listener
+        except OSError:
+            listener.close()
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.05)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from selldesk.steamsim.auth import Authentication, LoginFault
 from selldesk.steamsim.control import add_control_routes
 from selldesk.steamsim.entities import Account, OfferRecord
 from selldesk.steamsim.faults import Faults
+from selldesk.steamsim.fronts import serves
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
 from selldesk.steamwire.enums import EResult, OfferState
@@ -46,13 +47,15 @@ class SteamSimulator:
         self.faults = Faults()
         self.auth = Authentication(self.world, folder)
         self.advance_clock = advance_clock
+        self.fronts: dict[str, Any] = {}
+        """Where it listens: port, tls_port, proxy_port, ca_file."""
         self.request_log: deque[dict[str, Any]] = deque(maxlen=10_000)
         self.world.held_sellers = lambda steamid64: self.faults.is_on("hold", now_us(), seller=steamid64) is not None
         self._ticker: asyncio.Task[None] | None = None
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._mood], client_max_size=4 * 1024 * 1024)
-        add_control_routes(app, self.world, self.faults, self.advance_clock, self.request_log)
+        add_control_routes(app, self.world, self.faults, self.advance_clock, self.request_log, self.fronts)
         route = app.router.add_route
         for method, call in {
             "GetPasswordRSAPublicKey": self.auth.public_key,
@@ -101,6 +104,8 @@ class SteamSimulator:
     @web.middleware
     async def _mood(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Faults that concern every call, the header filter, the request log, and the commit before the answer."""
+        if request.secure and not serves(request.host, request.path):
+            return web.Response(status=404, text="no such page on this host")
         if request.path.startswith("/control/"):
             response = await handler(request)
             self.world.commit()
