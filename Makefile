@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check format lock clean
+.PHONY: help setup setup-dev run test check acceptance format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -37,6 +37,11 @@ check: setup-dev ## format, lint, strict types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+acceptance: setup ## unmodified Steam clients from npm trade on the simulator (needs Node 18 or newer)
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make acceptance needs Node.js and npm"; exit 1; }
+	@test -d acceptance/node_modules || npm ci --prefix acceptance --no-audit --no-fund --loglevel=error
+	$(BIN)/python acceptance/run.py
 
 format: setup-dev ## put the code into the house format
 	$(BIN)/ruff format .

@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,9 +16,11 @@ from selldesk.steam.results import Asset, LoginRefused, NotLoggedIn, Rejected, S
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.steamsim.entities import Account
+from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.steamsim.world import World
 from selldesk.steamwire import protobuf
+from selldesk.steamwire.guard import confirmation_key
 from selldesk.steamwire.tradelink import TradeLink
 from tests.little_market import lend_rsa_key
 
@@ -218,7 +221,76 @@ def test_every_authentication_reply_carries_an_eresult(tmp_path: Path) -> None:
                 assert answer.headers["x-eresult"] != "1"
             async with http.get("/IEconService/GetTradeOffers/v1/") as answer:
                 assert answer.status == 403
-        async with aiohttp.ClientSession(steam.url) as http, http.get("/inventory/1/730/2") as answer:
-            assert answer.status == 429, "a request without Accept-Language is filtered"
+        async with aiohttp.ClientSession(steam.url) as http:
+            async with http.get("/inventory/1/730/2") as answer:
+                assert answer.status == 403
+            steam.simulator.faults.switch_on(FaultRequest("header_filter"), steam.clock.now_us())
+            async with http.get("/inventory/1/730/2") as answer:
+                assert answer.status == 429, "a request without Accept-Language is filtered"
+            async with http.get("/inventory/1/730/2", headers=headers) as answer:
+                assert answer.status == 403
+
+    with_steam(tmp_path, story)
+
+
+async def _phone(steam: Steam, http: aiohttp.ClientSession, account: Account, path: str, tag: str, **more: str) -> dict[str, Any]:
+    """A call of the mobile app, signed with the account's identity secret."""
+    now = steam.clock.now_us() // 1_000_000
+    key = confirmation_key(more.pop("secret", account.identity_secret), now, tag)
+    query = {"p": "android:x", "a": account.steamid64, "k": key, "t": str(now), "m": "react", "tag": tag, **more}
+    async with http.get(f"/mobileconf/{path}", params=query) as answer:
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+def test_a_gift_waits_for_the_senders_phone(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        item = steam.world.add_item(steam.bot.steamid64, 440, NAME)
+        offer = steam.world.create_offer(steam.bot, steam.seller, steam.seller.trade_token, [(440, "2", item.assetid)], [], "")
+        assert offer.state == 9
+        steam.clock.advance(60)
+        steam.world.tick()
+        assert offer.state == 9, "nobody acts on what was never confirmed"
+        cookie = {"Cookie": client.session.cookie()}
+        async with aiohttp.ClientSession(steam.url, headers=cookie) as http:
+            assert await _phone(steam, http, steam.bot, "getlist", "list", secret=steam.seller.identity_secret) == {
+                "success": False,
+                "needauth": True,
+            }
+            listed = (await _phone(steam, http, steam.bot, "getlist", "list"))["conf"]
+            assert [(line["creator_id"], line["type"]) for line in listed] == [(offer.tradeofferid, 2)]
+            line = listed[0]
+            wrong = await _phone(steam, http, steam.bot, "ajaxop", "accept", op="allow", cid=line["id"], ck="0")
+            misfit = await _phone(steam, http, steam.bot, "ajaxop", "list", op="allow", cid=line["id"], ck=line["nonce"])
+            assert (wrong["success"], misfit["success"], offer.state) == (False, False, 9)
+            done = await _phone(steam, http, steam.bot, "ajaxop", "accept", op="allow", cid=line["id"], ck=line["nonce"])
+            assert (done["success"], offer.state) == (True, 2)
+
+    with_steam(tmp_path, story)
+
+
+def test_a_web_login_hands_cookies_to_five_hosts_and_refreshes(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        session = steam.session()
+        tokens = await session.log_in()
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(steam.url, cookie_jar=jar) as http:
+            form = {"nonce": tokens.refresh, "sessionid": "x", "redir": "https://steamcommunity.com/"}
+            async with http.post("/jwt/finalizelogin", data=form) as answer:
+                body = await answer.json()
+                assert "steamRefresh_steam=" in answer.headers["Set-Cookie"]
+                refresh_cookie = answer.headers["Set-Cookie"].partition(";")[0]
+            assert len(body["transfer_info"]) == 5
+            for transfer in body["transfer_info"]:
+                async with http.post("/login/settoken", data={"steamID": body["steamID"], **transfer["params"]}) as answer:
+                    assert (await answer.json())["result"] == 1
+                    secure = answer.headers["Set-Cookie"].partition(";")[0]
+            async with http.get("/my", headers={"Cookie": secure}, allow_redirects=False) as answer:
+                assert answer.headers["Location"].endswith(f"/profiles/{steam.bot.steamid64}/")
+            async with http.get("/jwt/refresh?redir=x", headers={"Cookie": refresh_cookie}, allow_redirects=False) as answer:
+                assert "/login/settoken?" in answer.headers["Location"]
+            async with http.post("/jwt/finalizelogin", data=form | {"nonce": tokens.access}) as answer:
+                assert (await answer.json())["success"] is False, "an access token opens no session"
 
     with_steam(tmp_path, story)

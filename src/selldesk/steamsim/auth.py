@@ -19,6 +19,7 @@ ACCESS_SECONDS = 86_400
 REFRESH_SECONDS = 200 * 86_400
 RENEW_REFRESH_WITHIN_SECONDS = 30 * 86_400
 POLL_INTERVAL_SECONDS = 0.1
+MOBILE_APP = 3
 
 
 class LoginFault(Exception):
@@ -28,7 +29,8 @@ class LoginFault(Exception):
 
 
 class _Attempt:
-    def __init__(self, account: Account, request_id: bytes) -> None:
+    def __init__(self, account: Account, request_id: bytes, is_mobile: bool) -> None:
+        self.is_mobile = is_mobile
         self.account = account
         self.request_id = request_id
         self.confirmed = False
@@ -60,7 +62,9 @@ class Authentication:
             raise LoginFault(EResult.INVALID_PASSWORD)
         client_id = int(self._world.take_id("client"))
         request_id = secrets.token_bytes(16)
-        self._attempts[client_id] = _Attempt(account, request_id)
+        devices = message.messages(9)
+        is_mobile = bool(devices) and devices[0].get_int(2) == MOBILE_APP
+        self._attempts[client_id] = _Attempt(account, request_id, is_mobile)
         return protobuf.encode(
             [
                 (1, client_id),
@@ -98,8 +102,9 @@ class Authentication:
             return b"", None
         del self._attempts[client_id]
         account = attempt.account
-        refresh = self.issue(account, REFRESH_SECONDS, ["web", "mobile", "renew", "derive"])
-        access = self.issue(account, ACCESS_SECONDS, ["web", "mobile"])
+        audience = ["web", "mobile"] if attempt.is_mobile else ["web"]
+        refresh = self.issue(account, REFRESH_SECONDS, [*audience, "renew", "derive"])
+        access = self.issue(account, ACCESS_SECONDS, audience)
         return protobuf.encode([(3, refresh), (4, access), (6, account.login)]), account.steamid64
 
     def renew(self, message: protobuf.Message) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ def offer_json(offer: OfferRecord, viewer: Account, world: World, state: int | N
     give, receive = (offer.give, offer.receive) if is_ours else (offer.receive, offer.give)
     shown = state if state is not None else offer.state
     trade = world.trades.get(offer.tradeid)
+    waits_for_phone = shown == OfferState.NEEDS_CONFIRMATION or (shown == OfferState.ACTIVE and offer.accepted_on_web)
     body: dict[str, Any] = {
         "tradeofferid": offer.tradeofferid,
         "accountid_other": other.number,
@@ -25,7 +26,7 @@ def offer_json(offer: OfferRecord, viewer: Account, world: World, state: int | N
         "time_updated": offer.time_updated,
         "from_real_time_trade": False,
         "escrow_end_date": offer.escrow_end,
-        "confirmation_method": 0,
+        "confirmation_method": 2 if waits_for_phone else 0,
         "eresult": 1,
         "delay_settlement": any(given.appid == 730 for given in [*give, *receive]),
         "settlement_date": trade.time_settlement if trade is not None and shown == OfferState.ACCEPTED else 0,

@@ -86,6 +86,8 @@ class OfferRecord(msgspec.Struct):
     answered: bool = False
     """The seller has done what he does with offers."""
     flapped: bool = False
+    accepted_on_web: bool = False
+    """The recipient accepted in the browser and must still confirm on his phone."""
 
 
 class TradeRecord(msgspec.Struct):

@@ -18,6 +18,7 @@ FAULTS: dict[str, str] = {
     "trade_status_empty": "GetTradeStatus has no entry yet.",
     "session_expired": "401, 403 and login redirects until the bot logs in or refreshes, or `times` is used up.",
     "rate_limited": "Every call answers 429.",
+    "header_filter": "Calls without Accept-Language answer 429 for ever, as Steam does since July 2026.",
     "maintenance": "Every call answers 503 with an HTML page.",
     "slow": "Every answer takes `seconds`.",
     "hold": "This seller's items go into a 15-day trade hold (offer state 11).",

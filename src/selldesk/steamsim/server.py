@@ -6,20 +6,20 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
 from selldesk.steamsim import calls
 from selldesk.steamsim.auth import Authentication, LoginFault
+from selldesk.steamsim.community import Community
 from selldesk.steamsim.control import add_control_routes
 from selldesk.steamsim.entities import Account, OfferRecord
 from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import serves
+from selldesk.steamsim.viewers import Viewers, form_of, json_answer
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
 from selldesk.steamwire.enums import EResult, OfferState
@@ -33,10 +33,6 @@ INVENTORY_PAGE = 1000
 _MAINTENANCE_PAGE = (
     "<!DOCTYPE html><html><head><title>Sorry!</title></head><body><h1>Sorry!</h1>Steam is down for maintenance.</body></html>"
 )
-_ACCESS_DENIED = (
-    "<html><head><title>Unauthorized</title></head><body><h1>Unauthorized</h1>Access is denied. Retrying will not help. "
-    "Please verify your <pre>key=</pre> parameter.</body></html>"
-)
 
 
 class SteamSimulator:
@@ -47,6 +43,8 @@ class SteamSimulator:
         self.faults = Faults()
         self.auth = Authentication(self.world, folder)
         self.advance_clock = advance_clock
+        self._viewers = Viewers(self.world, self.auth, self.faults)
+        self._community = Community(self.world, self.auth, self._viewers)
         self.fronts: dict[str, Any] = {}
         """Where it listens: port, tls_port, proxy_port, ca_file."""
         self.request_log: deque[dict[str, Any]] = deque(maxlen=10_000)
@@ -77,6 +75,7 @@ class SteamSimulator:
         route("POST", "/tradeoffer/{offer:[0-9]+}/cancel", self._cancel)
         route("POST", "/tradeoffer/{offer:[0-9]+}/decline", self._decline)
         route("GET", "/inventory/{steamid:[0-9]+}/{appid:[0-9]+}/{context:[0-9]+}", self._inventory)
+        self._community.add_routes(app)
         app.on_startup.append(self._start)
         app.on_cleanup.append(self._stop)
         return app
@@ -110,7 +109,7 @@ class SteamSimulator:
             response = await handler(request)
             self.world.commit()
             return response
-        bot = self._identify(request)
+        bot = self._viewers.identify(request)
         name = bot.steamid64 if bot is not None else None
         now_us = self.world.now_us()
         self.request_log.append({"at_us": now_us, "method": request.method, "path": request.path, "steamid64": name})
@@ -119,47 +118,12 @@ class SteamSimulator:
             await asyncio.sleep(slow.seconds if slow.seconds is not None else 1.0)
         if self.faults.hit("maintenance", now_us, name):
             return web.Response(status=503, text=_MAINTENANCE_PAGE, content_type="text/html")
-        if self.faults.hit("rate_limited", now_us, name) or "Accept-Language" not in request.headers:
+        filtered = "Accept-Language" not in request.headers and self.faults.hit("header_filter", now_us, name)
+        if filtered or self.faults.hit("rate_limited", now_us, name):
             return web.Response(status=429, text="null", headers={"x-eresult": str(int(EResult.RATE_LIMIT_EXCEEDED))})
         response = await handler(request)
         self.world.commit()
         return response
-
-    def _token(self, request: web.Request) -> str | None:
-        token = request.query.get("access_token")
-        if token is not None:
-            return token
-        cookies: SimpleCookie = SimpleCookie()
-        with contextlib.suppress(Exception):
-            cookies.load(request.headers.get("Cookie", ""))
-        secure = cookies.get("steamLoginSecure")
-        return unquote(secure.value).partition("||")[2] if secure is not None else None
-
-    def _identify(self, request: web.Request) -> Account | None:
-        token = self._token(request)
-        return self.auth.owner_of(token) if token else None
-
-    def _viewer(self, request: web.Request) -> Account:
-        """Whose session this is. A dead one is told as its host tells it: raises the answer."""
-        account = self._identify(request)
-        if account is not None and not self.faults.hit("session_expired", self.world.now_us(), account.steamid64):
-            return account
-        if request.path.startswith("/I"):
-            raise web.HTTPForbidden(text=_ACCESS_DENIED, content_type="text/html")
-        if request.method == "GET":
-            raise web.HTTPFound("https://steamcommunity.com/login/home/?goto=")
-        raise web.HTTPUnauthorized(text="null", content_type="application/json")
-
-    def _community_post(self, request: web.Request, form: dict[str, str]) -> Account:
-        """A logged-in POST must repeat its session id and come from Steam's own page."""
-        viewer = self._viewer(request)
-        cookies: SimpleCookie = SimpleCookie(request.headers.get("Cookie", ""))
-        session = cookies.get("sessionid")
-        if session is None or not session.value or session.value != form.get("sessionid"):
-            raise web.HTTPBadRequest(text="null", content_type="application/json")
-        if not request.headers.get("Referer", "").startswith("https://steamcommunity.com/"):
-            raise web.HTTPBadRequest(text="null", content_type="application/json")
-        return viewer
 
     def _drop(self, request: web.Request) -> web.Response:
         """Ends the connection without an answer."""
@@ -196,17 +160,17 @@ class SteamSimulator:
         return body
 
     async def _query_time(self, request: web.Request) -> web.StreamResponse:
-        return _json({"response": {"server_time": str(self.world.now()), "skew_tolerance_seconds": "60"}})
+        return json_answer({"response": {"server_time": str(self.world.now()), "skew_tolerance_seconds": "60"}})
 
     # -- IEconService --------------------------------------------------------------------------------------------------
 
     async def _get_trade_offers(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewer(request)
+        viewer = self._viewers.viewer(request)
         bot, now_us = viewer.steamid64, self.world.now_us()
         if self.faults.hit("poll_500", now_us, bot):
             return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
         if self.faults.hit("poll_empty", now_us, bot):
-            return _json({"response": {"next_cursor": 0}})
+            return json_answer({"response": {"next_cursor": 0}})
         cutoff = _whole(request.query.get("time_historical_cutoff"))
         active_only = request.query.get("active_only") == "1"
         sent: list[dict[str, Any]] = []
@@ -224,13 +188,13 @@ class SteamSimulator:
             (sent if offer.sender == bot else received).append(shown)
         if self.faults.hit("poll_malformed", now_us, bot):
             sent = [{"tradeofferid": offer["tradeofferid"], "accountid_other": 0} for offer in sent]
-            return _json({"response": {"trade_offers_sent": sent}})
+            return json_answer({"response": {"trade_offers_sent": sent}})
         body: dict[str, Any] = {"next_cursor": 0}
         if sent and request.query.get("get_sent_offers") == "1":
             body["trade_offers_sent"] = sent
         if received and request.query.get("get_received_offers") == "1":
             body["trade_offers_received"] = received
-        return _json({"response": body})
+        return json_answer({"response": body})
 
     def _flapped_state(self, offer: OfferRecord, bot: str) -> int | None:
         """An accepted offer shown active once more, once."""
@@ -241,22 +205,22 @@ class SteamSimulator:
         return None
 
     async def _get_trade_offer(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewer(request)
+        viewer = self._viewers.viewer(request)
         offer = self.world.offers.get(request.query.get("tradeofferid", ""))
         if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
-            return _json({"response": {}}, EResult.NO_MATCH)
-        return _json({"response": {"offer": calls.offer_json(offer, viewer, self.world)}})
+            return json_answer({"response": {}}, EResult.NO_MATCH)
+        return json_answer({"response": {"offer": calls.offer_json(offer, viewer, self.world)}})
 
     async def _get_trade_status(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewer(request)
+        viewer = self._viewers.viewer(request)
         trade = self.world.trades.get(request.query.get("tradeid", ""))
         hidden = self.faults.hit("trade_status_empty", self.world.now_us(), viewer.steamid64)
         if hidden or trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
-            return _json({"response": {}})
-        return _json({"response": {"trades": [calls.trade_json(trade, viewer)]}})
+            return json_answer({"response": {}})
+        return json_answer({"response": {"trades": [calls.trade_json(trade, viewer)]}})
 
     async def _get_trade_history(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewer(request)
+        viewer = self._viewers.viewer(request)
         count = min(100, _whole(request.query.get("max_trades")) or 100)
         mine = [trade for trade in self.world.trades.values() if viewer.steamid64 in (trade.initiator, trade.partner)]
         after_time = _whole(request.query.get("start_after_time"))
@@ -265,50 +229,50 @@ class SteamSimulator:
             after_id = _whole(request.query.get("start_after_tradeid"))
             mine = [trade for trade in mine if (trade.time_init, int(trade.tradeid)) < (after_time, after_id or 0)]
         shown = [calls.trade_json(trade, viewer) for trade in mine[:count]]
-        return _json({"response": {"more": len(mine) > count, "total_trades": len(mine), "trades": shown}})
+        return json_answer({"response": {"more": len(mine) > count, "total_trades": len(mine), "trades": shown}})
 
     async def _get_hold_durations(self, request: web.Request) -> web.StreamResponse:
-        self._viewer(request)
+        self._viewers.viewer(request)
         target = self.world.accounts.get(request.query.get("steamid_target", ""))
         if target is None or request.query.get("trade_offer_access_token") != target.trade_token:
-            return _json({"response": {}}, EResult.ACCESS_DENIED)
+            return json_answer({"response": {}}, EResult.ACCESS_DENIED)
         theirs = 15 * 86_400 if self.world.held_sellers(target.steamid64) else 0
         parts = {"my_escrow": 0, "their_escrow": theirs, "both_escrow": theirs}
-        return _json({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
+        return json_answer({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
 
     # -- community pages -----------------------------------------------------------------------------------------------
 
     async def _acknowledge(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._community_post(request, await _form(request))
+        viewer = self._viewers.community_post(request, await form_of(request))
         viewer.acknowledged = True
         self.world.touch(viewer)
-        return _json({"success": 1})
+        return json_answer({"success": 1})
 
     async def _partner_inventory(self, request: web.Request) -> web.StreamResponse:
-        self._viewer(request)
+        self._viewers.viewer(request)
         query = request.query
         partner = self.world.accounts.get(query.get("partner", ""))
         if partner is None:
             return web.Response(status=403, text="null", content_type="application/json")
         items = self.world.inventory(partner.steamid64, _whole(query.get("appid")), query.get("contextid", "2"))
-        return _json(calls.partner_inventory_json(items, _whole(query.get("start")), INVENTORY_PAGE))
+        return json_answer(calls.partner_inventory_json(items, _whole(query.get("start")), INVENTORY_PAGE))
 
     async def _inventory(self, request: web.Request) -> web.StreamResponse:
         owner, context = request.match_info["steamid"], request.match_info["context"]
         if owner not in self.world.accounts:
             return web.Response(status=403, text="null", content_type="application/json")
-        viewer = self._identify(request)
+        viewer = self._viewers.identify(request)
         if context == "16" and (viewer is None or viewer.steamid64 != owner):
             return web.Response(status=403, text="null", content_type="application/json")
         count = _whole(request.query.get("count")) or 75
         if count > 2000:
             return web.Response(status=400, text="null", content_type="application/json")
         items = self.world.inventory(owner, _whole(request.match_info["appid"]), context)
-        return _json(calls.inventory_json(items, count, request.query.get("start_assetid", "")))
+        return json_answer(calls.inventory_json(items, count, request.query.get("start_assetid", "")))
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
-        viewer = self._community_post(request, form)
+        form = await form_of(request)
+        viewer = self._viewers.community_post(request, form, from_offer_page=True)
         bot, now_us = viewer.steamid64, self.world.now_us()
         partner = self.world.accounts.get(form.get("partner", ""))
         seller = partner.steamid64 if partner is not None else None
@@ -318,7 +282,7 @@ class SteamSimulator:
             return web.Response(status=500, text="")
         refused = self.faults.hit("send_error", now_us, bot, seller)
         if refused is not None:
-            return _json({"strError": calls.send_error_text(refused.eresult or 2)}, status=500)
+            return json_answer({"strError": calls.send_error_text(refused.eresult or 2)}, status=500)
         try:
             if not viewer.acknowledged:
                 raise Refused(EResult.INVALID_STATE, "You must acknowledge trade protection first.")
@@ -326,12 +290,15 @@ class SteamSimulator:
                 raise Refused(EResult.ACCESS_DENIED)
             offer = self._create_offer(form, viewer, partner)
         except Refused as error:
-            return _json({"strError": calls.send_error_text(error.eresult, error.detail)}, status=500)
+            return json_answer({"strError": calls.send_error_text(error.eresult, error.detail)}, status=500)
         if self.faults.hit("send_created_then_reset", now_us, bot, seller):
             return self._drop(request)
         if self.faults.hit("send_created_then_500", now_us, bot, seller):
             return web.Response(status=500, text="")
-        return _json({"tradeofferid": offer.tradeofferid})
+        answer: dict[str, Any] = {"tradeofferid": offer.tradeofferid}
+        if offer.give:
+            answer |= {"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": ""}
+        return json_answer(answer)
 
     def _create_offer(self, form: dict[str, str], viewer: Account, partner: Account) -> OfferRecord:
         try:
@@ -353,30 +320,17 @@ class SteamSimulator:
         return await self._end(request, "recipient", OfferState.DECLINED)
 
     async def _end(self, request: web.Request, side: str, state: OfferState) -> web.StreamResponse:
-        viewer = self._community_post(request, await _form(request))
+        viewer = self._viewers.community_post(request, await form_of(request))
         offer = self.world.offers.get(request.match_info["offer"])
         if offer is None or getattr(offer, side) != viewer.steamid64:
-            return _json({"success": int(EResult.NO_MATCH)})
+            return json_answer({"success": int(EResult.NO_MATCH)})
         if offer.state == OfferState.IN_ESCROW:
             self.world.abandon_hold(offer)
-            return _json({"tradeofferid": offer.tradeofferid})
+            return json_answer({"tradeofferid": offer.tradeofferid})
         if offer.state not in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION):
-            return _json({"success": int(EResult.INVALID_STATE)})
+            return json_answer({"success": int(EResult.INVALID_STATE)})
         self.world.set_state(offer, state)
-        return _json({"tradeofferid": offer.tradeofferid})
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-
-
-def _json(body: Any, eresult: int = EResult.OK, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body),
-        status=status,
-        content_type="application/json",
-        headers={"x-eresult": str(int(eresult))},
-    )
+        return json_answer({"tradeofferid": offer.tradeofferid})
 
 
 def _whole(text: str | None) -> int:

@@ -107,6 +107,21 @@ class World:
     def account_by_login(self, login: str) -> Account | None:
         return next((account for account in self.accounts.values() if account.login == login), None)
 
+    def account_by_number(self, number: str) -> Account | None:
+        """By the `partner` of a trade link."""
+        return self.accounts.get(str(STEAMID64_BASE + int(number))) if number.isascii() and number.isdigit() else None
+
+    def name_of_class(self, appid: str, classid: str) -> str | None:
+        """What an item class is called: of any item that is or was in the world."""
+        for item in self.items.values():
+            if (str(item.appid), item.classid) == (appid, classid):
+                return item.market_hash_name
+        for offer in self.offers.values():
+            for given in (*offer.give, *offer.receive):
+                if (str(given.appid), given.classid) == (appid, classid):
+                    return given.market_hash_name
+        return None
+
     def add_account(self, login: str, role: str, persona: str | None = None) -> Account:
         """A new account with secrets that follow from its login, so that a fresh world is always the same one."""
         known = self.account_by_login(login)
@@ -236,6 +251,9 @@ class World:
         offer = OfferRecord(
             self.take_id("offer"), sender.steamid64, recipient.steamid64, OfferState.ACTIVE, gives, receives, message[:128], self.now_us(), self.now()
         )  # fmt: skip
+        if gives:
+            # What the sender gives, he must confirm on his phone before the recipient sees anything.
+            offer.state = OfferState.NEEDS_CONFIRMATION
         self.offers[offer.tradeofferid] = offer
         self._index(offer)
         self._open.add(offer.tradeofferid)
@@ -309,7 +327,7 @@ class World:
             elif offer.state == OfferState.IN_ESCROW:
                 if now >= offer.escrow_end:
                     self._end_hold(offer)
-            elif not offer.answered:
+            elif not offer.answered and offer.state == OfferState.ACTIVE:
                 self._let_seller_act(offer, now_us)
         self.commit()
 

@@ -1,0 +1,202 @@
+"""Steam's pages beside the trade calls: web logins, the trade page, mobile confirmations, accepting, profile pages."""
+
+import html
+import json
+from typing import Any
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+
+from selldesk.steamsim.auth import ACCESS_SECONDS, Authentication
+from selldesk.steamsim.confirmations import Phone, confirmation_json
+from selldesk.steamsim.entities import Account
+from selldesk.steamsim.fronts import TOKEN_HOSTS
+from selldesk.steamsim.viewers import Viewers, form_of, json_answer
+from selldesk.steamsim.world import World
+from selldesk.steamwire.enums import EResult, OfferState
+
+_LOGIN_HOSTS = (*TOKEN_HOSTS[:2], "steamcommunity.com", *TOKEN_HOSTS[2:])
+"""store, help, community, checkout, steam.tv: all five, or clients call the login incomplete (protocol §3.2)."""
+
+
+class Community:
+    def __init__(self, world: World, auth: Authentication, viewers: Viewers) -> None:
+        self._world = world
+        self._auth = auth
+        self._viewers = viewers
+
+    def add_routes(self, app: web.Application) -> None:
+        route = app.router.add_route
+        route("POST", "/jwt/finalizelogin", self._finalize_login)
+        route("GET", "/jwt/refresh", self._refresh)
+        route("*", "/login/settoken", self._set_token)
+        route("GET", "/tradeoffer/new/", self._trade_page)
+        route("POST", "/tradeoffer/{offer:[0-9]+}/accept", self._accept)
+        route("GET", "/mobileconf/{what:getlist|conf}", self._confirmations)
+        route("GET", "/mobileconf/ajaxop", self._act)
+        route("POST", "/mobileconf/multiajaxop", self._act_on_many)
+        route("GET", "/my", self._my)
+        route("GET", "/my/", self._my)
+        route("GET", "/profiles/{steamid:[0-9]+}/tradeoffers/privacy", self._trade_link_page)
+        route("GET", "/ISteamEconomy/GetAssetClassInfo/v1{slash:/?}", self._asset_classes)
+
+    # -- web logins ----------------------------------------------------------------------------------------------------
+
+    async def _finalize_login(self, request: web.Request) -> web.StreamResponse:
+        """A web browser's refresh token → one transfer a host."""
+        form = await form_of(request)
+        account = self._auth.owner_of(form.get("nonce", ""), needs="derive")
+        if account is None:
+            return json_answer({"success": False, "error": int(EResult.ACCESS_DENIED)})
+        transfers = [
+            {"url": f"https://{host}/login/settoken", "params": {"nonce": form["nonce"], "auth": account.trade_token}}
+            for host in _LOGIN_HOSTS
+        ]
+        answer = json_answer(
+            {
+                "steamID": account.steamid64,
+                "redir": form.get("redir", ""),
+                "transfer_info": transfers,
+                "primary_domain": "steamcommunity.com",
+            }
+        )
+        _set_cookie(answer, "steamRefresh_steam", f"{account.steamid64}||{form['nonce']}")
+        return answer
+
+    async def _set_token(self, request: web.Request) -> web.StreamResponse:
+        form = await form_of(request) if request.method == "POST" else dict(request.query)
+        account = self._auth.owner_of(form.get("nonce", ""), needs="derive")
+        if account is None or form.get("steamID", account.steamid64) != account.steamid64:
+            return json_answer({"result": int(EResult.ACCESS_DENIED)})
+        answer = json_answer({"result": 1, "rtExpiry": self._world.now() + ACCESS_SECONDS})
+        _set_cookie(
+            answer, "steamLoginSecure", f"{account.steamid64}||{self._auth.issue(account, ACCESS_SECONDS, ['web:community'])}"
+        )
+        return answer
+
+    async def _refresh(self, request: web.Request) -> web.StreamResponse:
+        """The web's renewal: the refresh cookie → a redirect that sets a fresh one."""
+        cookie = unquote(request.cookies.get("steamRefresh_steam", ""))
+        account = self._auth.owner_of(cookie.partition("||")[2], needs="derive")
+        if account is None:
+            raise web.HTTPFound("https://steamcommunity.com/login/home/")
+        target = f"https://steamcommunity.com/login/settoken?steamID={account.steamid64}&nonce={quote(cookie.partition('||')[2])}"
+        raise web.HTTPFound(f"{target}&redir={quote(request.query.get('redir', ''), safe='')}")
+
+    # -- trading pages -------------------------------------------------------------------------------------------------
+
+    async def _trade_page(self, request: web.Request) -> web.StreamResponse:
+        """The page behind a trade link: hold days and names, as script that a program may run."""
+        viewer = self._viewers.viewer(request)
+        partner = self._world.account_by_number(request.query.get("partner", ""))
+        if partner is None or request.query.get("token") != partner.trade_token:
+            text = "This Trade URL is no longer valid for sending a trade offer."
+            return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
+        theirs = 15 if self._world.held_sellers(partner.steamid64) else 0
+        script = "\n".join(
+            [
+                "var g_rgAppContextData = {};",
+                "var g_rgPartnerAppContextData = {};",
+                f"var g_strYourPersonaName = {json.dumps(viewer.persona)};",
+                f"var g_strTradePartnerPersonaName = {json.dumps(partner.persona)};",
+                "var g_bTradePartnerProbation = false;",
+                "var g_daysMyEscrow = 0;",
+                f"var g_daysTheirEscrow = {theirs};",
+            ]
+        )
+        pictures = "".join(
+            f'<img src="https://avatars.steamstatic.com/0_medium.jpg" data-miniprofile="{account.number}">'
+            for account in (viewer, partner)
+        )
+        page = f'<html><body>{pictures}\n\t<script type="text/javascript">\n{script}\n</script></body></html>'
+        return web.Response(text=page, content_type="text/html")
+
+    async def _accept(self, request: web.Request) -> web.StreamResponse:
+        """The recipient accepts. What he gives, he must still confirm on the phone."""
+        viewer = self._viewers.community_post(request, await form_of(request), from_offer_page=True)
+        offer = self._world.offers.get(request.match_info["offer"])
+        if offer is None or offer.recipient != viewer.steamid64:
+            return json_answer(
+                {"strError": f"There was an error accepting this trade offer. ({int(EResult.NO_MATCH)})"}, status=500
+            )
+        if offer.state != OfferState.ACTIVE:
+            return json_answer(
+                {"strError": f"There was an error accepting this trade offer. ({int(EResult.INVALID_STATE)})"}, status=500
+            )
+        if offer.receive:
+            offer.accepted_on_web = offer.answered = True
+            self._world.touch(offer)
+            return json_answer({"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": ""})
+        self._world.accept(offer)
+        return json_answer({"tradeid": offer.tradeid})
+
+    async def _asset_classes(self, request: web.Request) -> web.StreamResponse:
+        """Names of item classes, by classid0, instanceid0, …"""
+        query = request.query
+        result: dict[str, Any] = {"success": True}
+        for place in range(min(500, int(query.get("class_count", "0")) if query.get("class_count", "0").isdigit() else 0)):
+            classid, instanceid = query.get(f"classid{place}", ""), query.get(f"instanceid{place}", "0")
+            name = self._world.name_of_class(query.get("appid", ""), classid)
+            if name is not None:
+                key = f"{classid}_{instanceid}" if f"instanceid{place}" in query else classid
+                result[key] = {
+                    "classid": classid, "instanceid": instanceid, "name": name, "market_name": name, "market_hash_name": name,
+                    "tradable": "1", "marketable": "1", "commodity": "0", "type": "Item", "icon_url": "", "fraudwarnings": "", "tags": {},
+                }  # fmt: skip
+        return json_answer({"result": result})
+
+    # -- the phone -----------------------------------------------------------------------------------------------------
+
+    def _phone(self, request: web.Request, query: dict[str, str]) -> Phone | None:
+        viewer = self._viewers.identify(request)
+        if viewer is None:
+            return None
+        phone = Phone(self._world, viewer)
+        return phone if phone.is_his(query) else None
+
+    async def _confirmations(self, request: web.Request) -> web.StreamResponse:
+        phone = self._phone(request, dict(request.query))
+        if phone is None:
+            return json_answer({"success": False, "needauth": True})
+        lines = []
+        for one in phone.open():
+            mine = request.query["a"] == one.offer.sender
+            other = self._world.accounts[one.offer.recipient if mine else one.offer.sender]
+            lines.append(confirmation_json(one, other))
+        return json_answer({"success": True, "conf": lines})
+
+    async def _act(self, request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        phone = self._phone(request, query)
+        done = phone is not None and phone.act(query.get("cid", ""), query.get("ck", ""), query.get("op", ""), query.get("tag", ""))
+        return json_answer({"success": done})
+
+    async def _act_on_many(self, request: web.Request) -> web.StreamResponse:
+        posted = await request.post()
+        query = {name: str(value) for name, value in posted.items()}
+        phone = self._phone(request, query)
+        pairs = list(zip(map(str, posted.getall("cid[]", [])), map(str, posted.getall("ck[]", [])), strict=False))
+        done = phone is not None and bool(pairs)
+        for cid, ck in pairs:
+            done = done and phone is not None and phone.act(cid, ck, query.get("op", ""), query.get("tag", ""))
+        return json_answer({"success": done})
+
+    # -- profiles ------------------------------------------------------------------------------------------------------
+
+    async def _my(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.identify(request)
+        raise web.HTTPFound(
+            "https://steamcommunity.com/login/home/?goto=my"
+            if viewer is None
+            else f"https://steamcommunity.com/profiles/{viewer.steamid64}/"
+        )
+
+    async def _trade_link_page(self, request: web.Request) -> web.StreamResponse:
+        viewer: Account = self._viewers.viewer(request)
+        link = f"https://steamcommunity.com/tradeoffer/new/?partner={viewer.number}&token={viewer.trade_token}"
+        page = f'<html><body><input type="text" id="trade_offer_access_url" value="{html.escape(link)}"></body></html>'
+        return web.Response(text=page, content_type="text/html")
+
+
+def _set_cookie(answer: web.Response, name: str, value: str) -> None:
+    answer.headers.add("Set-Cookie", f"{name}={quote(value, safe='')}; Path=/; Secure; HttpOnly; SameSite=None")

@@ -1,0 +1,74 @@
+"""Who looks at the simulated Steam: sessions by cookie or access token, and how each host tells that one is dead."""
+
+import contextlib
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from selldesk.steamsim.auth import Authentication
+from selldesk.steamsim.entities import Account
+from selldesk.steamsim.faults import Faults
+from selldesk.steamsim.world import World
+from selldesk.steamwire.enums import EResult
+
+_ACCESS_DENIED = (
+    "<html><head><title>Unauthorized</title></head><body><h1>Unauthorized</h1>Access is denied. Retrying will not help. "
+    "Please verify your <pre>key=</pre> parameter.</body></html>"
+)
+
+
+class Viewers:
+    def __init__(self, world: World, auth: Authentication, faults: Faults) -> None:
+        self._world = world
+        self._auth = auth
+        self._faults = faults
+
+    def _token(self, request: web.Request) -> str | None:
+        token = request.query.get("access_token")
+        if token is not None:
+            return token
+        cookies: SimpleCookie = SimpleCookie()
+        with contextlib.suppress(Exception):
+            cookies.load(request.headers.get("Cookie", ""))
+        secure = cookies.get("steamLoginSecure")
+        return unquote(secure.value).partition("||")[2] if secure is not None else None
+
+    def identify(self, request: web.Request) -> Account | None:
+        token = self._token(request)
+        return self._auth.owner_of(token) if token else None
+
+    def viewer(self, request: web.Request) -> Account:
+        """Whose session this is. A dead one is told as its host tells it: raises the answer."""
+        account = self.identify(request)
+        if account is not None and not self._faults.hit("session_expired", self._world.now_us(), account.steamid64):
+            return account
+        if request.path.startswith("/I"):
+            raise web.HTTPForbidden(text=_ACCESS_DENIED, content_type="text/html")
+        if request.method == "GET":
+            raise web.HTTPFound("https://steamcommunity.com/login/home/?goto=")
+        raise web.HTTPUnauthorized(text="null", content_type="application/json")
+
+    def community_post(self, request: web.Request, form: dict[str, str], from_offer_page: bool = False) -> Account:
+        """A logged-in POST must repeat its session id; sending and accepting must also come from an offer's page."""
+        viewer = self.viewer(request)
+        cookies: SimpleCookie = SimpleCookie(request.headers.get("Cookie", ""))
+        session = cookies.get("sessionid")
+        if session is None or not session.value or session.value != form.get("sessionid"):
+            raise web.HTTPBadRequest(text="null", content_type="application/json")
+        if from_offer_page and not request.headers.get("Referer", "").startswith("https://steamcommunity.com/tradeoffer/"):
+            raise web.HTTPBadRequest(text="null", content_type="application/json")
+        return viewer
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The text fields of an urlencoded or multipart form."""
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def json_answer(body: Any, eresult: int = EResult.OK, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json", headers={"x-eresult": str(int(eresult))}
+    )
