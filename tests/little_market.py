@@ -193,9 +193,12 @@ class LittleMarket:
         worker.alarm = MovingAlarm(self)  # type: ignore[assignment]
         return worker
 
-    def open_trade(self, custom_id: str, game: int = 730, count: int = 1, name: str | None = None) -> str:
+    def open_trade(
+        self, custom_id: str, game: int = 730, count: int = 1, name: str | None = None, assets: list[str] | None = None
+    ) -> str:
         """The seller puts items into his inventory and creates the trade; its id."""
-        items = [self.steam.world.add_item(self.seller.steamid64, game, GAME_ITEM[game]) for _ in range(count)]
+        if assets is None:
+            assets = [self.steam.world.add_item(self.seller.steamid64, game, GAME_ITEM[game]).assetid for _ in range(count)]
         self.steam.world.commit()
         self.beat()
         link = f"https://steamcommunity.com/tradeoffer/new/?partner={self.seller.number}&token={self.seller.trade_token}"
@@ -210,7 +213,7 @@ class LittleMarket:
                 self.seller.steamid64,
                 link,
                 "",
-                [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", item.assetid, ORDER_PRICE) for item in items],
+                [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets],
             )
         )
         return str(opened["trade_id"])

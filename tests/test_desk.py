@@ -413,8 +413,17 @@ def test_items_that_are_not_what_was_verified_wait_for_an_operator(market: Marke
     market.ask(commands.TradeRead(trade_id, wrong, now, "{}"))
     row = market.desk.store.load("load_trades", [(trade_id,)])[0]
     assert (row[14], row[19]) == ("processing", 13)
+    for action in ("cancel", "retry"):
+        with pytest.raises(Refusal) as refused:
+            market.ask(commands.OperateTrade(trade_id, "op", action, "can't work"))
+        assert refused.value.code == "wrong_status"
+    (alert,) = market.store.reader().fetch("alerts_page", open=1, limit=9, offset=0)
+    market.ask(commands.CloseAlert("op", alert[0], "seen"))
+    market.assert_clean()
     market.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "wrong item"))
     assert market.status(trade_id) == "error"
+    market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, now, "41"), "{}"))
+    assert market.desk.store.load("load_trades", [(trade_id,)])[0][19] == 13, "a final trade stays as it was declared"
     assert market.order(RICH, "A") == (5, 5, 0, 0)
 
 

@@ -376,3 +376,27 @@ def test_a_held_trade_is_never_cancelled_by_the_deadline(sandbox: SandboxProcess
     sandbox.advance(15 * DAY)
     sandbox.wait_for(custom_id, "completed")
     sandbox.assert_clean()
+
+
+def test_a_trade_link_that_steam_does_not_know_ends_without_an_offer(sandbox: SandboxProcess) -> None:
+    seller = sandbox.sellers[1]
+    (assetid,) = sandbox.steam.give(seller, 730, AK)
+    body = sandbox.offer_body(seller, 730, [(assetid, AK)])
+    body["tradelink"] = body["tradelink"].partition("&token=")[0] + "&token=rotated1"
+    sandbox.shop.do("POST", "/api/sell/trades/create", body)
+    trade = sandbox.wait_for(body["custom_id"], "cancelled")
+    assert "no longer valid" in trade["error"]
+    assert sandbox.offers_of(trade) == []
+    sandbox.assert_clean()
+
+
+def test_a_full_bot_hands_the_trade_to_another(sandbox: SandboxProcess) -> None:
+    bots = [bot["steamid64"] for bot in sandbox.description["bots"]]
+    sandbox.steam.fault("send_error", eresult=25, bot=bots[0])
+    sandbox.steam.fault("send_error", eresult=25, bot=bots[1])
+    trade = sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 730, AK), "accepted")
+    assert trade["selected_bot"]["steamid64"] == bots[2]
+    assert any("Moved to another bot" in line["note"] for line in trade["history"])
+    (offer,) = sandbox.offers_of(trade)
+    assert offer["from"] == bots[2]
+    sandbox.assert_clean()

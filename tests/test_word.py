@@ -236,3 +236,13 @@ def test_only_complete_pays(status: int) -> None:
     assert [m.status for m in word.read_trade(one, items(), TradeWord(3, None, False, []), NOW + S, NOW + S, RULES).moves] == [
         "completed"
     ]
+
+
+def test_protection_that_is_announced_late_is_waited_for() -> None:
+    """First a committed trade without a date, then Steam says that settlement is delayed: nobody is paid (R5)."""
+    one = trade(Stage.EXCHANGED, game=440)
+    word.read_trade(one, items(), TradeWord(2, None, False, [received(appid=440)]), NOW, NOW, RULES)
+    assert (one.stage, one.protected) == ("settling", 0)
+    one.status = "accepted"
+    assert word.read_trade(one, items(), TradeWord(3, None, True, []), NOW + S, NOW + S, RULES).moves == []
+    assert (one.protected, one.settle_at) == (1, NOW + 8 * DAY)

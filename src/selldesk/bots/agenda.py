@@ -63,6 +63,7 @@ class Memory(msgspec.Struct):
     suspects: tuple[str, ...] = ()
     """Trades that were seen reversed and are not yet decided."""
     suspects_not_before: int = 0
+    suspects_tries: int = 0
     not_before: dict[str, int] = {}
     """Trades whose last call failed: they wait, so that one unreadable trade doesn't block the others."""
 

@@ -2,13 +2,14 @@
 
 import msgspec
 
+from selldesk.bots.rooms import choose_bot
 from selldesk.desk import commands
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.trades import word
-from selldesk.trades.news import Reversal
+from selldesk.trades.news import Refusal, Reversal
 from selldesk.trades.status import RELEASED, ROLLED_BACK, Stage, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.word import Effects
@@ -20,6 +21,8 @@ class ImpossibleMove(Exception):
 
 def wants(command: TradeCommand, want: Wants) -> None:
     want.trades.add(command.trade_id)
+    if isinstance(command, commands.OfferRefused) and command.why in (Refusal.BOT_LIMIT, Refusal.BOT_ILL):
+        want.sellers.add(command.seller)
 
 
 def wants_of_rollback(command: commands.RolledBack, want: Wants) -> None:
@@ -48,6 +51,8 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
             effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
         case commands.OfferRefused():
             effects = word.offer_refused(trade, command.why, command.text, now, rules)
+            if command.why in (Refusal.BOT_LIMIT, Refusal.BOT_ILL) and trade.work is Stage.SEND:
+                _move_to_another_bot(trade, work, command.text)
         case commands.OutcomeUnknown():
             effects = word.outcome_unknown(trade, now)
         case commands.NotListed():
@@ -81,11 +86,11 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
 
 def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, object]:
     """Reversals of one bot: who pressed the button is read off all its protected trades together (R5)."""
-    statuses = dict(command.readings)
     protected = [
-        (trade.seller, statuses[trade.id])
-        for trade in work.trades.values()
-        if trade.bot == command.bot and (word.is_reversible(trade, work.now) or statuses[trade.id] == word.PROTECTION_ROLLBACK)
+        (trade.seller, status)
+        for trade_id, status in command.readings
+        if (trade := work.trades.get(trade_id)) is not None
+        and (word.is_reversible(trade, work.now) or status == word.PROTECTION_ROLLBACK)
     ]
     by = word.who_reversed(protected) if command.complete else Reversal.USER
     for trade_id, status in command.readings:
@@ -145,6 +150,33 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
     work.count(trade, trade.status, +1)
 
 
+def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
+    """The same trade, served by another able bot of its room, as long as no offer can exist (R7). Without one it stays."""
+    room = next((room for room in work.rooms if room.id == trade.room), None)
+    if room is None or trade.unknown_since is not None or trade.offer_id is not None or trade.cancel_by is not None:
+        return
+    # In turn, so that each of them is tried before one is tried again; after a whole round the back-off counts.
+    numbers = sorted(work.bots)
+    place = numbers.index(trade.bot)
+    for number in (*numbers[place + 1 :], *numbers[:place]):
+        load = {number: work.seller_offers.get((number, trade.seller), 0)}
+        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, load, work.real_us)
+        if other is not None:
+            break
+    else:
+        return
+    old = work.bots[trade.bot]
+    old.live_offers, old.items_held = old.live_offers - 1, old.items_held - trade.items_count
+    other.live_offers, other.items_held = other.live_offers + 1, other.items_held + trade.items_count
+    work.seller_offers[other.number, trade.seller] = load[other.number] + 1
+    work.changed_bots.update((old.number, other.number))
+    trade.bot = other.number
+    if trade.attempts < len(numbers):
+        trade.due_at = work.now
+    work.feed.bots.append(other.number)
+    work.note(trade, f"Moved to another bot: {because}")
+
+
 def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
     """An operator's action, logged. Refuses WRONG_STATUS (contract C4)."""
     effects = _operation(command, trade, work)
@@ -164,10 +196,10 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
     note = f"Declared by operator {command.operator}: {command.reason}"
     exchanged = trade.steam_status in (word.COMMITTED, word.COMPLETE)
     match command.action:
-        case "cancel" if processing:
+        case "cancel" if processing and trade.work not in (Stage.EXCHANGED, Stage.OPERATOR):
             work.feed.bots.append(trade.bot)
             return word.withdraw(trade, work.now)
-        case "retry" if processing:
+        case "retry" if processing and trade.work is not Stage.OPERATOR:
             trade.attempts, trade.due_at = 0, work.now
             work.feed.bots.append(trade.bot)
             return Effects()

@@ -75,6 +75,8 @@ class OfferMade(TradeCommand, frozen=True):
 class OfferRefused(TradeCommand, frozen=True):
     why: Refusal
     text: str
+    seller: str
+    """So that another bot's load with him can be looked up."""
 
 
 class OutcomeUnknown(TradeCommand, frozen=True):

@@ -1,5 +1,7 @@
 """The calls of a selling market's bot, one method each, with typed answers (protocol §3.2). Base URLs come from the session."""
 
+import html
+import re
 from typing import Any
 
 import msgspec
@@ -16,10 +18,12 @@ from selldesk.steam.results import (
     Offer,
     OfferLists,
     RateLimited,
+    Rejected,
     ResultFault,
     SendResult,
     SendUnknown,
     Sent,
+    TradePage,
     Unreachable,
 )
 from selldesk.steam.session import SteamSession, base_headers, request
@@ -30,6 +34,8 @@ from selldesk.steamwire.tradelink import STEAMID64_BASE, TradeLink
 _COMMUNITY_NAME = "https://steamcommunity.com"
 """Referer and Origin stay the real names wherever the base URL points: Steam rejects sends without them."""
 _LANGUAGE = "en"
+_HOLD_DAYS = re.compile(r"var g_daysTheirEscrow = (\d{1,4});")
+_PAGE_ERROR = re.compile(r'<div id="error_msg">(.*?)</div>', re.DOTALL)
 
 
 class SteamClient:
@@ -44,13 +50,25 @@ class SteamClient:
         await self._community("POST", "/trade/new/acknowledge", form=form)
 
     async def hold_seconds(self, link: TradeLink) -> int | None:
-        """How long Steam would hold the seller's items; None if Steam doesn't say (the trade page is asked then)."""
+        """How long Steam would hold the seller's items; None if Steam doesn't say: then ask the trade page."""
         params = {"steamid_target": link.steamid64, "trade_offer_access_token": link.token}
         try:
             answer = await self._api("IEconService/GetTradeHoldDurations", params)
             return int(answer["response"]["their_escrow"]["escrow_end_duration_seconds"])
         except (KeyError, TypeError, ValueError, ResultFault):
             return None
+
+    async def trade_page(self, link: TradeLink) -> TradePage:
+        """The page behind the trade link: asked where GetTradeHoldDurations says nothing (protocol §5.5)."""
+        params = {"partner": str(link.account), "token": link.token}
+        response = await self._community_raw("GET", "/tradeoffer/new/", params=params, referer=link.url)
+        text = response.body.decode("utf-8", "replace")
+        days = _HOLD_DAYS.search(text)
+        if days is not None:
+            return TradePage(int(days.group(1)) * 86_400, None)
+        error = _PAGE_ERROR.search(text)
+        told = read_send_error(html.unescape(error.group(1)).strip()) if error is not None else None
+        return TradePage(None, told if isinstance(told, Rejected) else None)
 
     async def partner_inventory(self, link: TradeLink, appid: int, contextid: str) -> Inventory:
         """The seller's inventory as an offer to him would see it: the only view with recently traded CS2 items.

@@ -154,6 +154,13 @@ class Exchange(msgspec.Struct, frozen=True):
     raw: dict[str, Any]
 
 
+class TradePage(msgspec.Struct, frozen=True):
+    """What the page behind a trade link says. `refusal`: Steam's own text, with the cause that the bot must know."""
+
+    hold_seconds: int | None
+    refusal: Rejected | None
+
+
 class InventoryItem(msgspec.Struct, frozen=True):
     assetid: str
     classid: str

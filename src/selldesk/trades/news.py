@@ -46,6 +46,8 @@ class Proof(StrEnum):
     """Absent, locked, or the inventory is private: counts if a second reading says so too."""
     TRADE_HOLD = "trade_hold"
     """Steam would hold the items for days: no offer."""
+    NO_TRADE = "no_trade"
+    """Steam won't let us trade with him: bad link, ban, restriction. Counts at once."""
     NO_WORD = "no_word"
     """Steam said nothing about the seller (401, 429, 5xx, empty, malformed)."""
 

@@ -80,7 +80,7 @@ def read_proof(trade: Trade, proof: Proof, text: str, began_at: int, now: int, r
     """A reading of the seller's inventory that began at `began_at`. Only a trade that waits for one listens (R4)."""
     if trade.state is not Status.PROCESSING or trade.work is not Stage.VERIFY:
         return Effects()
-    if proof in (Proof.OTHER_NAME, Proof.TRADE_HOLD):
+    if proof in (Proof.OTHER_NAME, Proof.TRADE_HOLD, Proof.NO_TRADE):
         return end(Status.CANCELLED, text)
     if proof is Proof.AS_NAMED:
         trade.stage, trade.due_at, trade.attempts = Stage.SEND, now, 0
@@ -181,7 +181,8 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
 
 def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
     """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
-    if trade.state in RELEASED and word.state == ACCEPTED and trade.offer_state != ACCEPTED:
+    if trade.state in RELEASED and word.state == ACCEPTED and trade.offer_state not in (ACCEPTED, MISSING_ITEMS):
+        trade.offer_id = trade.offer_id or word.offer_id
         trade.offer_state, trade.steam_trade_id = ACCEPTED, word.steam_trade_id
         text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
         return Effects([Move(text)], [("items_without_trade", text)])
@@ -252,7 +253,11 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
 
 def exchange_found(trade: Trade, steam_trade_id: str, now: int) -> Effects:
     """The bot's trade history holds the exchange of exactly these items with this seller, though no offer of it was known."""
-    if trade.state is not Status.PROCESSING or trade.work in (Stage.EXCHANGED, Stage.OPERATOR):
+    if trade.state is not Status.PROCESSING or trade.work is Stage.OPERATOR:
+        return Effects()
+    if trade.work is Stage.EXCHANGED:
+        if trade.steam_trade_id is None:
+            trade.steam_trade_id, trade.due_at = steam_trade_id, now
         return Effects()
     trade.stage, trade.steam_trade_id, trade.due_at, trade.attempts, trade.exchanged_at = (
         Stage.EXCHANGED,
@@ -334,7 +339,8 @@ def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None,
         trade.stage = Stage.SETTLING
         return Effects([Move("Steam exchanged the items", Status.ACCEPTED)])
     if word.status == ESCROW_ROLLBACK:
-        return end(Status.CANCELLED, HOLD_ENDED)
+        trade.offer_state = CANCELED
+        return end(*CANCELED_BY["operator"]) if trade.cancel_by == "operator" else end(Status.CANCELLED, HOLD_ENDED)
     if word.status == TRADE_IN_ESCROW:
         trade.offer_state, trade.stage = IN_ESCROW, Stage.OFFERED
         _wait_for_hold(trade, now)
@@ -353,7 +359,7 @@ def _read_settlement(
         _retry(trade, now, rules)
         return Effects()
     trade.steam_status = word.status
-    if word.status in TROUBLE:
+    if word.status in (*TROUBLE, TRADE_IN_ESCROW, ESCROW_ROLLBACK):
         trade.attempts = max(trade.attempts, 6)
         _retry(trade, now, rules)
         return Effects(
@@ -365,7 +371,7 @@ def _read_settlement(
             ]
         )
     _note_new_ids(items, word.assets)
-    if word.settlement is not None and word.settlement != trade.settlement:
+    if (word.settlement is not None and word.settlement != trade.settlement) or (word.delayed and not trade.protected):
         _protect(trade, word, now, rules)
     if word.status == COMPLETE and trade.settle_at is not None and began_at >= trade.settle_at:
         return Effects([Move("Settled", Status.COMPLETED)])

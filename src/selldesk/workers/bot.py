@@ -84,9 +84,9 @@ class BotWorker:
         self._bot.memory.mend(now)
         trades = self._bot.open_trades()
         for trade in trades.values():
-            if trade.work is Stage.SENDING:
+            if trade.work is Stage.SENDING and trade.id not in self._bot.memory.not_before:
                 # No send is under way in this worker, so a process died during one, or its news were lost.
-                await self._bot.desk.ask(commands.OutcomeUnknown(trade.id))
+                await self._tell_of_lost_send(trade)
                 return
         tasks = [self._task(trade, now) for trade in trades.values()]
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
@@ -99,6 +99,13 @@ class BotWorker:
         except SteamFault as fault:
             self._put_off(call)
             await self._suffer(fault)
+            if (
+                call.kind in ("read_trade", "read_offer")
+                and call.trade_id is not None
+                and isinstance(fault, ResultFault | Malformed)
+            ):
+                # On record, so that trades that can't be read don't stay first in line for ever.
+                await self._bot.desk.ask(commands.TradeRead(call.trade_id, None, self._bot.clock.now_us(), ""))
         except Refusal as refusal:
             if refusal.status != INTERNAL_ERROR.status:
                 raise
@@ -107,6 +114,14 @@ class BotWorker:
         else:
             if call.kind in _HEARD_BY_STEAM:
                 await self._report_good()
+
+    async def _tell_of_lost_send(self, trade: Trade) -> None:
+        try:
+            await self._bot.desk.ask(commands.OutcomeUnknown(trade.id))
+        except Refusal as refusal:
+            if refusal.status != INTERNAL_ERROR.status:
+                raise
+            await self._bot.tell_of_poison(trade.id, refusal)
 
     def _put_off(self, call: Call) -> None:
         """A failed call makes way for the others; how often it failed decides for how long."""
@@ -157,7 +172,7 @@ class BotWorker:
             case "cancel", Trade():
                 await self._offers.cancel(trade)
             case "give_up", Trade():
-                await self._bot.desk.ask(commands.GiveUp(trade.id))
+                await self._offers.give_up(trade)
             case "read_offer", Trade():
                 await self._offers.read_offer(trade)
             case "read_trade", Trade():
@@ -169,7 +184,7 @@ class BotWorker:
 
     async def _log_in(self) -> None:
         now = self._bot.clock.now_us()
-        if now < self._last_login_at + _LOGIN_EVERY_US:
+        if self._last_login_at <= now < self._last_login_at + _LOGIN_EVERY_US:
             self._bot.memory.quiet_until = self._last_login_at + _LOGIN_EVERY_US
             return
         self._last_login_at = now

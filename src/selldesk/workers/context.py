@@ -32,7 +32,9 @@ class BotContext:
 
     def open_trades(self) -> dict[str, Trade]:
         """All processing trades of the bot, and the accepted ones that are due next."""
-        rows = self.reader.fetch("processing_of_bot", bot=self.number) + self.reader.fetch("settling_of_bot", bot=self.number)
+        rows = self.reader.fetch("processing_of_bot", bot=self.number) + self.reader.fetch(
+            "settling_of_bot", bot=self.number, most=10 + len(self.memory.not_before)
+        )
         return {row[0]: Trade(*row) for row in rows}
 
     def items(self, trade_id: str) -> list[tuple[TradeItem, str]]:

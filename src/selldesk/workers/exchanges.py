@@ -6,7 +6,6 @@ from selldesk.desk import commands
 from selldesk.kernel.times import SECOND_US
 from selldesk.steam.results import (
     Exchange,
-    Malformed,
 )
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.trades.news import AssetWord, TradeWord
@@ -16,6 +15,11 @@ from selldesk.workers.context import BotContext
 
 _HISTORY_PAGES_MAX = 50
 _CLOCK_TRUSTED_US = 60 * SECOND_US
+
+
+_EXCHANGED = frozenset({TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW, TradeStatus.TRADE_PROTECTION_ROLLBACK})
+_REVERSAL_TRIES = 6
+"""So often the readings of a reversal are asked for until what is known must do."""
 
 
 class Exchanges:
@@ -32,7 +36,10 @@ class Exchanges:
         before: Exchange | None = None
         for _ in range(_HISTORY_PAGES_MAX):
             page, more = await self._bot.client.trade_history(before)
+            taken = self._taken_by_others(trade, page)
             for exchange in page:
+                if exchange.status not in _EXCHANGED or exchange.trade_id in taken:
+                    continue
                 received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
                 if (
                     exchange.partner == trade.seller
@@ -49,12 +56,19 @@ class Exchanges:
             before = page[-1]
         return False
 
+    def _taken_by_others(self, trade: Trade, page: list[Exchange]) -> set[str]:
+        """Exchanges that belong to other trades: an asset may come back after a reversal and be sold again (protocol §5.3)."""
+        rows = self._bot.reader.load("trades_by_steam_trade", [(exchange.trade_id,) for exchange in page])
+        return {row[3] for row in rows if row[0] != trade.id}
+
     async def read_trade(self, trade: Trade) -> None:
         assert trade.steam_trade_id is not None
         began_at = await self._steam_time() if trade.work is Stage.SETTLING else self._bot.clock.now_us()
         exchange = await self._bot.client.trade_status(trade.steam_trade_id)
         if exchange is not None and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
             self._suspect(trade.id)
+            memory = self._bot.memory
+            memory.defer(trade.id, max(memory.suspects_not_before, self._bot.clock.now_us() + 2 * SECOND_US))
             return
         heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
         await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
@@ -113,18 +127,33 @@ class Exchanges:
         }
         sellers = {rows[trade_id][1] for trade_id in suspects if trade_id in rows}
         readings: list[tuple[str, int]] = []
-        complete = True
+        unread: list[str] = []
+        some_stand = False
         for trade_id in sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in sellers, trade_id)):
             steam_trade_id, seller = rows[trade_id]
-            if not complete and seller not in sellers:
+            if some_stand and seller not in sellers:
                 break
             exchange = await self._bot.client.trade_status(steam_trade_id)
             if exchange is None:
-                raise Malformed(f"GetTradeStatus has no entry for {steam_trade_id}")
+                unread.append(trade_id)
+                continue
             readings.append((trade_id, exchange.status))
-            complete = complete and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK
-        await self._bot.desk.ask(commands.RolledBack(self._bot.number, readings, complete))
-        self._bot.memory.suspects = ()
+            some_stand = some_stand or exchange.status != TradeStatus.TRADE_PROTECTION_ROLLBACK
+        memory = self._bot.memory
+        memory.suspects_tries += 1
+        if unread and not some_stand and memory.suspects_tries < _REVERSAL_TRIES:
+            # Whether the bot's account was reversed can't be told yet: wait for the missing words, for a while.
+            self._ask_again(memory.suspects)
+            return
+        await self._bot.desk.ask(commands.RolledBack(self._bot.number, readings, not unread and not some_stand))
+        self._ask_again(tuple(trade_id for trade_id in suspects if trade_id in unread))
+
+    def _ask_again(self, suspects: tuple[str, ...]) -> None:
+        memory = self._bot.memory
+        memory.suspects = suspects
+        if not suspects:
+            memory.suspects_tries = 0
+        memory.suspects_not_before = self._bot.clock.now_us() + (SECOND_US << min(memory.suspects_tries, 6))
 
 
 def _trade_word(exchange: Exchange) -> TradeWord:

@@ -24,10 +24,13 @@ from selldesk.steam.results import (
     Unreachable,
 )
 from selldesk.steamwire.enums import OfferState
+from selldesk.steamwire.tradelink import TradeLink
+from selldesk.store.store import Row
 from selldesk.trades.news import OfferWord, Proof
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import RELEASED, Stage
 from selldesk.trades.trade import Trade
+from selldesk.trades.word import MISSING_ITEMS
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.verifying import prove
@@ -52,6 +55,9 @@ _WHY: dict[Cause, OfferRefusal] = {
 }
 
 
+_OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
+
+
 class Offers:
     def __init__(self, bot: BotContext, exchanges: Exchanges) -> None:
         self._bot = bot
@@ -72,26 +78,38 @@ class Offers:
             and other.created_at <= began_at
         ]
         items = {other.id: self._bot.items(other.id) for other in waiting}
-        hold_seconds: int | None = None
         inventories: dict[str, Inventory] = {}
         try:
-            hold_seconds = await self._bot.client.hold_seconds(link)
-            for contextid in sorted({item.contextid for named in items.values() for item, _ in named}):
-                inventories[contextid] = await self._bot.client.partner_inventory(link, trade.game, contextid)
+            refusal = await self._why_no_trade(link)
+            if refusal is None:
+                for contextid in sorted({item.contextid for named in items.values() for item, _ in named}):
+                    inventories[contextid] = await self._bot.client.partner_inventory(link, trade.game, contextid)
         except SteamFault:
             for other in waiting:
                 await self._bot.desk.ask(commands.ProofRead(other.id, Proof.NO_WORD, "", began_at))
             raise
-        if hold_seconds:
-            text = f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
+        if refusal is not None:
             for other in waiting:
-                await self._bot.desk.ask(commands.ProofRead(other.id, Proof.TRADE_HOLD, text, began_at))
+                if other.unknown_since is None or not await self._exchanges.find(other):
+                    await self._bot.desk.ask(commands.ProofRead(other.id, *refusal, began_at))
             return
         for other in waiting:
             proof, text, classes = prove(items[other.id], inventories)
             if proof is Proof.NOT_SHOWN and other.unknown_since is not None and await self._exchanges.find(other):
                 continue
             await self._bot.desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes))
+
+    async def _why_no_trade(self, link: TradeLink) -> tuple[Proof, str] | None:
+        """A hold, or Steam's refusal to trade with this seller at all, before anything is sent."""
+        hold_seconds = await self._bot.client.hold_seconds(link)
+        if hold_seconds is None:
+            page = await self._bot.client.trade_page(link)
+            if page.refusal is not None and _WHY[page.refusal.cause] is OfferRefusal.SELLER:
+                return Proof.NO_TRADE, page.refusal.text
+            hold_seconds = page.hold_seconds
+        if hold_seconds:
+            return Proof.TRADE_HOLD, f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
+        return None
 
     async def send(self, trade: Trade) -> None:
         """The intent is on record before Steam is asked; whatever happens then, the record tells (protocol §9 no. 1 and 2)."""
@@ -106,7 +124,7 @@ class Offers:
         try:
             result = await self._bot.client.send(self._bot.link(trade), assets, message)
         except (NotLoggedIn, RateLimited, Unreachable) as certain:
-            news, fault = commands.OfferRefused(trade.id, OfferRefusal.TRANSIENT, str(certain)), certain
+            news, fault = commands.OfferRefused(trade.id, OfferRefusal.TRANSIENT, str(certain), trade.seller), certain
         else:
             match result:
                 case Sent():
@@ -114,7 +132,7 @@ class Offers:
                 case NeedsConfirmation():
                     news = commands.OfferMade(trade.id, result.offer_id, True)
                 case Rejected():
-                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text)
+                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text, trade.seller)
                 case SendUnknown():
                     news = commands.OutcomeUnknown(trade.id)
                     if result.stale_session:
@@ -145,7 +163,7 @@ class Offers:
         by_id = {offer.offer_id: offer for offer in lists.sent}
         by_tag: dict[str, Offer] = {}
         for offer in lists.sent:
-            if offer.state == OfferState.ACCEPTED or (offer.state == OfferState.ACTIVE and offer.message[-9:] not in by_tag):
+            if offer.state == OfferState.ACCEPTED or (offer.state in _OPEN and offer.message[-9:] not in by_tag):
                 by_tag[offer.message[-9:]] = offer
         for trade in trades.values():
             try:
@@ -204,7 +222,9 @@ class Offers:
     def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
         """An empty list from a bot that is known to have sent offers since the cutoff."""
         since = (trade.send_started_at or 0) - _OVERLAP_SECONDS * SECOND_US
-        return not lists.sent and bool(self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since))
+        lost_before = trade.unknown_since is not None and trade.unknown_since < (trade.send_started_at or 0)
+        others = self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since, trade=trade.id)
+        return not lists.sent and (lost_before or bool(others))
 
     async def _is_ours(self, trade: Trade, offer: Offer) -> bool:
         if offer.partner != trade.seller or not offer.message.endswith(trade.tag):
@@ -229,10 +249,34 @@ class Offers:
         owned = {trade.offer_id for trade in trades.values()}
         accepted = {offer.offer_id: offer for offer in sent if offer.state == OfferState.ACCEPTED and offer.offer_id not in owned}
         for offer_id in accepted.keys() - self._known_accepted:
-            for trade_id, status, offer_state in self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
-                if status in RELEASED and offer_state != OfferState.ACCEPTED:
-                    await self._tell_offer(trade_id, accepted[offer_id])
+            offer = accepted[offer_id]
+            found = self._bot.reader.fetch("trade_of_offer", offer_id=offer_id) or self._ended_trades_by_tag(offer)
+            for trade_id, status, offer_state in found:
+                if status in RELEASED and offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS):
+                    await self._tell_offer(trade_id, offer)
         self._known_accepted = set(accepted)
+
+    def _ended_trades_by_tag(self, offer: Offer) -> list[Row]:
+        """A lost offer's number is on no record, but its tag names the trade."""
+        since = (offer.time_created - _OVERLAP_SECONDS) * SECOND_US
+        rows = self._bot.reader.fetch("ended_trades_with", bot=self._bot.number, seller=offer.partner, since=since)
+        return [row for row in rows if offer.message.endswith(f"#{row[0].replace('-', '')[-8:]}")]
+
+    async def give_up(self, trade: Trade) -> None:
+        """Ends a trade for which no offer got out in time. If a send of it was ever lost, only after one more look at everything."""
+        if trade.unknown_since is not None:
+            if await self._exchanges.find(trade):
+                return
+            lists = await self._bot.client.offers(1, active_only=False)
+            ours = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
+            best = min(ours, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state not in _OPEN), default=None)
+            if best is not None and best.state in (*_OPEN, OfferState.ACCEPTED):
+                await self._tell_offer(trade.id, best)
+                return
+            if not lists.complete or (best is None and self._is_implausible(trade, lists)):
+                self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
+                return
+        await self._bot.desk.ask(commands.GiveUp(trade.id))
 
     async def take_down(self) -> None:
         order, *rest = self._bot.memory.unwanted_offers

@@ -134,7 +134,7 @@ WHERE (status NOT IN ('processing', 'accepted')) <> (stage = 'done') OR (stage =
 -- name: audit_live_trades_have_work
 SELECT t.id, t.status, t.stage FROM trade t
 WHERE t.status IN ('processing', 'accepted') AND t.due_at IS NULL
-  AND NOT (t.stage = 'operator' AND EXISTS (SELECT 1 FROM alert a WHERE a.trade_id = t.id AND a.closed_at IS NULL))
+  AND NOT (t.stage = 'operator' AND EXISTS (SELECT 1 FROM alert a WHERE a.trade_id = t.id))
 
 -- name: audit_errors_have_text
 SELECT id, status FROM trade WHERE (status IN ('error', 'cancelled', 'declined')) <> (error IS NOT NULL)

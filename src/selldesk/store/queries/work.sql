@@ -6,14 +6,15 @@ FROM trade_row t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
 
 -- name: settling_of_bot
 SELECT t.*
-FROM trade_row t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT 10
+FROM trade_row t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT :most
 
 -- name: unsettled_of_bot
 SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t
 WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
 
 -- name: has_unsettled
-SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted' LIMIT 1
+SELECT 1 FROM trade t
+WHERE t.bot = :bot AND (t.status = 'accepted' OR (t.status = 'processing' AND t.stage IN ('exchanged', 'operator'))) LIMIT 1
 
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
@@ -29,7 +30,12 @@ SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, st
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot ORDER BY number
 
 -- name: offers_since
-SELECT 1 FROM trade t WHERE t.bot = :bot AND t.offer_id IS NOT NULL AND t.created_at >= :since LIMIT 1
+SELECT 1 FROM trade t
+WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id IS NOT NULL OR t.unknown_since IS NOT NULL) LIMIT 1
+
+-- name: ended_trades_with
+SELECT t.id, t.status, t.offer_state FROM trade t
+WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller AND t.status IN ('declined', 'cancelled', 'error')
 
 -- name: trade_of_offer
 SELECT t.id, t.status, t.offer_state FROM trade t WHERE t.offer_id = :offer_id

@@ -207,7 +207,7 @@ SELECT id, project, buyer, custom_id, game, value, fee, items_count, room, selle
 FROM trade;
 CREATE INDEX trade_by_project ON trade (project, created_at, id);
 CREATE INDEX trade_by_buyer ON trade (buyer, created_at, id);
-CREATE INDEX trade_by_steam_trade ON trade (steam_trade_id) WHERE steam_trade_id IS NOT NULL;
+CREATE UNIQUE INDEX trade_by_steam_trade ON trade (steam_trade_id) WHERE steam_trade_id IS NOT NULL;
 CREATE INDEX trade_processing ON trade (bot, seller) WHERE status = 'processing';
 CREATE INDEX trade_by_bot ON trade (bot, created_at);
 CREATE INDEX trade_unsettled ON trade (bot, due_at) WHERE status = 'accepted';
