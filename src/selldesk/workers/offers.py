@@ -7,7 +7,7 @@ import msgspec
 from selldesk.desk import commands
 from selldesk.kernel.limits import OFFER_MESSAGE_CHARS
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
-from selldesk.kernel.times import SECOND_US
+from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.steam.results import (
     Asset,
     Cause,
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 _OVERLAP_SECONDS = 1800
 """Steam backdates updates by up to half an hour (protocol §9 no. 7)."""
+_FULL_LOOK_BACK_US = DAY_US
 _HISTORY_EVERY_US = 15 * SECOND_US
 """Steam gives one look at the history in so long (protocol §7)."""
 
@@ -154,8 +155,11 @@ class Offers:
         lost = [trade for trade in trades.values() if trade.work is Stage.RECONCILE]
         full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
         since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
+        if full:
+            # Everything that can still matter, however long ago it was missed; not the bot's whole life.
+            since = min([since, now - _FULL_LOOK_BACK_US, *(trade.created_at for trade in trades.values())])
         cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
-        lists = await self._bot.client.offers(1 if full else cutoff, active_only=not full and not lost)
+        lists = await self._bot.client.offers(cutoff, active_only=not full and not lost)
         memory.last_poll_at = now
         memory.poll_now = False
         if full:
@@ -267,7 +271,7 @@ class Offers:
         if trade.unknown_since is not None:
             if await self._exchanges.find(trade):
                 return
-            lists = await self._bot.client.offers(1, active_only=False)
+            lists = await self._bot.client.offers(max(1, trade.created_at // SECOND_US - _OVERLAP_SECONDS), active_only=False)
             ours = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
             best = min(ours, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state not in _OPEN), default=None)
             if best is not None and best.state in (*_OPEN, OfferState.ACCEPTED):
