@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from openapi_spec_validator import validate
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import AK, DAY, SandboxProcess, fetch, free_port
 
@@ -196,3 +197,20 @@ def test_a_fault_names_an_account_by_login_or_number(sandbox: SandboxProcess) ->
         "send_created_then_reset", "send_created_then_500", "send_reset", "send_500", "send_error", "poll_500", "poll_empty", "poll_malformed",
         "poll_late", "state_flaps", "trade_status_empty", "session_expired", "rate_limited", "maintenance", "slow", "hold",
     }  # fmt: skip
+
+
+def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
+    custom_id = sandbox.sell(sandbox.sellers[0], 440, sandbox.buyable(440))
+    sandbox.wait_for(custom_id, "completed")
+    status, page, headers = fetch("GET", f"{sandbox.base_url}/metrics")
+    assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(page.decode())}
+    completed = [sample.value for sample in families["selldesk_trades"].samples if sample.labels["status"] == "completed"]
+    assert completed[0] >= 1
+    assert {sample.value for sample in families["selldesk_bot_healthy"].samples} == {1.0}
+    created = [
+        s for s in families["selldesk_requests"].samples if s.labels == {"route": "/api/sell/trades/create", "status": "201"}
+    ]
+    assert created[0].value >= 1
+    assert families["selldesk_view_batches_behind"].samples[0].value == 0
+    assert "process_resident_memory_bytes" in families

@@ -17,6 +17,7 @@ from selldesk.api.app import MarketApi
 from selldesk.api.auth import KeyRing
 from selldesk.api.buy import BuyApi
 from selldesk.api.market import ApiSettings, Market
+from selldesk.api.metrics import metrics_page
 from selldesk.api.operator_people import OperatorPeopleApi
 from selldesk.api.operator_setup import OperatorSetupApi
 from selldesk.api.operator_watch import OperatorWatchApi
@@ -76,7 +77,8 @@ class RunningMarket:
         )
         self.key_ring = KeyRing(self.store.reader(), self.clock)
         self._aside = Aside(self.store)
-        service = ServiceApi(self.why_not_ready)
+        metrics = metrics_page(self.market.reader, self.clock, lambda: self.api.requests, lambda: self.view.seq)
+        service = ServiceApi(self.why_not_ready, metrics)
         routes = [
             *SellApi(self.market).routes(),
             *AccountApi(self.market).routes(),

@@ -23,10 +23,11 @@ class Alive(msgspec.Struct):
 
 
 class ServiceApi:
-    """`why_not_ready` answers what is missing, or None."""
+    """`why_not_ready` answers what is missing, or None; `metrics` the page for Prometheus."""
 
-    def __init__(self, why_not_ready: Callable[[], str | None]) -> None:
+    def __init__(self, why_not_ready: Callable[[], str | None], metrics: Callable[[], bytes]) -> None:
         self._why_not_ready = why_not_ready
+        self._metrics = metrics
         self._document = b""
         self._page = b""
 
@@ -40,6 +41,7 @@ class ServiceApi:
                 "GET", "/ready", self.ready, "Store, book and (in the sandbox) bots are ready", ANYONE, Alive,
                 refusals=(UNAVAILABLE,), tag="Service",
             ),
+            page("/metrics", self.metrics, "Figures for Prometheus", "text/plain"),
             page("/openapi.json", self.openapi, "This document", "application/json"),
             page("/docs", self.docs, "Readable API reference", "text/html"),
             page("/assets/bot.svg", self.bot_picture, "Default avatar of bots", "image/svg+xml"),
@@ -60,6 +62,9 @@ class ServiceApi:
         if missing is not None:
             raise UNAVAILABLE(details=[{"path": "ready", "message": missing}])
         return Reply(Alive("ready"))
+
+    async def metrics(self, call: Call) -> Reply:
+        return Reply(raw=self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, call: Call) -> Reply:
         return Reply(raw=self._document)
