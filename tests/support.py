@@ -29,7 +29,13 @@ def free_port() -> int:
 
 
 def fetch(
-    method: str, url: str, body: Any = None, key: str | None = None, raw: bytes | None = None, headers: dict[str, str] | None = None
+    method: str,
+    url: str,
+    body: Any = None,
+    key: str | None = None,
+    raw: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    parse: bool = True,
 ) -> tuple[int, Any, dict[str, str]]:
     """(status, JSON or bytes, headers); any status is an answer."""
     content = raw if raw is not None else None if body is None else json.dumps(body).encode()
@@ -45,7 +51,7 @@ def fetch(
         status, answer, received = error.code, error.read(), error.headers
     sent = {name.lower(): value for name, value in received.items()}
     is_json = sent.get("content-type", "").startswith("application/json")
-    return status, json.loads(answer) if is_json and answer else answer, sent
+    return status, json.loads(answer) if is_json and answer and parse else answer, sent
 
 
 class Steam:

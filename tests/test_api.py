@@ -1,6 +1,7 @@
 """The Sell API over HTTP: envelope, refusals, bad bodies, queries, tenants, races. One running sandbox."""
 
 import asyncio
+import gzip
 import json
 import time
 from typing import Any
@@ -334,6 +335,39 @@ def test_wallet_movements_sum_up_to_the_balance(own_market: ListedTrades) -> Non
             assert page["transactions"][0]["balance_after"] == person.get("/api/wallet/balance")["balance"]
     kinds = {line["kind"] for line in own_market.sandbox.buyers[0].get("/api/wallet/transactions?limit=2000")["transactions"]}
     assert kinds <= {"deposit", "withdrawal", "freeze", "release", "refund", "proceeds", "adjustment"}
+
+
+def test_prices_of_everything_at_once(sandbox: SandboxProcess) -> None:
+    """Highest price that somebody can pay, capped by his money; ETag, 304 and gzip."""
+    rich, poor = sandbox.buyers[0], sandbox.buyers[1]
+    for buyer in sandbox.buyers:
+        buyer.do("DELETE", "/api/buy/orders", {"game_id": 252490})
+    name = next(item["market_hash_name"] for item in sandbox.sellers[0]["items"] if item["game_id"] == 252490)
+    for buyer, price, amount in ((rich, 5_000, 3), (poor, 5_000, 4), (sandbox.buyers[2], 4_999, 9)):
+        line = {"market_hash_name": name, "price": price, "amount": amount}
+        buyer.do("PUT", "/api/buy/orders", {"game_id": 252490, "mode": "merge", "orders": [line]})
+    deadline = time.monotonic() + 10
+    while True:
+        status, answer, headers = fetch("GET", f"{sandbox.base_url}/api/sell/prices?game_id=252490", key=sandbox.shop.key)
+        if answer["data"]["items"] == [{"market_hash_name": name, "price": 5_000, "amount": 7}]:
+            break
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
+    assert (status, answer["data"]["game_id"]) == (200, 252490)
+    same = {"If-None-Match": headers["etag"]}
+    assert fetch("GET", f"{sandbox.base_url}/api/sell/prices?game_id=252490", key=sandbox.shop.key, headers=same)[0] == 304
+    _, packed, headers = fetch(
+        "GET",
+        f"{sandbox.base_url}/api/sell/prices?game_id=252490",
+        key=sandbox.shop.key,
+        headers={"Accept-Encoding": "br, gzip"},
+        parse=False,
+    )
+    assert headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed))["data"]["items"] == answer["data"]["items"]
+    for query in ("", "?game_id=1", "?game_id="):
+        assert sandbox.shop.refused("GET", f"/api/sell/prices{query}") == (400, "Invalid query parameter: game_id")
+    assert poor.refused("GET", "/api/sell/prices?game_id=730") == (403, "Forbidden")
 
 
 # -- races -------------------------------------------------------------------------------------------------------------

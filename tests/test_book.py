@@ -106,6 +106,8 @@ def test_engine_and_plain_agree_on_random_baskets() -> None:
             ]
             exclude = chance.choice([NOBODY, chance.randint(1, buyers)])
             differences += fast.best(GAME, lines, exclude) != plain.best(GAME, lines, exclude)
+            wanted = chance.sample(range(items), chance.randint(0, items))
+            differences += fast.demand(GAME, wanted, exclude) != plain.demand(GAME, wanted, exclude)
             one = chance.randint(1, buyers)
             differences += fast.fills(one, lines) != plain.fills(one, lines)
     assert differences == 0

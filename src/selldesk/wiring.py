@@ -21,6 +21,7 @@ from selldesk.api.metrics import metrics_page
 from selldesk.api.operator_people import OperatorPeopleApi
 from selldesk.api.operator_setup import OperatorSetupApi
 from selldesk.api.operator_watch import OperatorWatchApi
+from selldesk.api.prices import PricesApi
 from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.service import ServiceApi
@@ -81,6 +82,7 @@ class RunningMarket:
         service = ServiceApi(self.why_not_ready, metrics)
         routes = [
             *SellApi(self.market).routes(),
+            *PricesApi(self.market).routes(),
             *AccountApi(self.market).routes(),
             *BuyApi(self.market).routes(),
             *OperatorPeopleApi(self.market).routes(),

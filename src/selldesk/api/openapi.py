@@ -97,8 +97,8 @@ def _responses(route: RouteSpec, schema_of: dict[str, Any]) -> dict[str, Any]:
     else:
         content = {str(route.answer): {}}
     responses: dict[str, Any] = {str(route.status): {"description": "Success", "content": content}}
-    if route.status == 201 and refusals.REFERENCE_REUSED in route.refusals:
-        responses["200"] = {"description": "The same movement again: the first answer", "content": content}
+    for status, text in route.also:
+        responses[str(status)] = {"description": text} | ({"content": content} if status == 200 else {})
     by_status: dict[int, list[Kind]] = {}
     for kind in (*_always(route), *route.refusals):
         kinds = by_status.setdefault(kind.status, [])

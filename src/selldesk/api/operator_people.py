@@ -98,6 +98,7 @@ class OperatorPeopleApi:
         r, route = refusals, operator_route
         login = Parameter("login", {"type": "string"}, "Only the user with this login")
         user = (r.USER_NOT_FOUND,)
+        again = ((200, "The same movement again: the first answer"),)
         money = (r.USER_NOT_FOUND, r.NO_WALLET, r.REFERENCE_REUSED, r.INSUFFICIENT_BALANCE, r.BALANCE_TOO_LARGE)
         return [
             route("GET", "/users", self.users, "All users", UserPage, (r.INVALID_QUERY,), query=(login, *PAGE)),
@@ -113,11 +114,11 @@ class OperatorPeopleApi:
                 "DELETE", "/users/{id}/api-keys", self.delete_user_key, "Revoke a user's key", KeyNamed, (*user, r.KEY_NOT_FOUND),
                 body=KeyRequest,
             ),
-            route("POST", "/users/{id}/deposits", self.deposit, "Credit a wallet", MoneyMoved, money, body=MoneyRequest, status=201),
-            route("POST", "/users/{id}/withdrawals", self.withdrawal, "Pay out of a wallet", MoneyMoved, money, body=MoneyRequest, status=201),
+            route("POST", "/users/{id}/deposits", self.deposit, "Credit a wallet", MoneyMoved, money, body=MoneyRequest, status=201, also=again),
+            route("POST", "/users/{id}/withdrawals", self.withdrawal, "Pay out of a wallet", MoneyMoved, money, body=MoneyRequest, status=201, also=again),
             route(
                 "POST", "/users/{id}/adjustments", self.adjustment, "Correct a wallet against the market's own account", MoneyMoved,
-                money, body=AdjustmentRequest, status=201,
+                money, body=AdjustmentRequest, status=201, also=again,
             ),
         ]  # fmt: skip
 

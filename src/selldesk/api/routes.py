@@ -73,6 +73,8 @@ class RouteSpec:
     """The type of `data`."""
     body: type | None = None
     status: int = 200
+    also: tuple[tuple[int, str], ...] = ()
+    """Other successes: (status, what it means)."""
     query: tuple[Parameter, ...] = ()
     refusals: tuple[Kind, ...] = ()
     tag: str = ""

@@ -8,7 +8,7 @@ maximum that numpy finds is also the winner of a tie.
 import numpy as np
 from numpy.typing import NDArray
 
-from selldesk.book.matching import Fill, Line, Match, payout_of
+from selldesk.book.matching import Demand, Fill, Line, Match, payout_of
 
 Column = NDArray[np.int64]
 
@@ -115,6 +115,26 @@ class EngineBook:
             else:
                 answer.append(Fill(0, 0))
         return answer
+
+    def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
+        mask = self._candidates.get(game)
+        known = [(item, orders) for item in items if (orders := self._items.get(item)) is not None]
+        if mask is None or not known:
+            return []
+        columns = np.concatenate([orders.block[:, : orders.count] for _, orders in known], axis=1)
+        counts = np.array([orders.count for _, orders in known])
+        starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+        buyers, prices = columns[_BUYER], columns[_PRICE]
+        able = mask[buyers] & (buyers != exclude) & (self._funds[buyers] >= prices)
+        top = np.maximum.reduceat(np.where(able, prices, 0), starts)
+        at_top = able & (prices == np.repeat(top, counts))
+        units = np.where(at_top, np.minimum(columns[_REMAINING], self._funds[buyers] // np.maximum(prices, 1)), 0)
+        amounts = np.add.reduceat(units, starts)
+        return [
+            Demand(item, price, amount)
+            for (item, _), price, amount in zip(known, top.tolist(), amounts.tolist(), strict=True)
+            if price
+        ]
 
     def _terms(self, item: int, buyer: int) -> tuple[int, int]:
         orders = self._items.get(item)

@@ -24,6 +24,14 @@ class Fill(NamedTuple):
     units: int
 
 
+class Demand(NamedTuple):
+    """What the market pays for one unit of an item, and how many units it takes at that price (contract C3)."""
+
+    item: int
+    price: int
+    amount: int
+
+
 class Match(NamedTuple):
     buyer: int
     payout: int
@@ -49,6 +57,11 @@ class Book(Protocol):
 
     def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
         """What this buyer would give for the lines, whether or not he is a candidate."""
+        ...
+
+    def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
+        """For each of the items that anybody pays for, in their order: the highest price of a candidate whose money covers one
+        unit, and the units at that price, each buyer's capped by his own money."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The law of matching in obvious lines: the oracle that the engine is tested against."""
 
-from selldesk.book.matching import Fill, Line, Match, payout_of
+from selldesk.book.matching import Demand, Fill, Line, Match, payout_of
 
 
 class PlainBook:
@@ -41,4 +41,17 @@ class PlainBook:
             taken[line.item] = taken.get(line.item, 0) + units
             money -= units * price
             answer.append(Fill(price, units) if units else Fill(0, 0))
+        return answer
+
+    def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
+        answer = []
+        for item in items:
+            units_at: dict[int, int] = {}
+            for buyer in self._candidates.get(game, set()) - {exclude}:
+                price, remaining = self._orders.get((buyer, item), (0, 0))
+                units = min(remaining, self._funds.get(buyer, 0) // price) if price else 0
+                if units:
+                    units_at[price] = units_at.get(price, 0) + units
+            if units_at:
+                answer.append(Demand(item, max(units_at), units_at[max(units_at)]))
         return answer
