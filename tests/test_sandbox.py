@@ -20,7 +20,7 @@ def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_san
     assert time.monotonic() - began < 5
     described = sandbox.description
     assert (sandbox.folder / "sandbox.json").stat().st_mode & 0o777 == 0o600
-    assert (len(described["projects"]), len(described["buyers"]), len(described["bots"])) == (2, 5, 3)
+    assert (len(described["projects"]), len(described["buyers"]), len(described["bots"])) == (2, 5, 6)
     assert len(described["sellers"]) == 5
     for seller in described["sellers"]:
         assert len(seller["items"]) >= 40

@@ -391,12 +391,12 @@ def test_a_trade_link_that_steam_does_not_know_ends_without_an_offer(sandbox: Sa
 
 
 def test_a_full_bot_hands_the_trade_to_another(sandbox: SandboxProcess) -> None:
-    bots = [bot["steamid64"] for bot in sandbox.description["bots"]]
-    sandbox.steam.fault("send_error", eresult=25, bot=bots[0])
-    sandbox.steam.fault("send_error", eresult=25, bot=bots[1])
+    *full, last = [bot["steamid64"] for bot in sandbox.description["bots"]]
+    for bot in full:
+        sandbox.steam.fault("send_error", eresult=25, bot=bot)
     trade = sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 730, AK), "accepted")
-    assert trade["selected_bot"]["steamid64"] == bots[2]
+    assert trade["selected_bot"]["steamid64"] == last
     assert any("Moved to another bot" in line["note"] for line in trade["history"])
     (offer,) = sandbox.offers_of(trade)
-    assert offer["from"] == bots[2]
+    assert offer["from"] == last
     sandbox.assert_clean()

@@ -36,7 +36,7 @@ def simulate_steam(
     proxy_port: Annotated[int, typer.Option(help="CONNECT proxy for Steam's hosts and no others.")] = 8102,
     data: Annotated[Path, typer.Option(help="Where the simulated world lives.")] = Path("var/steam"),
 ) -> None:
-    """The Steam simulator alone, with three bots and five sellers."""
+    """The Steam simulator alone, with some bots and five sellers."""
     from selldesk.sandbox.demo import first_accounts
     from selldesk.steamsim.process import SimulatorSettings, run_simulator
 

@@ -13,7 +13,7 @@ from selldesk.steamsim.process import FirstAccount
 OPERATOR = "operator"
 PROJECTS = ("demo-shop", "demo-arcade")
 BUYERS = ("vip-1", "vip-2", "vip-3", "vip-4", "vip-5")
-BOTS = ("bot1", "bot2", "bot3")
+BOTS = ("bot1", "bot2", "bot3", "bot4", "bot5", "bot6")
 SELLERS = ("alice", "boris", "chloe", "dmitri", "elena")
 
 BUYER_MONEY_MILLS = 100_000_000
