@@ -239,7 +239,9 @@ class BotWorker:
                 await self._report(BotState.NEEDS_LOGIN, str(fault))
             case Unreachable() | Malformed() | ResultFault():
                 self._back_off(0)
-                if memory.failures >= _FAILURES_UNTIL_DOWN:
+                if not memory.logged_in:
+                    await self._report(BotState.NEEDS_LOGIN, str(fault))
+                elif memory.failures >= _FAILURES_UNTIL_DOWN:
                     await self._report(BotState.DOWN, str(fault))
         logger.info("bot %d: %s: %s", self._bot.number, type(fault).__name__, fault)
 
