@@ -1,6 +1,9 @@
 """Purchase rooms and bots: which room takes a trade, which bot serves it (readings R7)."""
 
+import json
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -78,6 +81,22 @@ class Bot(msgspec.Struct, array_like=True):
             and seller_offers < self.seller_offers_max
             and self.items_held + items <= self.items_max
         )
+
+
+def room_of(row: Sequence[Any]) -> Room:
+    """From a row of the store, where lists are JSON."""
+    number, name, game, low, high, buyers, bots, priority, enabled = row
+    return Room(number, name, game, low, high, _listed(buyers), _listed(bots), priority, enabled)
+
+
+def bot_of(row: Sequence[Any]) -> Bot:
+    """From a row of the store, where lists are JSON."""
+    number, steamid64, profile_name, avatar, games, *rest = row
+    return Bot(number, steamid64, profile_name, avatar, _listed(games), *rest)
+
+
+def _listed(text: str | None) -> list[int] | None:
+    return None if text is None else list(json.loads(text))
 
 
 def choose_room(rooms: list[Room], game: int, value: int, buyer: int) -> Room | None:

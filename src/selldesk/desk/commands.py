@@ -128,14 +128,12 @@ class GiveUp(TradeCommand, frozen=True):
 
 
 class BotReport(Command, frozen=True):
-    """A bot's health, or new tokens (encrypted), or its profile as Steam shows it."""
+    """A bot's health, or new tokens (encrypted)."""
 
     bot: int
     state: str | None = None
     reason: str | None = None
     tokens: bytes | None = None
-    profile_name: str | None = None
-    avatar: str | None = None
 
 
 # -- operators on trades -----------------------------------------------------------------------------------------------

@@ -126,10 +126,6 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
             state_reason=command.reason,
             state_since=since,
         )
-    if bot["profile_name"] is None and command.profile_name:
-        names = ("avatar", "games", "enabled", "live_offers_max", "seller_offers_max", "items_max", "number")
-        kept = {name: bot[name] for name in names}
-        work.store.execute("change_bot", **kept | {"profile_name": command.profile_name, "avatar": bot["avatar"] or command.avatar})
     work.wrote_directly = True
     return {}
 

@@ -3,7 +3,6 @@
 It may be milliseconds behind. It proposes; the desk decides on rows.
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from selldesk.book.engine import EngineBook
 from selldesk.book.matching import UNKNOWN_ITEM, Book, Line, Match, payout_of
 from selldesk.book.quotes import Quote, QuoteSigner
-from selldesk.bots.rooms import Room
+from selldesk.bots.rooms import room_of
 from selldesk.catalog.games import GAMES
 from selldesk.catalog.names import Catalog
 from selldesk.desk.commands import Feed
@@ -115,10 +114,7 @@ class MarketView:
             self._buyers_by_steamid64[person.steamid64] = person.number
 
     def _reload_candidates(self) -> None:
-        rooms = [
-            Room(*row[:5], *(None if row[place] is None else json.loads(row[place]) for place in (5, 6)), *row[7:])
-            for row in self._reader.fetch("load_rooms")
-        ]
+        rooms = [room_of(row) for row in self._reader.fetch("load_rooms")]
         able = [person.number for person in self.people.values() if person.may_buy]
         for game in GAMES:
             admitted = {buyer for buyer in able if any(room.admits_buyer(game, buyer) for room in rooms)}

@@ -1,13 +1,12 @@
 """The rows of one batch: what was loaded, what changed, what must be written. Rooms decide on them; nothing else is touched."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from selldesk.book.orders import Order
-from selldesk.bots.rooms import Bot, Room
+from selldesk.bots.rooms import Bot, Room, bot_of, room_of
 from selldesk.desk.commands import Feed
 from selldesk.kernel import ids
 from selldesk.ledger import accounts
@@ -143,8 +142,8 @@ class Work:
             wants.rooms_and_bots = True
 
     def load_rooms_and_bots(self) -> None:
-        self.rooms = [_room(row) for row in self.store.fetch("load_rooms")]
-        self.bots = {row[0]: _bot(row) for row in self.store.fetch("load_bots")}
+        self.rooms = [room_of(row) for row in self.store.fetch("load_rooms")]
+        self.bots = {row[0]: bot_of(row) for row in self.store.fetch("load_bots")}
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
@@ -246,22 +245,6 @@ def _pairs(rows: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
 
 def _plain(row: msgspec.Struct) -> tuple[object, ...]:
     return msgspec.structs.astuple(row)
-
-
-def _json_list(text: str | None) -> list[int] | None:
-    return None if text is None else list(json.loads(text))
-
-
-def _room(row: tuple[object, ...]) -> Room:
-    values = list(row)
-    values[5], values[6] = _json_list(values[5]), _json_list(values[6])  # type: ignore[arg-type]
-    return Room(*values)  # type: ignore[arg-type]
-
-
-def _bot(row: tuple[object, ...]) -> Bot:
-    values = list(row)
-    values[4] = _json_list(values[4])  # type: ignore[arg-type]
-    return Bot(*values)  # type: ignore[arg-type]
 
 
 def _new_trade_row(trade: Trade) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 for trades and people (they sort by time), keys for programs, numbers of Steam accounts."""
+"""Ids: UUIDv7 for trades and people (they sort by time), and keys for programs."""
 
 import hashlib
 import re
@@ -6,9 +6,6 @@ import secrets
 import uuid
 
 import uuid_utils
-
-STEAMID64_BASE = 76561197960265728
-"""SteamID64 of account number 0 (public universe, individual account)."""
 
 _KEY_PREFIX = "selldesk_"
 
@@ -33,12 +30,3 @@ def new_api_key() -> str:
 def api_key_hash(api_key: str) -> str:
     """What is stored of a key. A key has 256 random bits, so a plain SHA-256 can't be searched."""
     return hashlib.sha256(api_key.encode()).hexdigest()
-
-
-def steamid64_of_account(account_number: int) -> str:
-    """The 32-bit `partner` of a trade link → SteamID64."""
-    return str(STEAMID64_BASE + account_number)
-
-
-def account_of_steamid64(steamid64: str) -> int:
-    return int(steamid64) - STEAMID64_BASE

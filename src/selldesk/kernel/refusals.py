@@ -74,5 +74,3 @@ BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
 WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")
 FORCE_REQUIRED = Kind(409, "force_required", "Steam's last word says otherwise: repeat with force to declare it all the same")
 ALERT_NOT_FOUND = Kind(404, "alert_not_found", "Alert not found")
-
-DECLARED: dict[str, Kind] = {kind.code: kind for kind in list(globals().values()) if isinstance(kind, Kind)}

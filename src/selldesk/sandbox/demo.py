@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from selldesk.catalog.games import CS2, DOTA2, RUST, TF2
 from selldesk.catalog.shipped import shipped_catalog
-from selldesk.kernel.ids import STEAMID64_BASE
 from selldesk.steamsim.process import FirstAccount
+from selldesk.steamwire.tradelink import STEAMID64_BASE
 
 OPERATOR = "operator"
 PROJECTS = ("demo-shop", "demo-arcade")

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from selldesk.steamwire.tradelink import STEAMID64_BASE
+
 
 class Behaviour(StrEnum):
     """What a seller does with an offer."""
@@ -37,7 +39,7 @@ class Account(msgspec.Struct):
 
     @property
     def number(self) -> int:
-        return int(self.steamid64) - 76561197960265728
+        return int(self.steamid64) - STEAMID64_BASE
 
 
 class Item(msgspec.Struct):

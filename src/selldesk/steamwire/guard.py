@@ -1,7 +1,6 @@
 """Steam's mobile authenticator: login codes and the keys of mobile confirmations."""
 
 import base64
-import hashlib
 import hmac
 import struct
 
@@ -25,9 +24,3 @@ def confirmation_key(identity_secret: str, at_seconds: int, tag: str) -> str:
     """`k` of /mobileconf calls: base64(HMAC-SHA1(secret, time as 8 bytes big endian ‖ tag)) (protocol §3.2)."""
     message = struct.pack(">Q", at_seconds) + tag.encode("ascii")
     return base64.b64encode(hmac.digest(base64.b64decode(identity_secret), message, "sha1")).decode()
-
-
-def device_id(steamid64: str) -> str:
-    """`p` of /mobileconf calls: a stable android uuid for an account."""
-    digits = hashlib.sha1(steamid64.encode(), usedforsecurity=False).hexdigest()
-    return "android:" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))

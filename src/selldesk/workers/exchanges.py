@@ -4,9 +4,7 @@ import msgspec
 
 from selldesk.desk import commands
 from selldesk.kernel.times import SECOND_US
-from selldesk.steam.results import (
-    Exchange,
-)
+from selldesk.steam.results import Exchange
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.trades.news import AssetWord, TradeWord
 from selldesk.trades.status import Stage
@@ -15,8 +13,6 @@ from selldesk.workers.context import BotContext
 
 _HISTORY_PAGES_MAX = 50
 _CLOCK_TRUSTED_US = 60 * SECOND_US
-
-
 _EXCHANGED = frozenset({TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW, TradeStatus.TRADE_PROTECTION_ROLLBACK})
 _REVERSAL_TRIES = 6
 """So often the readings of a reversal are asked for until what is known must do."""
