@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from selldesk.steamsim.entities import Account
 from selldesk.steamsim.world import World
-from selldesk.steamwire import protobuf, tokens
+from selldesk.steamwire import tokens
 from selldesk.steamwire.enums import EResult
 from selldesk.steamwire.guard import CODE_SECONDS, guard_code
 
@@ -19,7 +19,8 @@ ACCESS_SECONDS = 86_400
 REFRESH_SECONDS = 200 * 86_400
 RENEW_REFRESH_WITHIN_SECONDS = 30 * 86_400
 POLL_INTERVAL_SECONDS = 0.1
-MOBILE_APP = 3
+DEVICE_CODE, DEVICE_CONFIRMATION = 3, 4
+_INVALID_EMAIL_CODE = 65
 
 
 class LoginFault(Exception):
@@ -45,78 +46,69 @@ class Authentication:
         self._private_key = _rsa_key(folder / "rsa.pem")
         self._signing_key = _signing_key(folder / "jwt.key")
 
-    # -- the calls, as (fields of the reply) ---------------------------------------------------------------------------
+    # -- the calls: typed values in, typed values out; `logins` speaks protobuf and JSON around them -----------------------
 
-    def public_key(self, _: protobuf.Message) -> bytes:
+    def public_key(self) -> tuple[str, str, int]:
+        """(modulus, exponent, timestamp), the numbers in hex."""
         numbers = self._private_key.public_key().public_numbers()
-        timestamp = self._world.now() * 1_000_000
-        return protobuf.encode([(1, f"{numbers.n:x}"), (2, f"{numbers.e:x}"), (3, timestamp)])
+        return f"{numbers.n:x}", f"{numbers.e:x}", self._world.now() * 1_000_000
 
-    def begin(self, message: protobuf.Message) -> bytes:
-        account = self._world.account_by_login(message.get_text(2))
+    def begin(self, account_name: str, encrypted_password: str, is_mobile: bool) -> tuple[int, bytes, Account]:
+        """(client id, request id, account). Raises LoginFault: 5, for an unknown account too."""
+        account = self._world.account_by_login(account_name)
         try:
-            password = self._private_key.decrypt(base64.b64decode(message.get_text(3)), padding.PKCS1v15()).decode()
+            password = self._private_key.decrypt(base64.b64decode(encrypted_password), padding.PKCS1v15())
         except ValueError:
             raise LoginFault(EResult.INVALID_PASSWORD) from None
-        if account is None or not hmac.compare_digest(password, account.password):
+        if account is None or not hmac.compare_digest(password, account.password.encode()):
             raise LoginFault(EResult.INVALID_PASSWORD)
         client_id = int(self._world.take_id("client"))
         request_id = secrets.token_bytes(16)
-        devices = message.messages(9)
-        is_mobile = bool(devices) and devices[0].get_int(2) == MOBILE_APP
         self._attempts[client_id] = _Attempt(account, request_id, is_mobile)
-        return protobuf.encode(
-            [
-                (1, client_id),
-                (2, request_id),
-                (3, POLL_INTERVAL_SECONDS),
-                (4, protobuf.encode([(1, 3)])),
-                (4, protobuf.encode([(1, 4)])),
-                (5, int(account.steamid64)),
-                (6, ""),
-            ]
-        )
+        return client_id, request_id, account
 
-    def answer_guard(self, message: protobuf.Message) -> bytes:
-        attempt = self._attempts.get(message.get_int(1))
-        if attempt is None or message.get_int(2) != int(attempt.account.steamid64):
+    def answer_guard(self, client_id: int, steamid64: str, code: str, code_type: int, skew_seconds: int = 0) -> None:
+        """Raises LoginFault: 27 unknown attempt, 29 already answered, 65 not a device code, 88 wrong code."""
+        attempt = self._attempts.get(client_id)
+        if attempt is None or steamid64 != attempt.account.steamid64:
             raise LoginFault(EResult.EXPIRED)
         if attempt.confirmed:
             raise LoginFault(EResult.DUPLICATE_REQUEST)
-        if message.get_int(4) != 3:
-            raise LoginFault(65)
-        now = self._world.now()
-        valid = {guard_code(attempt.account.shared_secret, now + shift * CODE_SECONDS) for shift in (-1, 0, 1)}
-        if message.get_text(3) not in valid:
+        if code_type != DEVICE_CODE:
+            raise LoginFault(_INVALID_EMAIL_CODE)
+        now = self._world.now() + skew_seconds
+        if code not in {guard_code(attempt.account.shared_secret, now + shift * CODE_SECONDS) for shift in (-1, 0, 1)}:
             raise LoginFault(EResult.TWO_FACTOR_CODE_MISMATCH)
         attempt.confirmed = True
-        return b""
 
-    def poll(self, message: protobuf.Message) -> tuple[bytes, str | None]:
-        """(reply, SteamID64 of who is now logged in)."""
-        client_id = message.get_int(1)
+    def poll(self, client_id: int, request_id: bytes) -> tuple[str, str, Account] | None:
+        """(refresh token, access token, account), or None while the guard code is missing. Raises LoginFault."""
         attempt = self._attempts.get(client_id)
-        if attempt is None or attempt.request_id != message.get_bytes(2):
+        if attempt is None or attempt.request_id != request_id:
             raise LoginFault(EResult.FILE_NOT_FOUND)
         if not attempt.confirmed:
-            return b"", None
+            return None
         del self._attempts[client_id]
-        account = attempt.account
         audience = ["web", "mobile"] if attempt.is_mobile else ["web"]
-        refresh = self.issue(account, REFRESH_SECONDS, [*audience, "renew", "derive"])
-        access = self.issue(account, ACCESS_SECONDS, audience)
-        return protobuf.encode([(3, refresh), (4, access), (6, account.login)]), account.steamid64
+        refresh = self.issue(attempt.account, REFRESH_SECONDS, [*audience, "renew", "derive"])
+        return refresh, self.issue(attempt.account, ACCESS_SECONDS, audience), attempt.account
 
-    def renew(self, message: protobuf.Message) -> tuple[bytes, str]:
-        account = self.owner_of(message.get_text(1), needs="derive")
-        if account is None or message.get_int(2) != int(account.steamid64):
+    def renew(self, refresh_token: str, steamid64: str, renewal_type: int) -> tuple[str, str | None, Account]:
+        """(access token, a new refresh token near the old one's end, account). Raises LoginFault."""
+        account = self.owner_of(refresh_token, needs="derive")
+        if account is None or steamid64 != account.steamid64:
             raise LoginFault(EResult.ACCESS_DENIED)
         access = self.issue(account, ACCESS_SECONDS, ["web", "mobile"])
-        remaining = tokens.expires_at_seconds(message.get_text(1)) - self._world.now()
+        remaining = tokens.expires_at_seconds(refresh_token) - self._world.now()
         new_refresh = None
-        if message.get_int(3) == 1 and remaining < RENEW_REFRESH_WITHIN_SECONDS:
+        if renewal_type == 1 and remaining < RENEW_REFRESH_WITHIN_SECONDS:
             new_refresh = self.issue(account, REFRESH_SECONDS, ["web", "mobile", "renew", "derive"])
-        return protobuf.encode([(1, access), (2, new_refresh)]), account.steamid64
+        return access, new_refresh, account
+
+    def revoke(self, account: Account) -> None:
+        """Every token that was issued so far is dead."""
+        account.token_generation += 1
+        self._world.touch(account)
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 

@@ -92,21 +92,39 @@ def _trade_asset(given: Given) -> dict[str, Any]:
 
 
 def description_json(item: Item) -> dict[str, Any]:
+    return _description(item.appid, item.classid, item.instanceid, item.market_hash_name, tradable=not item.protected_until)
+
+
+def _description(appid: int, classid: str, instanceid: str, name: str, tradable: bool) -> dict[str, Any]:
     return {
-        "appid": item.appid,
-        "classid": item.classid,
-        "instanceid": item.instanceid,
-        "name": item.market_hash_name,
-        "market_name": item.market_hash_name,
-        "market_hash_name": item.market_hash_name,
+        "appid": appid,
+        "classid": classid,
+        "instanceid": instanceid,
+        "name": name,
+        "market_name": name,
+        "market_hash_name": name,
         "type": "Item",
         "icon_url": "",
-        "tradable": 0 if item.protected_until else 1,
+        "icon_url_large": "",
+        "name_color": "D2D2D2",
+        "background_color": "",
+        "tradable": int(tradable),
         "marketable": 1,
         "commodity": 0,
+        "currency": 0,
         "market_tradable_restriction": 7,
         "descriptions": [],
+        "tags": [],
     }
+
+
+def descriptions_of(assets: list[Given]) -> list[dict[str, Any]]:
+    """One description a class and instance, as the Web API adds them to offers and trades."""
+    known = {(given.appid, given.classid, given.instanceid): given for given in assets}
+    return [
+        _description(given.appid, given.classid, given.instanceid, given.market_hash_name, tradable=True)
+        for given in known.values()
+    ]
 
 
 def partner_inventory_json(items: list[Item], start: int, page: int) -> dict[str, Any]:
@@ -130,6 +148,8 @@ def partner_inventory_json(items: list[Item], start: int, page: int) -> dict[str
         "rgInventory": inventory or [],
         "rgCurrency": [],
         "rgDescriptions": descriptions or [],
+        "rgAssetProperties": [],
+        "rgAssetAccessories": [],
         "more": more,
         "more_start": start + page if more else False,
     }
@@ -154,6 +174,7 @@ def inventory_json(items: list[Item], count: int, start_assetid: str) -> dict[st
             for item in part
         ],
         "descriptions": list({(item.classid, item.instanceid): description_json(item) for item in part}.values()),
+        "asset_properties": [],
         "total_inventory_count": len(items),
         "success": 1,
         "rwgrsn": -2,

@@ -1,8 +1,9 @@
 """Steam's pages beside the trade calls: web logins, the trade page, mobile confirmations, accepting, profile pages."""
 
+import hashlib
 import html
 import json
-from typing import Any
+import secrets
 from urllib.parse import quote, unquote
 
 from aiohttp import web
@@ -10,19 +11,21 @@ from aiohttp import web
 from selldesk.steamsim.auth import ACCESS_SECONDS, Authentication
 from selldesk.steamsim.confirmations import Phone, confirmation_json
 from selldesk.steamsim.entities import Account
+from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import TOKEN_HOSTS
 from selldesk.steamsim.viewers import Viewers, form_of, json_answer
 from selldesk.steamsim.world import World
-from selldesk.steamwire.enums import EResult, OfferState
+from selldesk.steamwire.enums import EResult
 
 _LOGIN_HOSTS = (*TOKEN_HOSTS[:2], "steamcommunity.com", *TOKEN_HOSTS[2:])
 """store, help, community, checkout, steam.tv: all five, or clients call the login incomplete (protocol §3.2)."""
 
 
 class Community:
-    def __init__(self, world: World, auth: Authentication, viewers: Viewers) -> None:
+    def __init__(self, world: World, auth: Authentication, faults: Faults, viewers: Viewers) -> None:
         self._world = world
         self._auth = auth
+        self._faults = faults
         self._viewers = viewers
 
     def add_routes(self, app: web.Application) -> None:
@@ -31,14 +34,14 @@ class Community:
         route("GET", "/jwt/refresh", self._refresh)
         route("*", "/login/settoken", self._set_token)
         route("GET", "/tradeoffer/new/", self._trade_page)
-        route("POST", "/tradeoffer/{offer:[0-9]+}/accept", self._accept)
         route("GET", "/mobileconf/{what:getlist|conf}", self._confirmations)
         route("GET", "/mobileconf/ajaxop", self._act)
         route("POST", "/mobileconf/multiajaxop", self._act_on_many)
         route("GET", "/my", self._my)
         route("GET", "/my/", self._my)
         route("GET", "/profiles/{steamid:[0-9]+}/tradeoffers/privacy", self._trade_link_page)
-        route("GET", "/ISteamEconomy/GetAssetClassInfo/v1{slash:/?}", self._asset_classes)
+        route("GET", "/dev/apikey", self._api_key_page)
+        route("*", "/", self._front_page)
 
     # -- web logins ----------------------------------------------------------------------------------------------------
 
@@ -111,45 +114,11 @@ class Community:
         page = f'<html><body>{pictures}\n\t<script type="text/javascript">\n{script}\n</script></body></html>'
         return web.Response(text=page, content_type="text/html")
 
-    async def _accept(self, request: web.Request) -> web.StreamResponse:
-        """The recipient accepts. What he gives, he must still confirm on the phone."""
-        viewer = self._viewers.community_post(request, await form_of(request), from_offer_page=True)
-        offer = self._world.offers.get(request.match_info["offer"])
-        if offer is None or offer.recipient != viewer.steamid64:
-            return json_answer(
-                {"strError": f"There was an error accepting this trade offer. ({int(EResult.NO_MATCH)})"}, status=500
-            )
-        if offer.state != OfferState.ACTIVE:
-            return json_answer(
-                {"strError": f"There was an error accepting this trade offer. ({int(EResult.INVALID_STATE)})"}, status=500
-            )
-        if offer.receive:
-            offer.accepted_on_web = offer.answered = True
-            self._world.touch(offer)
-            return json_answer({"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": ""})
-        self._world.accept(offer)
-        return json_answer({"tradeid": offer.tradeid})
-
-    async def _asset_classes(self, request: web.Request) -> web.StreamResponse:
-        """Names of item classes, by classid0, instanceid0, …"""
-        query = request.query
-        result: dict[str, Any] = {"success": True}
-        for place in range(min(500, int(query.get("class_count", "0")) if query.get("class_count", "0").isdigit() else 0)):
-            classid, instanceid = query.get(f"classid{place}", ""), query.get(f"instanceid{place}", "0")
-            name = self._world.name_of_class(query.get("appid", ""), classid)
-            if name is not None:
-                key = f"{classid}_{instanceid}" if f"instanceid{place}" in query else classid
-                result[key] = {
-                    "classid": classid, "instanceid": instanceid, "name": name, "market_name": name, "market_hash_name": name,
-                    "tradable": "1", "marketable": "1", "commodity": "0", "type": "Item", "icon_url": "", "fraudwarnings": "", "tags": {},
-                }  # fmt: skip
-        return json_answer({"result": result})
-
     # -- the phone -----------------------------------------------------------------------------------------------------
 
     def _phone(self, request: web.Request, query: dict[str, str]) -> Phone | None:
         viewer = self._viewers.identify(request)
-        if viewer is None:
+        if viewer is None or self._faults.hit("session_expired", self._world.now_us(), viewer.steamid64):
             return None
         phone = Phone(self._world, viewer)
         return phone if phone.is_his(query) else None
@@ -159,7 +128,8 @@ class Community:
         if phone is None:
             return json_answer({"success": False, "needauth": True})
         lines = []
-        for one in phone.open():
+        is_empty = self._faults.hit("phone_empty", self._world.now_us(), request.query["a"])
+        for one in () if is_empty else phone.open():
             mine = request.query["a"] == one.offer.sender
             other = self._world.accounts[one.offer.recipient if mine else one.offer.sender]
             lines.append(confirmation_json(one, other))
@@ -168,7 +138,12 @@ class Community:
     async def _act(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
         phone = self._phone(request, query)
-        done = phone is not None and phone.act(query.get("cid", ""), query.get("ck", ""), query.get("op", ""), query.get("tag", ""))
+        works = phone is not None and not self._faults.hit("phone_fails", self._world.now_us(), query["a"])
+        done = (
+            works
+            and phone is not None
+            and phone.act(query.get("cid", ""), query.get("ck", ""), query.get("op", ""), query.get("tag", ""))
+        )
         return json_answer({"success": done})
 
     async def _act_on_many(self, request: web.Request) -> web.StreamResponse:
@@ -190,6 +165,23 @@ class Community:
             if viewer is None
             else f"https://steamcommunity.com/profiles/{viewer.steamid64}/"
         )
+
+    async def _api_key_page(self, request: web.Request) -> web.StreamResponse:
+        """Programs that still use a Web API key read it here; GetTradeOffers shows nothing for it (protocol §2.1)."""
+        viewer = self._viewers.viewer(request)
+        key = hashlib.md5(f"api key of {viewer.steamid64}".encode(), usedforsecurity=False).hexdigest().upper()
+        page = f"<html><body><h2>Your Steam Web API Key</h2><p>Key: {key}</p><p>Domain Name: localhost</p></body></html>"
+        return web.Response(text=page, content_type="text/html")
+
+    async def _front_page(self, request: web.Request) -> web.StreamResponse:
+        """Where some clients fetch their first cookies."""
+        answer = web.Response(
+            text="<html><head><title>Steam Community</title></head><body></body></html>", content_type="text/html"
+        )
+        if "sessionid" not in request.cookies:
+            _set_cookie(answer, "sessionid", secrets.token_hex(12))
+        _set_cookie(answer, "steamCountry", "DE|0000000000000000")
+        return answer
 
     async def _trade_link_page(self, request: web.Request) -> web.StreamResponse:
         viewer: Account = self._viewers.viewer(request)

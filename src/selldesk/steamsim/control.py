@@ -7,9 +7,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.entities import Account, Behaviour, Given
 from selldesk.steamsim.faults import FAULTS, FaultRequest, Faults
-from selldesk.steamsim.world import World
+from selldesk.steamsim.world import Limits, Refused, World
+from selldesk.steamwire.enums import OfferState
 
 T = TypeVar("T")
 
@@ -40,49 +42,69 @@ class AccountRequest(msgspec.Struct):
     persona: str | None = None
 
 
-def add_control_routes(
-    app: web.Application,
-    world: World,
-    faults: Faults,
-    advance_clock: Callable[[int], None] | None,
-    request_log: deque[dict[str, Any]],
-    fronts: dict[str, Any],
-) -> None:
+class OfferedItem(msgspec.Struct):
+    game_id: int
+    assetid: str
+    contextid: str = "2"
+
+
+class OfferByHand(msgspec.Struct):
+    """An offer that somebody makes with Steam's own client: no program knows of it."""
+
+    sender: Annotated[str, msgspec.Meta(min_length=1)]
+    recipient: Annotated[str, msgspec.Meta(min_length=1)]
+    give: list[OfferedItem] = []
+    receive: list[OfferedItem] = []
+    message: str = ""
+
+
+class PasswordRequest(msgspec.Struct):
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class Control:
     """`advance_clock` None: somebody else moves the clock."""
-    control = _Control(world, faults, advance_clock, request_log, fronts)
-    app.router.add_routes(
-        [
-            web.get("/control/state", control.state),
-            web.get("/control/accounts", control.accounts),
-            web.post("/control/accounts", control.add_account),
-            web.post("/control/sellers/{steamid64}", control.seller),
-            web.post("/control/reverse", control.reverse),
-            web.post("/control/items", control.add_items),
-            web.delete("/control/items/{assetid}", control.remove_item),
-            web.get("/control/faults", control.list_faults),
-            web.post("/control/faults", control.add_fault),
-            web.delete("/control/faults", control.remove_faults),
-            web.post("/control/clock", control.clock),
-            web.get("/control/requests", control.requests),
-            web.get("/control/fronts", control.fronts),
-        ]
-    )
 
-
-class _Control:
     def __init__(
         self,
         world: World,
         faults: Faults,
+        auth: Authentication,
         advance_clock: Callable[[int], None] | None,
         request_log: deque[dict[str, Any]],
         fronts: dict[str, Any],
     ) -> None:
         self._world = world
         self._faults = faults
+        self._auth = auth
         self._advance_clock = advance_clock
         self._request_log = request_log
         self._fronts = fronts
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_routes(
+            [
+                web.get("/control/state", self.state),
+                web.get("/control/accounts", self.accounts),
+                web.post("/control/accounts", self.add_account),
+                web.post("/control/accounts/{steamid64}/revoke", self.revoke),
+                web.post("/control/accounts/{steamid64}/password", self.change_password),
+                web.post("/control/accounts/{steamid64}/trade-token", self.rotate_trade_token),
+                web.post("/control/sellers/{steamid64}", self.seller),
+                web.post("/control/reverse", self.reverse),
+                web.post("/control/items", self.add_items),
+                web.delete("/control/items/{assetid}", self.remove_item),
+                web.post("/control/offers", self.add_offer),
+                web.get("/control/limits", self.show_limits),
+                web.put("/control/limits", self.set_limits),
+                web.get("/control/faults", self.list_faults),
+                web.post("/control/faults", self.add_fault),
+                web.delete("/control/faults", self.remove_faults),
+                web.post("/control/clock", self.clock),
+                web.get("/control/requests", self.requests),
+                web.get("/control/fronts", self.fronts),
+            ]
+        )
 
     async def state(self, _: web.Request) -> web.Response:
         """The books: accounts, offers, trades."""
@@ -128,6 +150,46 @@ class _Control:
         if wanted.role not in ("bot", "seller"):
             raise _refuse(400, "role is 'bot' or 'seller'")
         return _json(self._whole(self._world.add_account(wanted.login, wanted.role, wanted.persona)))
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """All tokens of this account are dead, as when its password changed or it logged all devices out."""
+        account = self._account(request.match_info["steamid64"])
+        self._auth.revoke(account)
+        return _json({"steamid64": account.steamid64})
+
+    async def change_password(self, request: web.Request) -> web.Response:
+        """A new password; the tokens of before are dead."""
+        wanted = await _body(request, PasswordRequest)
+        account = self._account(request.match_info["steamid64"])
+        account.password = wanted.password
+        self._auth.revoke(account)
+        return _json({"steamid64": account.steamid64})
+
+    async def rotate_trade_token(self, request: web.Request) -> web.Response:
+        """The account makes itself a new trade link; the old one is dead."""
+        account = self._account(request.match_info["steamid64"])
+        self._world.rotate_trade_token(account)
+        return _json({"tradelink": _trade_link(account)})
+
+    async def add_offer(self, request: web.Request) -> web.Response:
+        """An offer made by hand. What the sender gives counts as confirmed on his phone."""
+        wanted = await _body(request, OfferByHand)
+        sender, recipient = self._account(wanted.sender), self._account(wanted.recipient)
+        give, receive = ([(item.game_id, item.contextid, item.assetid) for item in side] for side in (wanted.give, wanted.receive))
+        try:
+            offer = self._world.create_offer(sender, recipient, recipient.trade_token, give, receive, wanted.message)
+        except Refused as refused:
+            raise _refuse(400, f"Steam would refuse this offer: {refused}") from None
+        self._world.set_state(offer, OfferState.ACTIVE)
+        return _json({"tradeofferid": offer.tradeofferid})
+
+    async def show_limits(self, _: web.Request) -> web.Response:
+        return _json(self._world.limits)
+
+    async def set_limits(self, request: web.Request) -> web.Response:
+        """How many offers may be open; until the simulator restarts."""
+        self._world.limits = await _body(request, Limits)
+        return _json(self._world.limits)
 
     async def seller(self, request: web.Request) -> web.Response:
         wanted = await _body(request, SellerRequest)
@@ -222,7 +284,7 @@ class _Control:
             "shared_secret": account.shared_secret,
             "identity_secret": account.identity_secret,
             "persona": account.persona,
-            "tradelink": f"https://steamcommunity.com/tradeoffer/new/?partner={account.number}&token={account.trade_token}",
+            "tradelink": _trade_link(account),
             "behaviour": account.behaviour.value,
             "items": [
                 {
@@ -235,6 +297,10 @@ class _Control:
                 if not i.on_hold
             ],
         }
+
+
+def _trade_link(account: Account) -> str:
+    return f"https://steamcommunity.com/tradeoffer/new/?partner={account.number}&token={account.trade_token}"
 
 
 def _items(given: list[Given]) -> list[dict[str, Any]]:

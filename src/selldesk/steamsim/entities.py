@@ -14,6 +14,8 @@ class Behaviour(StrEnum):
     """Accepts and confirms on the phone."""
     ACCEPT_UNCONFIRMED = "accept_unconfirmed"
     """Accepts on the web, never confirms on the phone: the offer stays active."""
+    CANCEL_ON_PHONE = "cancel_on_phone"
+    """Accepts on the web and rejects the confirmation on the phone: the offer ends in state 10."""
     DECLINE = "decline"
     COUNTER = "counter"
     """Answers with an offer of his own, which wants something back."""

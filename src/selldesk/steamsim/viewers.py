@@ -63,6 +63,13 @@ class Viewers:
         return viewer
 
 
+def drop(request: web.Request) -> web.Response:
+    """Ends the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
 async def form_of(request: web.Request) -> dict[str, str]:
     """The text fields of an urlencoded or multipart form."""
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
@@ -72,3 +79,8 @@ def json_answer(body: Any, eresult: int = EResult.OK, status: int = 200) -> web.
     return web.Response(
         body=msgspec.json.encode(body), status=status, content_type="application/json", headers={"x-eresult": str(int(eresult))}
     )
+
+
+def whole(text: str | None) -> int:
+    """A non-negative number from a query or form; what is none counts as 0."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 21 else 0

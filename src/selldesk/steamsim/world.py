@@ -32,6 +32,14 @@ class Refused(Exception):
         self.detail = detail
 
 
+class Limits(msgspec.Struct):
+    """Steam's limits on open offers (protocol §6). Numbers of 2015 that nobody has restated since: they can be changed."""
+
+    offers: int = 30
+    offers_per_partner: int = 5
+    items_per_offer: int = 255
+
+
 class World:
     """Everything the simulator knows. Changes are marked and written by `commit`, before any answer leaves."""
 
@@ -48,13 +56,19 @@ class World:
         self._owned: dict[str, set[str]] = {}
         for item in self.items.values():
             self._owned.setdefault(item.owner, set()).add(item.assetid)
-        self._open: set[str] = {offer.tradeofferid for offer in self.offers.values() if offer.state in _OPEN}
+        self._open: set[str] = {offer.tradeofferid for offer in self.offers.values() if offer.state in OPEN}
         self._by_account: dict[str, list[str]] = {}
         for offer in self.offers.values():
             self._index(offer)
         self._protected: set[str] = {item.assetid for item in self.items.values() if item.protected_until}
         self.held_sellers: Callable[[str], bool] = lambda steamid64: False
         """Set by the fault switches: whose items go into a trade hold."""
+        self.mood: Callable[[str, str], bool] = lambda fault, steamid64: False
+        """Set by the fault switches: whether a mood of the world's own strikes now, for this account."""
+        self.limits = Limits()
+        self._trades_of: dict[str, list[str]] = {}
+        for trade in self.trades.values():
+            self._index_trade(trade)
 
     def _read(self, kind: str, entity: type[T]) -> list[T]:
         return [msgspec.json.decode(body, type=entity) for _, body in self._journal.read(kind)]
@@ -145,6 +159,12 @@ class World:
         self.touch(account)
         return account
 
+    def rotate_trade_token(self, account: Account) -> None:
+        """A new trade token, which follows from the old one."""
+        digest = hashlib.sha256(f"after {account.trade_token}".encode()).digest()
+        account.trade_token = base64.urlsafe_b64encode(digest).decode()[:8].replace("-", "a").replace("_", "b")
+        self.touch(account)
+
     def add_item(self, owner: str, appid: int, market_hash_name: str) -> Item:
         digest = hashlib.sha1(f"{appid}/{market_hash_name}".encode(), usedforsecurity=False).digest()
         item = Item(
@@ -213,12 +233,30 @@ class World:
                 self._protected.discard(assetid)
                 if item is not None:
                     item.contextid, item.protected_until = "2", 0
+                    if self.mood("protection_new_assetid", item.owner):
+                        self._rename(item)
                     self.touch(item)
+
+    def _rename(self, item: Item) -> None:
+        """The same item under a new asset id."""
+        self._dirty["item", item.assetid] = None
+        self.items.pop(item.assetid)
+        self._owned[item.owner].discard(item.assetid)
+        item.assetid = self.take_id("asset")
+        self._put(item)
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
     def offers_of(self, steamid64: str) -> list[OfferRecord]:
         return [self.offers[offer_id] for offer_id in self._by_account.get(steamid64, ())]
+
+    def trades_of(self, steamid64: str) -> list[TradeRecord]:
+        """Newest first."""
+        return [self.trades[tradeid] for tradeid in reversed(self._trades_of.get(steamid64, ())) if tradeid in self.trades]
+
+    def _index_trade(self, trade: TradeRecord) -> None:
+        for steamid64 in (trade.initiator, trade.partner):
+            self._trades_of.setdefault(steamid64, []).append(trade.tradeid)
 
     def open_offers(self) -> list[OfferRecord]:
         return [self.offers[offer_id] for offer_id in sorted(self._open, key=int)]
@@ -242,9 +280,11 @@ class World:
             for offer in self.offers_of(sender.steamid64)
             if offer.sender == sender.steamid64 and offer.tradeofferid in self._open
         ]
-        if len(mine) >= 30:
+        if len(mine) >= self.limits.offers:
             raise Refused(25, "You have sent too many trade offers.")
-        if sum(offer.recipient == recipient.steamid64 for offer in mine) >= 5:
+        if len(give) + len(receive) > self.limits.items_per_offer:
+            raise Refused(25, "There are too many items in this trade offer.")
+        if sum(offer.recipient == recipient.steamid64 for offer in mine) >= self.limits.offers_per_partner:
             raise Refused(50, f"You have sent too many trade offers to {recipient.persona}.")
         gives = self._named(give, sender.steamid64)
         receives = self._named(receive, recipient.steamid64)
@@ -274,7 +314,7 @@ class World:
 
     def set_state(self, offer: OfferRecord, state: int) -> None:
         offer.state, offer.time_updated = state, self.now()
-        (self._open.add if state in _OPEN else self._open.discard)(offer.tradeofferid)
+        (self._open.add if state in OPEN else self._open.discard)(offer.tradeofferid)
         self.touch(offer)
 
     def accept(self, offer: OfferRecord) -> None:
@@ -288,6 +328,7 @@ class World:
         )  # fmt: skip
         offer.tradeid = trade.tradeid
         self.trades[trade.tradeid] = trade
+        self._index_trade(trade)
         if self.held_sellers(offer.recipient):
             trade.status, trade.escrow_end = TradeStatus.IN_ESCROW, self.now() + HOLD_SECONDS
             offer.escrow_end = trade.escrow_end
@@ -332,6 +373,9 @@ class World:
         self.commit()
 
     def _end_hold(self, offer: OfferRecord) -> None:
+        if self.mood("hold_rolls_back", offer.recipient):
+            self.abandon_hold(offer)
+            return
         trade = self.trades[offer.tradeid]
         for given in [*trade.given, *trade.received]:
             self.items[given.assetid].on_hold = False
@@ -363,6 +407,9 @@ class World:
             case Behaviour.ACCEPT_UNCONFIRMED:
                 offer.answered = True
                 self.touch(offer)
+            case Behaviour.CANCEL_ON_PHONE:
+                offer.answered = True
+                self.set_state(offer, OfferState.CANCELED_BY_SECOND_FACTOR)
             case Behaviour.DECLINE:
                 offer.answered = True
                 self.set_state(offer, OfferState.DECLINED)
@@ -402,14 +449,17 @@ class World:
                     given.appid, given.new_contextid, given.new_assetid, given.classid, given.instanceid, given.market_hash_name, given.assetid, given.contextid
                 )  # fmt: skip
                 # Since about May 2026 an item comes back under its old asset id.
-                self._move(moved, owner, given.assetid, given.contextid)
+                returned = self.take_id("asset") if self.mood("reversal_new_assetid", owner) else given.assetid
+                self._move(moved, owner, returned, given.contextid)
+                moved.new_assetid = returned
                 side.append(moved)
             trade.status, trade.time_mod = TradeStatus.TRADE_PROTECTION_ROLLBACK, self.now()
             self.trades[back.tradeid] = back
+            self._index_trade(back)
             self.touch(trade)
             self.touch(back)
             undone.append(trade.tradeid)
         return undone
 
 
-_OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
+OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)

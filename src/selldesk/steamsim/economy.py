@@ -1,0 +1,237 @@
+"""IEconService and ISteamEconomy of the simulated Steam: offers, exchanges, histories, hold durations, item classes."""
+
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from selldesk.steamsim import calls
+from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
+from selldesk.steamsim.faults import FaultRequest, Faults
+from selldesk.steamsim.viewers import Viewers, json_answer, whole
+from selldesk.steamsim.world import OPEN, World
+from selldesk.steamwire.enums import EResult, OfferState, TradeStatus
+
+_HISTORY_PAGE = 100
+_CLASSES_MAX = 500
+_BACKDATED_SECONDS = 1800
+_UNKNOWN_STATE = 99
+OFFERS_PAGE = 1000
+
+
+class _ListMoods(NamedTuple):
+    """The switches that strike one answer of GetTradeOffers as a whole."""
+
+    late: FaultRequest | None
+    hides: FaultRequest | None
+    backdated: FaultRequest | None
+    no_items: FaultRequest | None
+    pages: FaultRequest | None
+
+
+class Economy:
+    def __init__(self, world: World, faults: Faults, viewers: Viewers) -> None:
+        self._world = world
+        self._faults = faults
+        self._viewers = viewers
+
+    def add_routes(self, app: web.Application) -> None:
+        for method, handler in {
+            "IEconService/GetTradeOffers": self._offers,
+            "IEconService/GetTradeOffer": self._offer,
+            "IEconService/GetTradeOffersSummary": self._summary,
+            "IEconService/GetTradeStatus": self._trade_status,
+            "IEconService/GetTradeHistory": self._history,
+            "IEconService/GetTradeHoldDurations": self._hold_durations,
+            "ISteamEconomy/GetAssetClassInfo": self._asset_classes,
+        }.items():
+            app.router.add_route("GET", f"/{method}/v1{{slash:/?}}", handler)
+
+    def _hit(self, fault: str, account: Account, partner: str | None = None) -> FaultRequest | None:
+        return self._faults.hit(fault, self._world.now_us(), account.steamid64, partner)
+
+    # -- offers --------------------------------------------------------------------------------------------------------
+
+    async def _offers(self, request: web.Request) -> web.StreamResponse:
+        """With an access token only: since April 2024 a Web API key sees no offers (protocol §2.1)."""
+        viewer = self._viewers.viewer(request)
+        query = request.query
+        if self._hit("poll_500", viewer):
+            return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
+        if self._hit("poll_empty", viewer) or "access_token" not in query:
+            return json_answer({"response": {"next_cursor": 0}})
+        moods = _ListMoods(*(self._hit(f"poll_{mood}", viewer) for mood in ("late", "hides", "backdated", "no_items", "pages")))
+        wanted = [offer for offer in self._world.offers_of(viewer.steamid64) if self._is_listed(offer, viewer, query, moods)]
+        start = whole(query.get("cursor"))
+        size = 1 if moods.pages else OFFERS_PAGE
+        page = wanted[start : start + size]
+        body: dict[str, Any] = {"next_cursor": start + size if start + size < len(wanted) else 0}
+        sent = [self._in_list(offer, viewer, moods) for offer in page if offer.sender == viewer.steamid64]
+        received = [self._in_list(offer, viewer, moods) for offer in page if offer.sender != viewer.steamid64]
+        if self._hit("poll_malformed", viewer):
+            sent = [{"tradeofferid": offer["tradeofferid"], "accountid_other": 0} for offer in sent]
+            return json_answer({"response": {"trade_offers_sent": sent}})
+        if sent:
+            body["trade_offers_sent"] = sent
+        if received:
+            body["trade_offers_received"] = received
+        if query.get("get_descriptions") in ("1", "true"):
+            body["descriptions"] = calls.descriptions_of([given for offer in page for given in (*offer.give, *offer.receive)])
+        eresult = EResult.FAIL if self._hit("poll_eresult_2", viewer) else EResult.OK
+        return json_answer({"response": body}, eresult)
+
+    def _is_listed(self, offer: OfferRecord, viewer: Account, query: Any, moods: "_ListMoods") -> bool:
+        direction = "get_sent_offers" if offer.sender == viewer.steamid64 else "get_received_offers"
+        if query.get(direction) not in ("1", "true"):
+            return False
+        if moods.late and self._world.now_us() < offer.created_us + int((moods.late.seconds or 30) * 1_000_000):
+            return False
+        if offer.state in OPEN:
+            return True
+        # With active_only Steam also shows what has changed since the cutoff, if there is one.
+        cutoff, active_only = whole(query.get("time_historical_cutoff")), query.get("active_only") in ("1", "true")
+        updated = offer.time_updated - (_BACKDATED_SECONDS if moods.backdated else 0)
+        return not moods.hides and updated >= cutoff and (bool(cutoff) or not active_only)
+
+    def _in_list(self, offer: OfferRecord, viewer: Account, moods: "_ListMoods") -> dict[str, Any]:
+        flaps = offer.state == OfferState.ACCEPTED and not offer.flapped and self._hit("state_flaps", viewer)
+        if flaps:
+            offer.flapped = True
+            self._world.touch(offer)
+        shown = self._shown(offer, viewer, int(OfferState.ACTIVE) if flaps else None)
+        if moods.backdated:
+            shown["time_updated"] -= _BACKDATED_SECONDS
+        if moods.no_items:
+            shown.pop("items_to_give", None)
+            shown.pop("items_to_receive", None)
+        return shown
+
+    def _shown(self, offer: OfferRecord, viewer: Account, state: int | None = None) -> dict[str, Any]:
+        """An offer as this account sees it now, through whatever moods are on."""
+        other = offer.recipient if offer.sender == viewer.steamid64 else offer.sender
+        shown = calls.offer_json(
+            offer, viewer, self._world, state if state is not None else self._shown_state(offer, viewer, other)
+        )
+        if "tradeid" in shown and self._hit("offer_without_tradeid", viewer, other):
+            del shown["tradeid"]
+        if shown["escrow_end_date"] and self._hit("escrow_end_zero", viewer, other):
+            shown["escrow_end_date"] = 0
+        return shown
+
+    def _shown_state(self, offer: OfferRecord, viewer: Account, other: str) -> int:
+        if offer.state == OfferState.ACTIVE and self._hit("unknown_state", viewer, other):
+            return _UNKNOWN_STATE
+        trade = self._world.trades.get(offer.tradeid)
+        is_reversed = trade is not None and trade.status == TradeStatus.TRADE_PROTECTION_ROLLBACK
+        if is_reversed and self._hit("reversal_on_offer", viewer, other):
+            return int(OfferState.REVERTED)
+        return int(offer.state)
+
+    async def _offer(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.viewer(request)
+        offer = self._world.offers.get(request.query.get("tradeofferid", ""))
+        if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
+            return json_answer({"response": {}}, EResult.NO_MATCH)
+        body: dict[str, Any] = {"offer": self._shown(offer, viewer)}
+        if request.query.get("get_descriptions", "1") == "1":
+            body["descriptions"] = calls.descriptions_of([*offer.give, *offer.receive])
+        return json_answer({"response": body})
+
+    async def _summary(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.viewer(request)
+        mine = self._world.offers_of(viewer.steamid64)
+        counts: dict[str, int] = {}
+        for side, offers in (
+            ("sent", [offer for offer in mine if offer.sender == viewer.steamid64]),
+            ("received", [offer for offer in mine if offer.sender != viewer.steamid64]),
+        ):
+            counts[f"pending_{side}_count"] = sum(offer.state == OfferState.ACTIVE for offer in offers)
+            counts[f"updated_{side}_count"] = len(offers)
+            counts[f"escrow_{side}_count"] = sum(offer.state == OfferState.IN_ESCROW for offer in offers)
+            counts[f"historical_{side}_count"] = sum(offer.state not in OPEN for offer in offers)
+        return json_answer({"response": counts})
+
+    # -- exchanges -----------------------------------------------------------------------------------------------------
+
+    async def _trade_status(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.viewer(request)
+        trade = self._world.trades.get(request.query.get("tradeid", ""))
+        hidden = self._hit("trade_status_empty", viewer)
+        if hidden or trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
+            return json_answer({"response": {}})
+        body: dict[str, Any] = {"trades": [self._exchange(trade, viewer, in_history=False)]}
+        if request.query.get("get_descriptions") in ("1", "true"):
+            body["descriptions"] = calls.descriptions_of([*trade.given, *trade.received])
+        return json_answer({"response": body})
+
+    def _exchange(self, trade: TradeRecord, viewer: Account, in_history: bool) -> dict[str, Any]:
+        other = trade.partner if viewer.steamid64 == trade.initiator else trade.initiator
+        shown = calls.trade_json(trade, viewer)
+        if not in_history:
+            shows = self._hit("trade_status_shows", viewer, other)
+            pending = self._hit("trade_status_pending", viewer, other) if trade.status == TradeStatus.COMPLETE else None
+            if shows is not None and shows.status is not None:
+                shown["status"] = shows.status
+            elif pending is not None:
+                shown["status"] = pending.status if pending.status is not None else int(TradeStatus.PRE_COMMITTED)
+            if self._hit("exchange_other_items", viewer, other):
+                for asset in shown.get("assets_received", []):
+                    asset["classid"] = str(int(asset["classid"]) + 1)
+            if self._hit("exchange_loses_items", viewer, other):
+                shown["assets_received"] = shown.get("assets_received", [])[1:]
+        if self._hit("exchange_no_assets", viewer, other):
+            shown.pop("assets_received", None)
+            shown.pop("assets_given", None)
+        if self._hit("no_new_assetid", viewer, other):
+            for asset in (*shown.get("assets_received", []), *shown.get("assets_given", [])):
+                asset.pop("new_assetid", None)
+                asset.pop("new_contextid", None)
+        return shown
+
+    async def _history(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.viewer(request)
+        if self._hit("history_empty", viewer):
+            return json_answer({"response": {"more": False, "total_trades": 0}})
+        count = min(_HISTORY_PAGE, whole(request.query.get("max_trades")) or _HISTORY_PAGE)
+        mine = self._world.trades_of(viewer.steamid64)
+        total = len(mine)
+        after_time = whole(request.query.get("start_after_time"))
+        if after_time:
+            place = (after_time, whole(request.query.get("start_after_tradeid")))
+            older = request.query.get("navigating_back") not in ("1", "true")
+            mine = [trade for trade in mine if ((trade.time_init, int(trade.tradeid)) < place) == older]
+        page = mine[:count]
+        body: dict[str, Any] = {
+            "more": len(mine) > count,
+            "total_trades": total,
+            "trades": [self._exchange(trade, viewer, in_history=True) for trade in page],
+        }
+        if request.query.get("get_descriptions") in ("1", "true"):
+            body["descriptions"] = calls.descriptions_of([given for trade in page for given in (*trade.given, *trade.received)])
+        return json_answer({"response": body})
+
+    async def _hold_durations(self, request: web.Request) -> web.StreamResponse:
+        viewer = self._viewers.viewer(request)
+        target = self._world.accounts.get(request.query.get("steamid_target", ""))
+        is_refused = target is None or request.query.get("trade_offer_access_token") != target.trade_token
+        if is_refused or target is None or self._hit("hold_unknown", viewer, target.steamid64):
+            return json_answer({"response": {}}, EResult.ACCESS_DENIED)
+        theirs = 15 * 86_400 if self._world.held_sellers(target.steamid64) else 0
+        parts = {"my_escrow": 0, "their_escrow": theirs, "both_escrow": theirs}
+        return json_answer({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
+
+    # -- item classes --------------------------------------------------------------------------------------------------
+
+    async def _asset_classes(self, request: web.Request) -> web.StreamResponse:
+        """Names of item classes, by classid0, instanceid0, …"""
+        query = request.query
+        result: dict[str, Any] = {"success": True}
+        for place in range(min(_CLASSES_MAX, whole(query.get("class_count")))):
+            classid, instanceid = query.get(f"classid{place}", ""), query.get(f"instanceid{place}", "0")
+            name = self._world.name_of_class(query.get("appid", ""), classid)
+            if name is not None:
+                key = f"{classid}_{instanceid}" if f"instanceid{place}" in query else classid
+                result[key] = {
+                    "classid": classid, "instanceid": instanceid, "name": name, "market_name": name, "market_hash_name": name,
+                    "tradable": "1", "marketable": "1", "commodity": "0", "type": "Item", "icon_url": "", "fraudwarnings": "", "tags": {},
+                }  # fmt: skip
+        return json_answer({"result": result})
