@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from selldesk.api.operator_setup import BotRequest, bot_command
 from selldesk.bots.agenda import Memory, Pace
+from selldesk.bots.leases import LEASE_US
 from selldesk.desk import commands
 from selldesk.desk.client import InlineDesk
 from selldesk.desk.desk import Desk
@@ -18,6 +19,7 @@ from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
+from selldesk.kernel.processes import process_name
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.people.roles import Role, pack_roles
 from selldesk.steam.client import SteamClient
@@ -30,6 +32,7 @@ from selldesk.store.sqlite import SqliteStore
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
+from selldesk.workers.lease import HeldLease, LeasedDesk
 
 AK = "AK-47 | Redline (Field-Tested)"
 GAME_ITEM = {730: AK, 440: "Mann Co. Supply Crate Key"}
@@ -119,6 +122,7 @@ class LittleMarket:
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None)
         self.box = SecretBox(b"k" * 32)
+        self.lease: HeldLease | None = None
         self.server = TestServer(self.steam.app())
         self.transport = AiohttpTransport(5)
         self.wait_at_least_seconds: Callable[[], float] = lambda: 0.0
@@ -179,10 +183,13 @@ class LittleMarket:
         session = SteamSession(
             CrashingTransport(self.transport, crash), urls, credentials, tokens, lambda: self.clock.now_us() // 1_000_000
         )
+        self._keep_lease(process_name())
+        assert self.lease is not None
         bot = BotContext(
             1,
             SteamClient(session),
-            CrashingDesk(InlineDesk(self.desk, lambda feed: None), crash),
+            CrashingDesk(LeasedDesk(InlineDesk(self.desk, lambda feed: None), self.lease), crash),
+            self.lease,
             self.store.reader(),
             self.clock,
             self.settings.rules,
@@ -192,6 +199,19 @@ class LittleMarket:
         worker = BotWorker(bot, Aside(self.store), self.box)
         worker.alarm = MovingAlarm(self)  # type: ignore[assignment]
         return worker
+
+    def _keep_lease(self, worker: str | None = None) -> None:
+        """As a fleet does: renews the lease, or as a new worker takes it over from the last one, which left or died."""
+        now_us = self.clock.monotonic_us()
+        if worker is not None:
+            if self.lease is not None:
+                self.desk.ask(commands.KeepLeases(self._worker_name, leaves=True))
+            self._worker_name = worker
+            ((bot, fence),) = self.desk.ask(commands.KeepLeases(worker))["held"]
+            self.lease = HeldLease(self.clock, bot, fence, now_us + LEASE_US)
+        elif self.lease is not None and self.lease.ends_at_us - now_us < LEASE_US - 3_000_000:
+            self.desk.ask(commands.KeepLeases(self._worker_name))
+            self.lease.ends_at_us = now_us + LEASE_US
 
     def open_trade(
         self, custom_id: str, game: int = 730, count: int = 1, name: str | None = None, assets: list[str] | None = None
@@ -229,6 +249,7 @@ class LittleMarket:
                 return
             self.steam.world.tick()
             self.beat()
+            self._keep_lease()
             await worker.step()
         raise AssertionError("the market did not get there")
 

@@ -1,23 +1,31 @@
 """Settings: flags, then SELLDESK_* variables, then a TOML file, then the defaults (contract C7)."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
 from selldesk.api.limits import RateLimits
-from selldesk.bots.agenda import Pace
+from selldesk.bots.agenda import Pace, Window
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.times import SECOND_US
 from selldesk.steam.session import SteamUrls
+from selldesk.steam.throttle import Limits
 from selldesk.trades.rules import Rules
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WINDOW = re.compile(rf"({'|'.join(_DAYS)}) (\d\d):(\d\d)-(\d\d):(\d\d) ([a-z_/+0-9-]+)")
 
 
 class BadSetting(Exception):
@@ -47,12 +55,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     second_reading_after_seconds: Seconds = 5
     reconcile_spread_seconds: Seconds = 60
     reconcile_last_after_seconds: Seconds = 300
+    confirm_within_seconds: Seconds = 180
+    game_pause_seconds: Seconds = 60
+    bot_full_seconds: Seconds = 3600
+    quarantine_seconds: Seconds = 7 * 86_400
 
     poll_seconds: Seconds = 5
     idle_poll_seconds: Seconds = 45
     sweep_seconds: Seconds = 60
     send_gap_seconds: Seconds = 1
     full_sweep_seconds: Seconds = 120
+    steam_limits_share: Annotated[float, Meta(gt=0, le=10_000)] = 0.9
+    """Of Steam's measured limits per account (docs/simulator.md): more than 1 only against a simulator."""
+    steam_address_burst: Annotated[int, Meta(ge=1)] = 600
+    steam_address_calls_per_second: Annotated[float, Meta(gt=0)] = 30
+    maintenance_window: str = "tue 13:00-17:15 America/Los_Angeles"
+    """No full logins then, against Steam's own hosts; empty: none."""
 
     batch_max: Annotated[int, Meta(ge=1, le=1000)] = 64
     fast_calls_per_second: Annotated[int, Meta(ge=1)] = 1_000
@@ -68,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             second_reading_after_us=_us(self.second_reading_after_seconds),
             reconcile_spread_us=_us(self.reconcile_spread_seconds),
             reconcile_last_after_us=_us(self.reconcile_last_after_seconds),
+            confirm_within_us=_us(self.confirm_within_seconds),
+            game_pause_us=_us(self.game_pause_seconds),
+            bot_full_us=_us(self.bot_full_seconds),
+            quarantine_us=_us(self.quarantine_seconds),
         )
 
     def pace(self) -> Pace:
@@ -77,7 +99,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             sweep_us=_us(self.sweep_seconds),
             send_gap_us=_us(self.send_gap_seconds),
             full_sweep_us=_us(self.full_sweep_seconds),
+            no_logins=self.no_logins(),
         )
+
+    def no_logins(self) -> Window | None:
+        """A simulator has no Tuesdays: the window counts only where the logins go to Steam itself. Raises BadSetting."""
+        window = parse_window(self.maintenance_window) if self.maintenance_window else None
+        return window if urlsplit(self.steam_api_url).hostname == "api.steampowered.com" else None
+
+    def steam_limits(self) -> Limits:
+        return Limits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
 
     def desk(self) -> DeskSettings:
         return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max)
@@ -119,6 +150,23 @@ def load_settings(flags: Mapping[str, Any], file: Path | None = None, environmen
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise BadSetting(f"bad setting: {error}") from None
+
+
+def parse_window(text: str) -> Window:
+    """`tue 13:00-17:15 America/Los_Angeles`. Raises BadSetting."""
+    found = _WINDOW.fullmatch(text.strip().lower())
+    try:
+        if found is None:
+            raise ValueError("write for example: tue 13:00-17:15 America/Los_Angeles")
+        day, *clock = found.groups()[:5]
+        from_hour, from_minute, to_hour, to_minute = map(int, clock)
+        if not (from_hour, from_minute) < (to_hour, to_minute) < (24, 0) or from_minute > 59 or to_minute > 59:
+            raise ValueError("the window must begin before it ends, on one day")
+        zone = text.split()[-1]
+        ZoneInfo(zone)
+    except (ValueError, ZoneInfoNotFoundError, OSError) as error:
+        raise BadSetting(f"bad setting: maintenance_window {text!r}: {error}") from None
+    return Window(_DAYS.index(day), from_hour * 60 + from_minute, to_hour * 60 + to_minute, zone)
 
 
 def _us(seconds: float) -> int:

@@ -35,7 +35,7 @@ from selldesk.kernel.clock import Clock
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
-from selldesk.workers.fleet import Fleet
+from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,13 @@ class RunningMarket:
         self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk())
         self.desk = DeskClient(self.supervisor.socket_path, self._on_feed)
         self.fleet = (
-            Fleet(self.store, self.desk, self.clock, self.box, settings.steam_urls(), settings.rules(), settings.pace())
+            Fleet(
+                self.store,
+                self.desk,
+                self.clock,
+                self.box,
+                FleetSettings(settings.steam_urls(), settings.rules(), settings.pace(), settings.steam_limits()),
+            )
             if with_workers
             else None
         )
@@ -132,9 +138,9 @@ class RunningMarket:
             else:
                 await _until_signal()
         finally:
+            # One after the other, the youngest first: the fleet still needs the desk to give its bots back.
             for task in reversed(tasks):
                 task.cancel()
-            for task in tasks:
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
 

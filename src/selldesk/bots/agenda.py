@@ -3,9 +3,13 @@
 The worker asks, makes exactly that call, brings the answer to the desk as news, and asks again.
 """
 
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
+
+SECOND_US = 1_000_000
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -21,6 +25,27 @@ class Pace(msgspec.Struct, frozen=True):
     """Between two sends of one bot (protocol §7)."""
     full_sweep_us: int = 120_000_000
     """Between two polls that ask for everything instead of recent changes only."""
+    no_logins: "Window | None" = None
+    """When Steam is down for maintenance every week."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Steam's weekly maintenance in its own time zone: no full logins then (protocol §7). Times in minutes of the day."""
+
+    weekday: int
+    """0: Monday."""
+    from_minute: int
+    to_minute: int
+    zone: str
+
+    def ends_at(self, now_us: int) -> int | None:
+        """When the window that `now_us` lies in will be over; None outside of it."""
+        now = datetime.fromtimestamp(now_us / SECOND_US, ZoneInfo(self.zone))
+        minute = now.hour * 60 + now.minute
+        if now.weekday() != self.weekday or not self.from_minute <= minute < self.to_minute:
+            return None
+        end = now.replace(hour=self.to_minute // 60, minute=self.to_minute % 60, second=0, microsecond=0)
+        return int(end.timestamp()) * SECOND_US
 
 
 class Task(NamedTuple):
@@ -38,10 +63,18 @@ class Task(NamedTuple):
     """No offer is out in time, and none can be on its way."""
     is_held: bool
     """Steam holds the items: only the trade tells how it ends."""
+    needs_confirmation: bool = False
+    """Our own offer waits for the bot's phone."""
+    may_send: bool = True
+    """False: the bot is in quarantine or full, or the game is paused."""
 
 
 LONGEST_WAIT_US = 60_000_000
-"""No back-off is longer than this."""
+"""No back-off is longer than this, but that of full logins."""
+LOGIN_EVERY_US = 30_000_000
+"""A guard code is good for one login: at most one full login per code window (protocol §7)."""
+LONGEST_LOGIN_WAIT_US = 32 * 60_000_000
+"""Between full logins that Steam refuses; an operator who mends the account restarts nothing, he waits so long at most."""
 
 
 class Memory(msgspec.Struct):
@@ -60,6 +93,13 @@ class Memory(msgspec.Struct):
     failures: int = 0
     unwanted_offers: tuple[str, ...] = ()
     """Received offers, duplicates and orphans that must be taken down: ('decline:<id>' or 'cancel:<id>')."""
+    foreign_offers: frozenset[str] = frozenset()
+    """Offers of the bot that are not ours and have been told."""
+    limited_since: int | None = None
+    """When Steam began to refuse this bot's calls for their rate."""
+    logins_refused: int = 0
+    """In a row: each makes the next full login wait longer."""
+    next_login_at: int = 0
     suspects: tuple[str, ...] = ()
     """Trades that were seen reversed and are not yet decided."""
     suspects_not_before: int = 0
@@ -77,6 +117,7 @@ class Memory(msgspec.Struct):
         self.last_send_at = min(self.last_send_at, now)
         self.last_sweep_at = min(self.last_sweep_at, now)
         self.quiet_until = min(self.quiet_until, now + LONGEST_WAIT_US)
+        self.next_login_at = min(self.next_login_at, now + LONGEST_LOGIN_WAIT_US)
         self.suspects_not_before = min(self.suspects_not_before, now + LONGEST_WAIT_US)
         self.not_before = {
             trade_id: min(moment, now + LONGEST_WAIT_US) for trade_id, moment in self.not_before.items() if moment > now
@@ -84,8 +125,8 @@ class Memory(msgspec.Struct):
 
 
 class Call(NamedTuple):
-    """What to do: `login`, `renew`, `acknowledge`, `read_trade`, `cancel`, `take_down`, `poll`, `read_offer`, `give_up`, `verify`,
-    `send`, `sweep`, `reversal`, or `wait` until a moment."""
+    """What to do: `login`, `renew`, `acknowledge`, `read_trade`, `cancel`, `confirm`, `take_down`, `poll`, `read_offer`, `give_up`,
+    `verify`, `send`, `sweep`, `reversal`, or `wait` until a moment."""
 
     kind: str
     trade_id: str | None = None
@@ -101,7 +142,9 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     if now < memory.quiet_until:
         return Call("wait", until=memory.quiet_until)
     if not memory.logged_in:
-        return Call("login")
+        window_ends_at = pace.no_logins.ends_at(now) if pace.no_logins is not None else None
+        login_at = max(memory.next_login_at, window_ends_at or 0)
+        return Call("login") if now >= login_at else Call("wait", until=login_at)
     if now >= memory.token_expires_at - RENEW_BEFORE_US:
         return Call("renew")
     if not memory.acknowledged:
@@ -118,6 +161,9 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         if task.wants_cancel:
             return Call("cancel", task.trade_id)
     for task in due:
+        if task.needs_confirmation:
+            return Call("confirm", task.trade_id)
+    for task in due:
         if task.is_too_late:
             return Call("give_up", task.trade_id)
 
@@ -131,7 +177,7 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         if task.stage == "verify":
             return Call("verify", task.trade_id)
     send_at = memory.last_send_at + pace.send_gap_us
-    ready = [task for task in due if task.stage == "send"]
+    ready = [task for task in due if task.stage == "send" and task.may_send]
     if ready and now >= send_at:
         return Call("send", ready[0].trade_id)
     if memory.unwanted_offers:

@@ -47,9 +47,14 @@ class BotState(StrEnum):
     NEEDS_LOGIN = "needs_login"
     """No session yet, or Steam refuses the credentials."""
     QUARANTINED = "quarantined"
-    """Steam restricts the account."""
+    """Steam restricts the account, or its trades were reversed on its own side: it sends nothing, but finishes what runs."""
     DOWN = "down"
     """Steam can't be reached."""
+
+
+def in_quarantine(state: str, until: int | None, now: int) -> bool:
+    """Whether the bot must not send. `until` (virtual time): when that ends by itself; None: when an operator enables it."""
+    return state == BotState.QUARANTINED and (until is None or now < until)
 
 
 class Bot(msgspec.Struct, array_like=True):
@@ -69,14 +74,20 @@ class Bot(msgspec.Struct, array_like=True):
     items_held: int
     items_max: int
     last_good_real_us: int
+    blocked_games: list[int] = []
+    """Games that it can't take now, since its inventory there is full."""
+
+    def is_fresh(self, real_us: int) -> bool:
+        return real_us - self.last_good_real_us < FRESH_WITHIN_US
 
     def is_healthy(self, real_us: int) -> bool:
-        return bool(self.enabled) and self.state == BotState.OK and real_us - self.last_good_real_us < FRESH_WITHIN_US
+        return bool(self.enabled) and self.state == BotState.OK and self.is_fresh(real_us)
 
     def can_take(self, game: int, items: int, seller_offers: int, real_us: int) -> bool:
         return (
             self.is_healthy(real_us)
             and (self.games is None or game in self.games)
+            and game not in self.blocked_games
             and self.live_offers < self.live_offers_max
             and seller_offers < self.seller_offers_max
             and self.items_held + items <= self.items_max
@@ -89,10 +100,12 @@ def room_of(row: Sequence[Any]) -> Room:
     return Room(number, name, game, low, high, _listed(buyers), _listed(bots), priority, enabled)
 
 
-def bot_of(row: Sequence[Any]) -> Bot:
+def bot_of(row: Sequence[Any], blocked_games: Sequence[int] = ()) -> Bot:
     """From a row of the store, where lists are JSON."""
     number, steamid64, profile_name, avatar, games, *rest = row
-    return Bot(number, steamid64, profile_name, avatar, _listed(games), *rest)
+    bot = Bot(number, steamid64, profile_name, avatar, _listed(games), *rest)
+    bot.blocked_games = list(blocked_games)
+    return bot
 
 
 def _listed(text: str | None) -> list[int] | None:

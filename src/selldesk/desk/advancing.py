@@ -2,7 +2,7 @@
 
 import msgspec
 
-from selldesk.bots.rooms import choose_bot
+from selldesk.bots.rooms import BotState, choose_bot
 from selldesk.desk import commands
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
@@ -14,6 +14,9 @@ from selldesk.trades.status import RELEASED, ROLLED_BACK, Stage, Status, may_fol
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.word import Effects
 
+ANOTHER_BOT = frozenset({Refusal.BOT_LIMIT, Refusal.BOT_FULL, Refusal.BOT_ILL})
+"""Refusals that concern this bot, not the sale: the same trade moves to another bot of its room (R7)."""
+
 
 class ImpossibleMove(Exception):
     """A room asked for a transition that the status table lacks. It means a bug: the command fails, nothing is written."""
@@ -21,7 +24,7 @@ class ImpossibleMove(Exception):
 
 def wants(command: TradeCommand, want: Wants) -> None:
     want.trades.add(command.trade_id)
-    if isinstance(command, commands.OfferRefused) and command.why in (Refusal.BOT_LIMIT, Refusal.BOT_ILL):
+    if isinstance(command, commands.OfferRefused) and command.why in ANOTHER_BOT:
         want.sellers.add(command.seller)
 
 
@@ -50,9 +53,12 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
         case commands.OfferMade():
             effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
         case commands.OfferRefused():
+            was_sending = trade.work is Stage.SENDING
             effects = word.offer_refused(trade, command.why, command.text, now, rules)
-            if command.why in (Refusal.BOT_LIMIT, Refusal.BOT_ILL) and trade.work is Stage.SEND:
-                _move_to_another_bot(trade, work, command.text)
+            if was_sending:
+                _learn_from_refusal(command, trade, work)
+        case commands.OfferUnconfirmed():
+            effects = word.offer_unconfirmed(trade, now, rules)
         case commands.OutcomeUnknown():
             effects = word.outcome_unknown(trade, now)
         case commands.NotListed():
@@ -103,6 +109,8 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
         else:
             apply(word.rolled_back(trade, by, work.now, work.settings.rules), trade, work)
         before.finish(trade, work)
+    if by is Reversal.BOT and command.bot in work.bots:
+        work.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
     return {"by": by.value}
 
 
@@ -148,6 +156,42 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
     work.count(trade, trade.status, -1)
     trade.status, trade.error = status.value, error
     work.count(trade, trade.status, +1)
+
+
+def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work) -> None:
+    """What a refused send says about the bot or the game, beyond this sale (protocol §6)."""
+    now, rules = work.now, work.settings.rules
+    match command.why:
+        case Refusal.BOT_FULL:
+            bot = work.bots[trade.bot]
+            bot.blocked_games.append(trade.game)
+            work.blocks[bot.number, trade.game] = (now + rules.bot_full_us, command.text)
+            work.alert("bot_full", f"Its inventory of game {trade.game} is full", bot.number, None)
+        case Refusal.BOT_ILL:
+            work.quarantine(trade.bot, command.text, now + rules.quarantine_us)
+        case Refusal.GAME_DOWN:
+            work.pauses[trade.game] = (now + rules.game_pause_us, command.text)
+            trade.due_at = now + rules.game_pause_us
+    if command.why in ANOTHER_BOT and trade.work is Stage.SEND:
+        _move_to_another_bot(trade, work, command.text)
+
+
+def relieve(command: commands.Relieve, work: Work) -> dict[str, object]:
+    """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
+    waiting = work.store.fetch("waiting_of_bot", bot=command.bot)
+    want = Wants(trades={row[0] for row in waiting}, sellers={row[1] for row in waiting})
+    work.load(want)
+    moved = 0
+    for trade_id, _ in waiting:
+        trade = work.trades[trade_id]
+        bot = work.bots[trade.bot]
+        if bot.state == BotState.OK and bot.is_fresh(work.real_us) and trade.game not in bot.blocked_games:
+            continue
+        before = _Before(trade, work.items[trade.id])
+        _move_to_another_bot(trade, work, f"bot {bot.number} is {bot.state}")
+        before.finish(trade, work)
+        moved += trade.bot != command.bot
+    return {"moved": moved}
 
 
 def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:

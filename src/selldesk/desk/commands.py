@@ -79,6 +79,10 @@ class OfferRefused(TradeCommand, frozen=True):
     """So that another bot's load with him can be looked up."""
 
 
+class OfferUnconfirmed(TradeCommand, frozen=True):
+    """The bot's own confirmation of its offer did not go through (yet)."""
+
+
 class OutcomeUnknown(TradeCommand, frozen=True):
     """The answer to a send was lost, or a process died during one."""
 
@@ -128,12 +132,27 @@ class GiveUp(TradeCommand, frozen=True):
 
 
 class BotReport(Command, frozen=True):
-    """A bot's health, or new tokens (encrypted)."""
+    """A bot's health, or new tokens (encrypted). A quarantine outlasts it."""
 
     bot: int
     state: str | None = None
     reason: str | None = None
     tokens: bytes | None = None
+
+
+class KeepLeases(Command, frozen=True):
+    """A worker process is alive: renews its leases and takes its share of the bots. Answers {held: [[bot, fence]], let_go}."""
+
+    worker: str
+    released: list[int] = []
+    """Bots that it has stopped working for."""
+    leaves: bool = False
+
+
+class Relieve(Command, frozen=True):
+    """A bot can't send: its trades for which no offer can exist move to other bots of their rooms (R7)."""
+
+    bot: int
 
 
 # -- operators on trades -----------------------------------------------------------------------------------------------
@@ -320,12 +339,12 @@ class SetMark(Command, frozen=True):
     value: str
 
 
-AnyCommand = (
-    OpenTrade
-    | ProofRead
+News = (
+    ProofRead
     | IntendSend
     | OfferMade
     | OfferRefused
+    | OfferUnconfirmed
     | OutcomeUnknown
     | NotListed
     | OfferRead
@@ -336,6 +355,30 @@ AnyCommand = (
     | IntendCancel
     | GiveUp
     | BotReport
+)
+"""What a bot's worker may say."""
+
+
+class BotNews(Command, frozen=True):
+    """News under a lease: refused (LEASE_LOST) if another worker has taken the bot over meanwhile (I13)."""
+
+    alone: ClassVar[bool] = False
+    bot: int
+    fence: int
+    news: News
+
+
+def runs_alone(command: Command) -> bool:
+    """Whether the command needs a transaction of its own."""
+    return command.news.alone if isinstance(command, BotNews) else command.alone
+
+
+AnyCommand = (
+    OpenTrade
+    | BotNews
+    | News
+    | KeepLeases
+    | Relieve
     | OperateTrade
     | CloseAlert
     | PutOrders

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk import advancing, commands, opening, orders, people, setup
+from selldesk.desk import advancing, commands, leases, opening, orders, people, setup
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
@@ -37,6 +37,8 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.SetMark: setup.set_mark,
     commands.CloseAlert: setup.close_alert,
     commands.RaiseAlert: setup.raise_alert,
+    commands.KeepLeases: leases.keep_leases,
+    commands.Relieve: advancing.relieve,
 }
 
 
@@ -56,7 +58,7 @@ class Desk:
     def process(self, batch: Sequence[Command]) -> list[BatchResult]:
         """Decides the commands in order. Usually one transaction, so one result; one for each command if the whole could not be
         written. The answers of all results together stand in the commands' order. Never raises."""
-        if len(batch) > 1 and any(command.alone for command in batch):
+        if len(batch) > 1 and any(commands.runs_alone(command) for command in batch):
             return [result for command in batch for result in self.process([command])]
         try:
             return [self._transact(batch)]
@@ -134,6 +136,9 @@ def _collect(command: Command, want: Wants) -> None:
     match command:
         case OpenTrade():
             opening.wants(command, want)
+        case commands.BotNews():
+            want.leases.add(command.bot)
+            _collect(command.news, want)
         case commands.RolledBack():
             advancing.wants_of_rollback(command, want)
         case TradeCommand():
@@ -142,18 +147,25 @@ def _collect(command: Command, want: Wants) -> None:
 
 def _decide(command: Command, work: Work) -> Answer:
     try:
-        match command:
-            case OpenTrade():
-                value: dict[str, Any] = opening.decide(command, work)
-            case commands.RolledBack():
-                value = advancing.decide_rollback(command, work)
-            case TradeCommand():
-                value = advancing.decide(command, work)
-            case _:
-                value = _ALONE[type(command)](command, work)
+        return Answer(_value(command, work))
     except Refusal as refusal:
         return Answer(None, refusal.status, refusal.code, refusal.text)
-    return Answer(value)
+
+
+def _value(command: Command, work: Work) -> dict[str, Any]:
+    """Raises the command's refusal."""
+    match command:
+        case OpenTrade():
+            return opening.decide(command, work)
+        case commands.BotNews():
+            leases.check(command, work)
+            return _value(command.news, work)
+        case commands.RolledBack():
+            return advancing.decide_rollback(command, work)
+        case TradeCommand():
+            return advancing.decide(command, work)
+        case _:
+            return _ALONE[type(command)](command, work)
 
 
 def _refused(kind: Kind) -> Answer:

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from selldesk.desk.commands import Answer, AnyCommand, BatchResult, Command, Feed, PutOrders, WithdrawOrders
+from selldesk.desk.commands import (
+    Answer,
+    AnyCommand,
+    BatchResult,
+    Command,
+    Feed,
+    PutOrders,
+    WithdrawOrders,
+    runs_alone,
+)
 from selldesk.desk.desk import Desk
 from selldesk.desk.orders import Portions
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE
@@ -117,7 +126,7 @@ class DeskServer:
             command = self._queue[0].command
             if isinstance(command, PutOrders | WithdrawOrders):
                 self._jobs.append(_Job(self._queue.popleft()))
-            elif command.alone:
+            elif runs_alone(command):
                 if not batch:
                     batch.append(self._queue.popleft())
                 break

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from selldesk.bots.rooms import BotState
+from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Work
@@ -12,6 +12,7 @@ from selldesk.kernel import refusals
 BOT_COLUMNS = (
     "number", "steamid64", "account_name", "profile_name", "avatar", "games", "enabled", "state", "state_reason", "state_since",
     "live_offers", "live_offers_max", "seller_offers_max", "items_held", "items_max", "secrets", "tokens", "created_at",
+    "quarantined_until",
 )  # fmt: skip
 
 
@@ -87,7 +88,8 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
 
 
 def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
-    """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own."""
+    """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own. Enabling a bot also ends its
+    quarantine and what its full inventory blocked."""
     bot = _bot_record(command.number, work)
     bot["games"] = None if command.all_games else bot["games"] if command.games is None else _json(command.games)
     for name in ("profile_name", "avatar", "live_offers_max", "seller_offers_max", "items_max"):
@@ -95,6 +97,17 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
             bot[name] = getattr(command, name)
     if command.enabled is not None:
         bot["enabled"] = int(command.enabled)
+    if command.enabled:
+        work.store.execute("drop_blocks", bot=command.number)
+        if bot["state"] == BotState.QUARANTINED:
+            reason = "Enabled by an operator; waiting for the next good call"
+            work.store.execute(
+                "change_bot_state",
+                number=command.number,
+                state=BotState.NEEDS_LOGIN.value,
+                state_reason=reason,
+                state_since=work.now,
+            )
     names = (
         "profile_name",
         "avatar",
@@ -117,7 +130,11 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
     bot = _bot_record(command.bot, work)
     if command.tokens is not None:
         work.store.execute("change_bot_tokens", number=command.bot, tokens=command.tokens)
-    if command.state is not None and (command.state, command.reason) != (bot["state"], bot["state_reason"]):
+    if (
+        command.state is not None
+        and (command.state, command.reason) != (bot["state"], bot["state_reason"])
+        and not in_quarantine(bot["state"], bot["quarantined_until"], work.now)
+    ):
         since = work.now if command.state != bot["state"] else bot["state_since"]
         work.store.execute(
             "change_bot_state",
@@ -127,7 +144,7 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
             state_since=since,
         )
     work.wrote_directly = True
-    return {}
+    return {"state": bot["state"]}
 
 
 def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from selldesk.book.orders import Order
-from selldesk.bots.rooms import Bot, Room, bot_of, room_of
+from selldesk.bots.leases import Lease
+from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of
 from selldesk.desk.commands import Feed
 from selldesk.kernel import ids
 from selldesk.ledger import accounts
@@ -42,6 +43,7 @@ class Wants:
     assets: set[Asset] = field(default_factory=set)
     trades: set[str] = field(default_factory=set)
     sellers: set[str] = field(default_factory=set)
+    leases: set[int] = field(default_factory=set)
     rooms_and_bots: bool = False
 
     def purse_of(self, person: int) -> None:
@@ -71,7 +73,14 @@ class Work:
         self.rooms: list[Room] = []
         self.bots: dict[int, Bot] = {}
         self.seller_offers: dict[tuple[int, str], int] = {}
+        self.leases: dict[int, Lease] = {}
         self.open_alerts: set[tuple[str, str]] = set()
+        self.blocks: dict[tuple[int, int], tuple[int, str]] = {}
+        """(bot, game) → (until, reason): new ones."""
+        self.pauses: dict[int, tuple[int, str]] = {}
+        """Game → (until, reason): new ones."""
+        self.quarantines: dict[int, tuple[str, int | None]] = {}
+        """Bot → (reason, until): new ones."""
 
         self.new_trades: list[Trade] = []
         self.changed_trades: set[str] = set()
@@ -100,6 +109,8 @@ class Work:
         store = self.store
         if wants.trades:
             self._load_trades(wants)
+        for row in store.load("load_leases", [(bot,) for bot in sorted(wants.leases)]):
+            self.leases[row[0]] = Lease(*row)
         for row in store.load("load_persons", [(number,) for number in wants.persons]):
             self.persons[row[0]] = Person(*row)
         self.taken_custom_ids.update(_pairs(store.load("load_custom_ids", list(wants.custom_ids))))
@@ -143,7 +154,10 @@ class Work:
 
     def load_rooms_and_bots(self) -> None:
         self.rooms = [room_of(row) for row in self.store.fetch("load_rooms")]
-        self.bots = {row[0]: bot_of(row) for row in self.store.fetch("load_bots")}
+        blocked: dict[int, list[int]] = {}
+        for bot, game in self.store.fetch("load_blocks", now=self.now):
+            blocked.setdefault(bot, []).append(game)
+        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in self.store.fetch("load_bots")}
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
@@ -176,12 +190,21 @@ class Work:
         self.feed.trades.append(trade.id)
 
     def alert(self, kind: str, text: str, bot: int | None, trade_id: str | None) -> None:
-        """Opens an alert, unless one of its kind is open for this trade."""
+        """Opens an alert, unless one of its kind is open for this trade; without a trade, unless this very one is open."""
         if trade_id is not None:
             if (kind, trade_id) in self.open_alerts:
                 return
             self.open_alerts.add((kind, trade_id))
+        elif self.store.fetch("open_alert_without_trade", kind=kind, bot=bot, text=text):
+            return
         self.alerts.append((ids.new_uuid7(self.now), kind, bot, trade_id, text, self.now))
+
+    def quarantine(self, bot: int, reason: str, until: int | None) -> None:
+        """No more sends of this bot until then, or until an operator enables it again; what runs is finished and settled."""
+        self.bots[bot].state = BotState.QUARANTINED
+        self.quarantines[bot] = (reason, until)
+        self.feed.bots.append(bot)
+        self.alert("bot_quarantined", f"Sends nothing any more: {reason}", bot, None)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -196,6 +219,9 @@ class Work:
             or self.ledger.entries
             or self.alerts
             or self.evidence
+            or self.blocks
+            or self.pauses
+            or self.quarantines
         )
 
     def write(self) -> None:
@@ -224,6 +250,10 @@ class Work:
         loads = [self.bots[number] for number in sorted(self.changed_bots)]
         store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
         store.write("add_alerts", self.alerts)
+        store.write("put_blocks", [(*key, *block) for key, block in sorted(self.blocks.items())])
+        store.write("put_pauses", [(game, *pause) for game, pause in sorted(self.pauses.items())])
+        quarantines = sorted(self.quarantines.items())
+        store.write("quarantine_bots", [(bot, reason, self.now, until) for bot, (reason, until) in quarantines])
         self._fill_feed()
 
     def _fill_feed(self) -> None:

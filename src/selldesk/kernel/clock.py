@@ -23,6 +23,10 @@ class Clock(Protocol):
         """The machine's own time, microseconds UTC: leases, bot freshness, rate limits."""
         ...
 
+    def monotonic_us(self) -> int:
+        """Microseconds of this machine that never jump: how long a lease is still held."""
+        ...
+
 
 class SystemClock:
     """Virtual time is real time."""
@@ -32,6 +36,9 @@ class SystemClock:
 
     def real_us(self) -> int:
         return time.time_ns() // 1000
+
+    def monotonic_us(self) -> int:
+        return time.monotonic_ns() // 1000
 
 
 class SharedClock(SystemClock):
@@ -71,6 +78,9 @@ class ManualClock:
         return self._now_us
 
     def real_us(self) -> int:
+        return self._now_us
+
+    def monotonic_us(self) -> int:
         return self._now_us
 
     def advance(self, seconds: float) -> None:

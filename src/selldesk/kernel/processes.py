@@ -1,8 +1,11 @@
-"""Child processes that must not outlive their parent."""
+"""Child processes that must not outlive their parent, and names by which others can tell that a process is gone."""
 
 import os
+import secrets
+import socket
 import sys
 import threading
+from pathlib import Path
 
 
 def exit_with_parent() -> None:
@@ -27,3 +30,38 @@ def first_line_from_parent() -> bytes:
             raise SystemExit("this process is started by selldesk itself")
         line += chunk
     return line
+
+
+def process_name() -> str:
+    """A name for this process that nobody else has or will have: `machine/pid/start/salt`.
+
+    The machine part holds the boot and the process namespace, so that a process number means the same to whoever compares it.
+    """
+    return f"{_machine()}/{os.getpid()}/{_started_at(os.getpid()) or 0}/{secrets.token_hex(4)}"
+
+
+def is_gone(name: str) -> bool:
+    """Whether the process of that name surely runs no more. Of another machine, or where /proc is missing, nothing is sure."""
+    machine, _, rest = name.partition("/")
+    parts = rest.split("/")
+    if machine != _machine() or len(parts) != 3 or not parts[0].isdigit() or parts[1] in ("", "0"):
+        return False
+    return _started_at(int(parts[0])) != int(parts[1])
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return f"{socket.gethostname()}-unknown"
+    return f"{socket.gethostname()}-{boot}-{namespace}"
+
+
+def _started_at(pid: int) -> int | None:
+    """The start of a process in the kernel's ticks; None without such a process (a zombie counts as none)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else int(fields[19])

@@ -173,6 +173,10 @@ class Sandbox:
             sweep_seconds=1,
             send_gap_seconds=0.1,
             full_sweep_seconds=10,
+            game_pause_seconds=2,
+            steam_limits_share=1_000,
+            steam_address_burst=1_000_000,
+            steam_address_calls_per_second=100_000,
             rate_limits_enforced=False,
         )
 
@@ -236,7 +240,9 @@ class Sandbox:
     def _bots_missing(self, market: RunningMarket) -> str | None:
         real_us = market.clock.real_us()
         for row in market.market.reader.fetch("bots_with_heartbeat"):
-            if row[6] and (row[7] != BotState.OK or real_us - row[15] >= FRESH_WITHIN_US):
+            # A quarantine is a decision that outlasts a restart: the market is as ready as it will be.
+            ill = row[7] != BotState.OK or real_us - row[15] >= FRESH_WITHIN_US
+            if row[6] and row[7] != BotState.QUARANTINED and ill:
                 return f"bot {row[2]} is {row[7]}"
         return None
 

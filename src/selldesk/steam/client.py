@@ -1,5 +1,6 @@
 """The calls of a selling market's bot, one method each, with typed answers (protocol §3.2). Base URLs come from the session."""
 
+import hashlib
 import html
 import re
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 from selldesk.steam.errors import read_send_error
 from selldesk.steam.results import (
     Asset,
+    Confirmation,
     Exchange,
     Inventory,
     InventoryItem,
@@ -26,14 +28,17 @@ from selldesk.steam.results import (
     TradePage,
     Unreachable,
 )
-from selldesk.steam.session import SteamSession, base_headers, request
+from selldesk.steam.session import SteamSession, base_headers, is_refused_for_rate, request
 from selldesk.steam.transport import ConnectionFailed, Response
 from selldesk.steamwire.enums import EResult
+from selldesk.steamwire.guard import confirmation_key
 from selldesk.steamwire.tradelink import STEAMID64_BASE, TradeLink
 
 _COMMUNITY_NAME = "https://steamcommunity.com"
 """Referer and Origin stay the real names wherever the base URL points: Steam rejects sends without them."""
 _LANGUAGE = "en"
+_CONFIRMS_TRADE = 2
+"""The type of a trade's confirmation (protocol §4)."""
 _HOLD_DAYS = re.compile(r"var g_daysTheirEscrow = (\d{1,4});")
 _PAGE_ERROR = re.compile(r'<div id="error_msg">(.*?)</div>', re.DOTALL)
 
@@ -133,8 +138,8 @@ class SteamClient:
             if not error.sent:
                 raise Unreachable(str(error)) from error
             return SendUnknown(str(error))
-        if response.status == 429:
-            raise RateLimited("send: 429")
+        if is_refused_for_rate(response):
+            raise RateLimited(f"send: {response.status}")
         if response.status == 401 or _is_login_redirect(response):
             raise NotLoggedIn(f"send: {response.status}")
         return _read_send(response)
@@ -182,6 +187,43 @@ class SteamClient:
         answer = await self._api("IEconService/GetTradeOffer", {"tradeofferid": offer_id, "language": _LANGUAGE})
         found = _offers([(answer.get("response") or {}).get("offer")])
         return found[0] if found else None
+
+    # -- the bot's own phone -------------------------------------------------------------------------------------------
+
+    async def confirmations(self) -> list[Confirmation]:
+        """What waits on the bot's phone. Raises NotLoggedIn, Malformed."""
+        answer = await self._phone("getlist", "list", {})
+        listed = answer.get("conf")
+        if not isinstance(listed, list):
+            raise Malformed("mobileconf without a list")
+        return [
+            Confirmation(str(one["id"]), str(one["nonce"]), str(one.get("creator_id", "")), one.get("type") == _CONFIRMS_TRADE)
+            for one in listed
+            if isinstance(one, dict) and one.get("id") and one.get("nonce")
+        ]
+
+    async def confirm(self, confirmation: Confirmation) -> bool:
+        """Allows it; False if Steam wouldn't have it (it may be through already: read the offer)."""
+        more = {"op": "allow", "cid": confirmation.id, "ck": confirmation.nonce}
+        return (await self._phone("ajaxop", "accept", more)).get("success") is True
+
+    async def _phone(self, what: str, tag: str, more: dict[str, str]) -> dict[str, Any]:
+        """A call as the mobile app makes it, with the key that only the identity secret gives (protocol §3.2)."""
+        session = self.session
+        now = session.steam_seconds()
+        params = {
+            "p": _device_id(session.steamid64),
+            "a": session.steamid64,
+            "k": confirmation_key(session.credentials.identity_secret, now, tag),
+            "t": str(now),
+            "m": "react",
+            "tag": tag,
+            **more,
+        }
+        answer = _json_object(await self._community_raw("GET", f"/mobileconf/{what}", params=params))
+        if answer.get("needauth") is True:
+            raise NotLoggedIn(f"mobileconf/{what}: needauth")
+        return answer
 
     # -- exchanges -----------------------------------------------------------------------------------------------------
 
@@ -257,8 +299,6 @@ class SteamClient:
         if response.status in (401, 403):
             raise NotLoggedIn(f"{method}: {response.status}")
         eresult = int(response.headers.get("x-eresult") or 1)
-        if eresult == EResult.RATE_LIMIT_EXCEEDED:
-            raise RateLimited(f"{method}: eresult 84")
         if eresult == EResult.NO_MATCH:
             return {"response": {}}
         answer = _json_object(response)
@@ -266,6 +306,12 @@ class SteamClient:
         if eresult != EResult.OK and not (eresult == EResult.FAIL and answer.get("response")):
             raise ResultFault(method, eresult)
         return answer
+
+
+def _device_id(steamid64: str) -> str:
+    """The same phone at every call: the app's own ids look so."""
+    digest = hashlib.sha1(steamid64.encode(), usedforsecurity=False).hexdigest()
+    return "android:" + "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
 
 
 def _is_login_redirect(response: Response) -> bool:

@@ -13,6 +13,7 @@ class SteamFault(Exception):
     ├── Unreachable       no answer, 5xx, maintenance page: try again later
     ├── Malformed         an answer that isn't what it should be
     ├── RateLimited       429 or eresult 84
+    ├── Throttled         our own restraint: the call was not even made
     ├── NotLoggedIn       the session is dead: refresh or log in
     ├── ResultFault       an eresult that isn't OK
     └── LoginRefused      Steam refuses the credentials themselves
@@ -29,6 +30,14 @@ class Malformed(SteamFault):
 
 class RateLimited(SteamFault):
     pass
+
+
+class Throttled(SteamFault):
+    """A bucket of Steam's is empty, or all calls of this address rest: nothing was asked."""
+
+    def __init__(self, what: str, until_us: int) -> None:
+        super().__init__(f"{what}: waiting for a free call")
+        self.until_us = until_us
 
 
 class NotLoggedIn(SteamFault):
@@ -128,6 +137,16 @@ class Offer(msgspec.Struct, frozen=True):
     escrow_end: int
     settlement: int
     raw: dict[str, Any]
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """A line on the bot's own phone."""
+
+    id: str
+    nonce: str
+    offer_id: str
+    """What it is about: `creator_id`, for a trade its offer."""
+    is_trade: bool
 
 
 class OfferLists(msgspec.Struct):

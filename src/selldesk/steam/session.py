@@ -206,14 +206,19 @@ class SteamSession:
         else:
             response = await request(self.transport, "POST", url, form=body, headers=base_headers())
         eresult = int(response.headers.get("x-eresult", "2") or 2)
-        if eresult == EResult.RATE_LIMIT_EXCEEDED:
-            raise RateLimited(f"{method}: eresult 84")
         if eresult != EResult.OK:
             raise LoginRefused(f"{method} refused", eresult, terminal=eresult in _TERMINAL)
         try:
             return protobuf.Message(response.body)
         except protobuf.ProtobufFault as error:
             raise Malformed(f"{method}: {error}") from error
+
+
+def is_refused_for_rate(response: Response) -> bool:
+    """429, eresult 84, or the page that an address sees which Steam has blocked for a while (protocol §7)."""
+    if response.status == 429 or response.headers.get("x-eresult") == str(int(EResult.RATE_LIMIT_EXCEEDED)):
+        return True
+    return response.status == 403 and b"You don't have permission to access" in response.body
 
 
 def base_headers() -> dict[str, str]:
@@ -239,8 +244,8 @@ async def request(
         response = await transport.request(method, url, params=params, form=form, headers=headers)
     except ConnectionFailed as error:
         raise Unreachable(str(error)) from error
-    if response.status == 429:
-        raise RateLimited(f"{method} {url.split('?')[0]}: 429")
+    if is_refused_for_rate(response):
+        raise RateLimited(f"{method} {url.split('?')[0]}: {response.status}")
     if response.status >= 500:
         raise Unreachable(f"{method} {url.split('?')[0]}: {response.status}")
     return response

@@ -61,8 +61,12 @@ class Refusal(StrEnum):
     """Busy, item server down, rate limited, session dead: try again until the deadline."""
     BOT_LIMIT = "bot_limit"
     """This bot has too many offers (in all or with this seller): again when some have ended."""
+    BOT_FULL = "bot_full"
+    """This bot's inventory of the game is full: another bot, and a look by a human."""
     BOT_ILL = "bot_ill"
-    """This bot can't trade: full, banned, under a guard cooldown."""
+    """Steam lets this bot not trade (banned, new device, guard cooldown): quarantine, another bot."""
+    GAME_DOWN = "game_down"
+    """The game's item server can't be reached: all bots pause the game."""
 
 
 class Reversal(StrEnum):

@@ -23,10 +23,23 @@ class Rules(msgspec.Struct, frozen=True):
     """The polls that miss an offer must span this much time …"""
     reconcile_last_after_us: int = 5 * MINUTE_US
     """… and the last of them must begin this long after the send (protocol §9 no. 1)."""
+    confirm_first_us: int = 5 * SECOND_US
+    """Between tries to confirm an offer of ours on the bot's phone: 5, 10, 15, 20 seconds (protocol §9 no. 22)."""
+    confirm_within_us: int = 3 * MINUTE_US
+    """An offer that is still unconfirmed so long after its send is cancelled."""
+    game_pause_us: int = 60 * SECOND_US
+    """A game whose item server is down rests this long before the next try (protocol §6)."""
+    bot_full_us: int = 60 * MINUTE_US
+    """A bot whose inventory of a game is full is left out for that game this long."""
+    quarantine_us: int = 7 * DAY_US
+    """A bot that Steam restricts (24, new device) sends nothing this long."""
     retry_first_us: int = 1 * SECOND_US
     retry_max_us: int = 60 * SECOND_US
     alert_after_us: int = 10 * MINUTE_US
     """Accepted, but Steam shows no trade for so long: someone should look (protocol §9 no. 9)."""
+
+    def confirm_after_us(self, attempts: int) -> int:
+        return self.confirm_first_us * min(4, attempts + 1)
 
     def retry_after_us(self, attempts: int) -> int:
         """Exponential back-off: 1, 2, 4 … seconds, bounded."""

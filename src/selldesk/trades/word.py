@@ -69,6 +69,7 @@ HOLD_ENDED = "The trade hold ended without an exchange"
 CANCELED_BY: dict[str | None, tuple[Status, str]] = {
     "deadline": (Status.CANCELLED, "The seller did not accept the offer in time"),
     "operator": (Status.DECLINED, "The trade was withdrawn by an operator"),
+    "unconfirmed": (Status.DECLINED, "The offer could not be confirmed on the bot's side"),
     None: (Status.DECLINED, "The offer was withdrawn on the bot's side"),
 }
 
@@ -130,6 +131,19 @@ def offer_made(trade: Trade, offer_id: str, needs_confirmation: bool, now: int) 
     return Effects([Move(f"Offer {offer_id} sent")])
 
 
+def needs_confirmation(trade: Trade) -> bool:
+    """Our own offer waits for the bot's phone; Steam shows it to nobody until then (protocol §9 no. 22)."""
+    return trade.state is Status.PROCESSING and trade.work is Stage.OFFERED and trade.offer_state == UNCONFIRMED
+
+
+def offer_unconfirmed(trade: Trade, now: int, rules: Rules) -> Effects:
+    """The confirmation did not go through: again a little later, until `cancel_due` says that it is enough."""
+    if needs_confirmation(trade) and trade.cancel_by is None:
+        trade.due_at = now + rules.confirm_after_us(trade.attempts)
+        trade.attempts += 1
+    return Effects()
+
+
 def offer_refused(trade: Trade, why: Refusal, text: str, now: int, rules: Rules) -> Effects:
     """A certain 'no offer exists'. The seller's faults are final; ours are tried again until the deadline."""
     if trade.state is not Status.PROCESSING or trade.work is not Stage.SENDING:
@@ -138,10 +152,7 @@ def offer_refused(trade: Trade, why: Refusal, text: str, now: int, rules: Rules)
     if why is Refusal.SELLER:
         return end(Status.CANCELLED, text)
     _retry(trade, now, rules)
-    effects = Effects()
-    if why is Refusal.BOT_ILL:
-        effects.alerts.append(("bot_ill", text))
-    return effects
+    return Effects()
 
 
 def outcome_unknown(trade: Trade, now: int) -> Effects:
@@ -215,7 +226,10 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
     if word.state in (ACTIVE, UNCONFIRMED):
         trade.stage = Stage.OFFERED
         trade.expires_at = word.time_created + rules.offer_open_for_us
-        if trade.cancel_by is None:
+        if word.state == UNCONFIRMED and trade.cancel_by is None:
+            if trade.due_at is None or trade.due_at > now + rules.confirm_after_us(trade.attempts):
+                trade.due_at = now
+        elif trade.cancel_by is None:
             trade.due_at = trade.expires_at
         else:
             _retry_if_due(trade, now, rules)
@@ -279,24 +293,36 @@ def declare_accepted(trade: Trade, now: int, rules: Rules) -> None:
     trade.due_at = max(trade.settle_at, now)
 
 
-def cancel_due(trade: Trade, now: int) -> bool:
-    """The seller had his time (or an operator withdrew the trade) and the offer is still open."""
+def _is_unconfirmed_for_long(trade: Trade, now: int, rules: Rules) -> bool:
+    return (
+        needs_confirmation(trade)
+        and trade.expires_at is not None
+        and now >= trade.expires_at - rules.offer_open_for_us + rules.confirm_within_us
+    )
+
+
+def cancel_due(trade: Trade, now: int, rules: Rules) -> bool:
+    """The seller had his time, or our own confirmation had, or an operator withdrew the trade; and the offer is still open."""
     return (
         trade.state is Status.PROCESSING
         and trade.work is Stage.OFFERED
         and (trade.offer_state != IN_ESCROW or trade.cancel_by == "operator")
         and trade.due_at is not None
         and now >= trade.due_at
-        and (trade.cancel_by is not None or (trade.expires_at is not None and now >= trade.expires_at))
+        and (
+            trade.cancel_by is not None
+            or (trade.expires_at is not None and now >= trade.expires_at)
+            or _is_unconfirmed_for_long(trade, now, rules)
+        )
     )
 
 
 def intend_to_cancel(trade: Trade, now: int, rules: Rules) -> bool:
     """Puts the cancellation on record before Steam is asked. Not final until Steam shows the state (R5)."""
-    if not cancel_due(trade, now):
+    if not cancel_due(trade, now, rules):
         return False
     if trade.cancel_by is None:
-        trade.cancel_by = "deadline"
+        trade.cancel_by = "unconfirmed" if needs_confirmation(trade) else "deadline"
         trade.attempts = 0
     _retry(trade, now, rules)
     return True

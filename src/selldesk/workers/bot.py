@@ -6,15 +6,17 @@ Everything that matters is in the store: a worker that dies at any point is cont
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 import msgspec
 
-from selldesk.bots.agenda import Call, Task, next_call
-from selldesk.bots.rooms import BotState
+from selldesk.bots.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, Call, Task, next_call
+from selldesk.bots.rooms import BotState, in_quarantine
+from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import SecretBox
-from selldesk.kernel.times import SECOND_US
+from selldesk.kernel.times import MINUTE_US, SECOND_US
 from selldesk.steam.results import (
     LoginRefused,
     Malformed,
@@ -22,6 +24,7 @@ from selldesk.steam.results import (
     RateLimited,
     ResultFault,
     SteamFault,
+    Throttled,
     Unreachable,
 )
 from selldesk.steam.session import Tokens
@@ -38,12 +41,13 @@ from selldesk.workers.waiting import Alarm
 logger = logging.getLogger(__name__)
 
 _BEAT_EVERY_US = 15 * SECOND_US
-_LOGIN_EVERY_US = 30 * SECOND_US
-"""A guard code is good for one login: at most one attempt per code window (protocol §7)."""
 _FAILURES_UNTIL_DOWN = 3
+_LOOK_FOR_LEASE_US = SECOND_US
+_LIMITED_TOO_LONG_US = 10 * MINUTE_US
+"""A 429 that doesn't end is no rate but a filter (protocol §7): somebody must look."""
 
 _HEARD_BY_STEAM = frozenset(
-    {"acknowledge", "poll", "sweep", "reversal", "verify", "send", "cancel", "take_down", "read_offer", "read_trade"}
+    {"acknowledge", "poll", "sweep", "reversal", "verify", "send", "cancel", "confirm", "take_down", "read_offer", "read_trade"}
 )
 """Calls that need a living session: only they show that the bot is well. A login or a renewal alone does not."""
 
@@ -60,17 +64,21 @@ class BotWorker:
         bot.memory.logged_in = self._session.tokens is not None
         bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
         self._last_beat_real_us = 0
-        self._reported: tuple[str, str | None] | None = None
         self._dead_sessions = 0
-        self._last_login_at = 0
+        self._retiring = False
+
+    def retire(self) -> None:
+        """Ends `run` after the call that is under way."""
+        self._retiring = True
+        self.alarm.ring()
 
     async def run(self) -> None:
-        """Until cancelled. Nothing that happens on the way ends it."""
-        while True:
+        """Until retired or cancelled. Nothing that happens on the way ends it."""
+        while not self._retiring:
             try:
                 await self.step()
             except Refusal as refusal:
-                # The desk is away or declined the news: what is on record will be asked again.
+                # The desk is away, declined the news, or another worker has the bot: what is on record will be asked again.
                 logger.info("bot %d: the desk says %s", self._bot.number, refusal.text)
                 await asyncio.sleep(0.1)
             except Exception:
@@ -79,8 +87,11 @@ class BotWorker:
                 await asyncio.sleep(1)
 
     async def step(self) -> None:
-        """One call to Steam, or one wait."""
+        """One call to Steam, or one wait. Without a living lease nothing is asked and nothing is said (I13)."""
         now = self._bot.clock.now_us()
+        if not self._bot.lease.is_held:
+            await self.alarm.wait_until(now + _LOOK_FOR_LEASE_US)
+            return
         self._bot.memory.mend(now)
         trades = self._bot.open_trades()
         for trade in trades.values():
@@ -88,7 +99,8 @@ class BotWorker:
                 # No send is under way in this worker, so a process died during one, or its news were lost.
                 await self._tell_of_lost_send(trade)
                 return
-        tasks = [self._task(trade, now) for trade in trades.values()]
+        cannot_send = self._games_not_to_send(now)
+        tasks = [self._task(trade, now, trade.game not in cannot_send) for trade in trades.values()]
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
         call = next_call(self._bot.memory, tasks, has_unsettled, now, self._bot.pace)
         if call.kind == "wait":
@@ -96,6 +108,9 @@ class BotWorker:
             return
         try:
             await self._perform(call, trades)
+        except Throttled as throttled:
+            # Our own restraint is no fault of anybody: this call makes way until its bucket has a drop again.
+            self._put_off(call, throttled.until_us)
         except SteamFault as fault:
             self._put_off(call)
             await self._suffer(fault)
@@ -123,15 +138,28 @@ class BotWorker:
                 raise
             await self._bot.tell_of_poison(trade.id, refusal)
 
-    def _put_off(self, call: Call) -> None:
-        """A failed call makes way for the others; how often it failed decides for how long."""
-        until = self._bot.clock.now_us() + int(min(60, 2 ** min(self._bot.memory.failures, 6)) * SECOND_US)
+    def _put_off(self, call: Call, until: int | None = None) -> None:
+        """A failed call makes way for the others; how often it failed decides for how long, if nobody else says."""
+        memory = self._bot.memory
+        if until is None:
+            until = self._bot.clock.now_us() + int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
+        elif call.kind in ("login", "renew", "acknowledge", "poll", "sweep", "take_down"):
+            memory.quiet_until = until
         if call.trade_id is not None:
-            self._bot.memory.defer(call.trade_id, until)
+            memory.defer(call.trade_id, until)
         elif call.kind == "reversal":
-            self._bot.memory.suspects_not_before = until
+            memory.suspects_not_before = until
 
-    def _task(self, trade: Trade, now: int) -> Task:
+    def _games_not_to_send(self, now: int) -> Collection[int]:
+        """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
+        reader = self._bot.reader
+        state, _, until = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        if in_quarantine(state, until, now):
+            return GAMES
+        full = {game for bot, game in reader.fetch("load_blocks", now=now) if bot == self._bot.number}
+        return full | {row[0] for row in reader.fetch("paused_games", now=now)}
+
+    def _task(self, trade: Trade, now: int, may_send: bool) -> Task:
         return Task(
             trade_id=trade.id,
             stage=trade.stage,
@@ -139,9 +167,11 @@ class BotWorker:
             seller=trade.seller,
             offer_id=trade.offer_id,
             steam_trade_id=trade.steam_trade_id,
-            wants_cancel=word.cancel_due(trade, now) and trade.offer_id is not None,
+            wants_cancel=word.cancel_due(trade, now, self._bot.rules) and trade.offer_id is not None,
             is_too_late=word.too_late_to_offer(trade, now, self._bot.rules),
             is_held=trade.offer_state == OfferState.IN_ESCROW,
+            needs_confirmation=word.needs_confirmation(trade),
+            may_send=may_send,
         )
 
     # -- one call ------------------------------------------------------------------------------------------------------
@@ -171,6 +201,8 @@ class BotWorker:
                 await self._offers.send(trade)
             case "cancel", Trade():
                 await self._offers.cancel(trade)
+            case "confirm", Trade():
+                await self._offers.confirm(trade)
             case "give_up", Trade():
                 await self._offers.give_up(trade)
             case "read_offer", Trade():
@@ -183,12 +215,17 @@ class BotWorker:
     # -- session -------------------------------------------------------------------------------------------------------
 
     async def _log_in(self) -> None:
-        now = self._bot.clock.now_us()
-        if self._last_login_at <= now < self._last_login_at + _LOGIN_EVERY_US:
-            self._bot.memory.quiet_until = self._last_login_at + _LOGIN_EVERY_US
-            return
-        self._last_login_at = now
-        await self._keep(await self._session.log_in())
+        """The last resort: at most one per guard code, and ever rarer while Steam refuses it."""
+        memory = self._bot.memory
+        memory.next_login_at = self._bot.clock.now_us() + LOGIN_EVERY_US
+        try:
+            await self._keep(await self._session.log_in())
+        except LoginRefused:
+            wait_us = min(LONGEST_LOGIN_WAIT_US, LOGIN_EVERY_US << min(memory.logins_refused, 10))
+            memory.next_login_at = self._bot.clock.now_us() + wait_us
+            memory.logins_refused += 1
+            raise
+        memory.logins_refused = 0
 
     async def _renew(self) -> None:
         try:
@@ -204,12 +241,13 @@ class BotWorker:
         self._bot.memory.logged_in = True
         self._bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
 
-    # -- before the offer ----------------------------------------------------------------------------------------------
+    # -- health --------------------------------------------------------------------------------------------------------
 
     async def _report_good(self) -> None:
         if not self._bot.memory.logged_in:
             return
         self._bot.memory.failures = 0
+        self._bot.memory.limited_since = None
         self._dead_sessions = 0
         real_us = self._bot.clock.real_us()
         is_due = real_us - self._last_beat_real_us >= _BEAT_EVERY_US
@@ -234,9 +272,12 @@ class BotWorker:
             case RateLimited():
                 self._back_off(4)
                 await self._report(BotState.LIMITED, str(fault))
+                await self._tell_if_limited_for_long()
             case LoginRefused():
-                self._back_off(8 if fault.terminal else 5)
                 await self._report(BotState.NEEDS_LOGIN, str(fault))
+                if fault.terminal:
+                    text = f"Steam refuses its login ({fault.eresult}): check password, secrets and the account itself"
+                    await self._bot.desk.ask(commands.RaiseAlert("login_refused", text, self._bot.number, None))
             case Unreachable() | Malformed() | ResultFault():
                 self._back_off(0)
                 if not memory.logged_in:
@@ -244,6 +285,14 @@ class BotWorker:
                 elif memory.failures >= _FAILURES_UNTIL_DOWN:
                     await self._report(BotState.DOWN, str(fault))
         logger.info("bot %d: %s: %s", self._bot.number, type(fault).__name__, fault)
+
+    async def _tell_if_limited_for_long(self) -> None:
+        memory, now = self._bot.memory, self._bot.clock.now_us()
+        if memory.limited_since is None:
+            memory.limited_since = now
+        elif now - memory.limited_since >= _LIMITED_TOO_LONG_US:
+            text = "Steam has refused its calls for their rate for ten minutes: a filter or a block, not a limit (protocol §7)"
+            await self._bot.desk.ask(commands.RaiseAlert("rate_limited", text, self._bot.number, None))
 
     def _back_off(self, at_least: int) -> None:
         """0.5, 1, 2 … up to 60 seconds of virtual time without a call."""
@@ -254,9 +303,13 @@ class BotWorker:
         self._bot.memory.quiet_until = self._bot.clock.now_us() + int(seconds * SECOND_US)
 
     async def _report(self, state: BotState, reason: str | None) -> None:
-        if self._reported == (state.value, reason):
+        """A change of health is on record before anything else happens, and in the log. A quarantine is not ours to end."""
+        state_on_record, reason_on_record, until = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        if (state_on_record, reason_on_record) == (state.value, reason):
             return
+        if in_quarantine(state_on_record, until, self._bot.clock.now_us()):
+            return
+        if state_on_record != state:
+            level = logging.INFO if state is BotState.OK else logging.WARNING
+            logger.log(level, "bot %d: %s → %s%s", self._bot.number, state_on_record, state.value, f": {reason}" if reason else "")
         await self._bot.desk.ask(commands.BotReport(self._bot.number, state=state.value, reason=reason))
-        self._reported = (state.value, reason)
-
-    # -- small things --------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from selldesk.bots.agenda import LONGEST_WAIT_US, Memory, Pace
 from selldesk.desk import commands
-from selldesk.desk.client import DeskPort
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import Refusal
 from selldesk.steam.client import SteamClient
@@ -13,6 +12,7 @@ from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
 from selldesk.store.store import Reader
 from selldesk.trades.rules import Rules
 from selldesk.trades.trade import Trade, TradeItem
+from selldesk.workers.lease import HeldLease, NewsPort
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ class BotContext:
 
     number: int
     client: SteamClient
-    desk: DeskPort
+    desk: NewsPort
+    lease: HeldLease
     reader: Reader
     clock: Clock
     rules: Rules

@@ -1,92 +1,183 @@
-"""All bots of a process: one worker each, started when a bot appears, woken when it has something to do."""
+"""The bots of a process: which ones are its own is settled by leases; each has a worker, woken when it has something to do."""
 
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 import msgspec
 
 from selldesk.bots.agenda import Memory, Pace
+from selldesk.bots.leases import LEASE_US, RENEW_EVERY_SECONDS
+from selldesk.bots.rooms import FRESH_WITHIN_US
+from selldesk.desk import commands
 from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import Feed
 from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.clock import Clock
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.processes import process_name
+from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.aside import Aside
 from selldesk.store.store import Store
 from selldesk.trades.rules import Rules
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
+from selldesk.workers.lease import HeldLease, LeasedDesk
 from selldesk.workers.waiting import ClockWatch
 
 logger = logging.getLogger(__name__)
+
+_RELIEVE_EVERY_SECONDS = 2.0
+_LEAVE_SECONDS = 3.0
+
+
+class FleetSettings(msgspec.Struct, frozen=True):
+    urls: SteamUrls
+    rules: Rules
+    pace: Pace
+    limits: Limits
+
+
+class _Manned(msgspec.Struct):
+    """A bot of ours, and what works for it."""
+
+    lease: HeldLease
+    worker: BotWorker
+    task: asyncio.Task[None]
 
 
 class Fleet:
     """Disabled bots have workers too: they finish and settle what is theirs (contract C4)."""
 
-    def __init__(
-        self, store: Store, desk: DeskPort, clock: Clock, box: SecretBox, urls: SteamUrls, rules: Rules, pace: Pace
-    ) -> None:
+    def __init__(self, store: Store, desk: DeskPort, clock: Clock, box: SecretBox, settings: FleetSettings) -> None:
+        self.name = process_name()
         self._store = store
         self._reader = store.reader()
         self._aside = Aside(store)
         self._desk = desk
         self._clock = clock
         self._box = box
-        self._urls = urls
-        self._rules = rules
-        self._pace = pace
+        self._settings = settings
         self._transport = AiohttpTransport()
-        self._workers: dict[int, BotWorker] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._address = Address(settings.limits)
+        self._bots: dict[int, _Manned] = {}
+        self._released: set[int] = set()
         self._watch = ClockWatch(clock)
-        self._new_bots = asyncio.Event()
+        self._wake = asyncio.Event()
 
     def on_feed(self, feed: Feed) -> None:
         for number in feed.bots:
-            worker = self._workers.get(number)
-            if worker is not None:
-                worker.alarm.ring()
+            manned = self._bots.get(number)
+            if manned is not None:
+                manned.worker.alarm.ring()
             else:
-                self._new_bots.set()
+                # A new bot, perhaps: whose it is, the next look at the leases tells.
+                self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; then it gives its bots back."""
+        others = [asyncio.create_task(self._watch.run()), asyncio.create_task(self._relieve())]
         try:
-            self._start(asyncio.create_task(self._watch.run()))
             while True:
-                for row in self._reader.fetch("all_bot_records"):
-                    record = dict(zip(BOT_COLUMNS, row, strict=True))
-                    if record["number"] not in self._workers:
-                        self._add(record)
-                await self._new_bots.wait()
-                self._new_bots.clear()
+                await self._keep()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), RENEW_EVERY_SECONDS)
+                self._wake.clear()
         finally:
-            for task in self._tasks:
+            for task in others:
                 task.cancel()
-            for task in list(self._tasks):
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            for number in list(self._bots):
+                await self._stop(number)
+            with contextlib.suppress(Refusal, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await self._desk.ask(commands.KeepLeases(self.name, leaves=True))
             await self._transport.close()
 
-    def _start(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    # -- leases --------------------------------------------------------------------------------------------------------
 
-    def _add(self, record: dict[str, object]) -> None:
-        number = record["number"]
-        assert isinstance(number, int)
-        secrets, tokens = record["secrets"], record["tokens"]
-        assert isinstance(secrets, bytes)
-        credentials = msgspec.json.decode(self._box.open(secrets), type=Credentials)
-        known = msgspec.json.decode(self._box.open(tokens), type=Tokens) if isinstance(tokens, bytes) else None
-        session = SteamSession(self._transport, self._urls, credentials, known, lambda: self._clock.now_us() // 1_000_000)
-        bot = BotContext(number, SteamClient(session), self._desk, self._reader, self._clock, self._rules, self._pace, Memory())
+    async def _keep(self) -> None:
+        """Renews, takes what is free, lets go what others should have. Without an answer the leases run out by themselves."""
+        released = sorted(self._released)
+        ends_at_us = self._clock.monotonic_us() + LEASE_US
+        try:
+            answer = await self._desk.ask(commands.KeepLeases(self.name, released))
+        except Refusal as refusal:
+            logger.warning("leases of bots could not be renewed: %s", refusal.text)
+            return
+        self._released.difference_update(released)
+        held = {int(bot): int(fence) for bot, fence in answer["held"]}
+        for number, manned in list(self._bots.items()):
+            if held.get(number) != manned.lease.fence and number not in self._released:
+                logger.warning("bot %d: another worker has taken over", number)
+                await self._stop(number)
+        for number, fence in held.items():
+            manned_now = self._bots.get(number)
+            if manned_now is not None:
+                manned_now.lease.ends_at_us = ends_at_us
+            elif number not in self._released:
+                self._start(number, fence, ends_at_us)
+        for number in answer["let_go"]:
+            if number in self._bots:
+                self._bots[number].worker.retire()
+
+    def _start(self, number: int, fence: int, ends_at_us: int) -> None:
+        row = self._store_row(number)
+        try:
+            credentials = msgspec.json.decode(self._box.open(row["secrets"]), type=Credentials)
+            tokens = msgspec.json.decode(self._box.open(row["tokens"]), type=Tokens) if row["tokens"] is not None else None
+        except CannotOpen as error:
+            logger.error("bot %d: %s", number, error)
+            return
+        settings, clock = self._settings, self._clock
+        lease = HeldLease(clock, number, fence, ends_at_us)
+        transport = ThrottledTransport(self._transport, credentials.steamid64, self._address, settings.limits, clock.now_us)
+        session = SteamSession(transport, settings.urls, credentials, tokens, lambda: clock.now_us() // 1_000_000)
+        bot = BotContext(
+            number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
+            Memory(),
+        )  # fmt: skip
         worker = BotWorker(bot, self._aside, self._box)
-        self._workers[number] = worker
+        task = asyncio.create_task(worker.run(), name=f"bot {number}")
+        self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)
-        self._start(asyncio.create_task(worker.run()))
+        task.add_done_callback(lambda done: self._ended(number, done))
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        """A worker that retired: its bot can be given back."""
+        manned = self._bots.get(number)
+        if manned is not None and manned.task is task:
+            del self._bots[number]
+            self._watch.alarms.discard(manned.worker.alarm)
+            self._released.add(number)
+            self._wake.set()
+
+    async def _stop(self, number: int) -> None:
+        """At once, whatever it is doing: another worker has the bot, or the process ends."""
+        manned = self._bots.pop(number)
+        self._watch.alarms.discard(manned.worker.alarm)
+        manned.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await manned.task
+
+    def _store_row(self, number: int) -> dict[str, Any]:
+        return dict(zip(BOT_COLUMNS, self._reader.fetch("bot_record", number=number)[0], strict=True))
+
+    # -- trades of bots that can't send --------------------------------------------------------------------------------
+
+    async def _relieve(self) -> None:
+        """Sales that wait at a bot which is full, ill or gone move to another one (R7). Any process may see to that."""
+        while True:
+            await asyncio.sleep(_RELIEVE_EVERY_SECONDS)
+            try:
+                stale_us = self._clock.real_us() - FRESH_WITHIN_US
+                for (number,) in self._reader.fetch("bots_to_relieve", stale_us=stale_us, now=self._clock.now_us()):
+                    await self._desk.ask(commands.Relieve(number))
+            except Refusal as refusal:
+                logger.info("bots could not be relieved: %s", refusal.text)
+            except Exception:
+                logger.exception("bots could not be relieved")

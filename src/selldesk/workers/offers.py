@@ -21,6 +21,7 @@ from selldesk.steam.results import (
     SendUnknown,
     Sent,
     SteamFault,
+    Throttled,
     Unreachable,
 )
 from selldesk.steamwire.enums import OfferState
@@ -49,14 +50,16 @@ _WHY: dict[Cause, OfferRefusal] = {
     Cause.SELLER_RESTRICTED: OfferRefusal.SELLER,
     Cause.SELLER_LIMIT: OfferRefusal.BOT_LIMIT,
     Cause.BOT_LIMIT: OfferRefusal.BOT_LIMIT,
-    Cause.BOT_FULL: OfferRefusal.BOT_ILL,
+    Cause.BOT_FULL: OfferRefusal.BOT_FULL,
     Cause.BOT_RESTRICTED: OfferRefusal.BOT_ILL,
-    Cause.ITEM_SERVER_DOWN: OfferRefusal.TRANSIENT,
+    Cause.ITEM_SERVER_DOWN: OfferRefusal.GAME_DOWN,
     Cause.PARTNER_CHANGED: OfferRefusal.TRANSIENT,
 }
-
+"""Who is to blame for a refused send, and so what follows (protocol §6)."""
 
 _OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
+_CANCELLABLE = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION)
+_HEX = frozenset("0123456789abcdef")
 
 
 class Offers:
@@ -117,6 +120,9 @@ class Offers:
         granted = await self._bot.desk.ask(commands.IntendSend(trade.id))
         if not granted["granted"]:
             return
+        if not self._bot.lease.outlives_a_send:
+            # This process slept since the desk granted it. The intent stays on record as a lost send: that is looked into.
+            return
         self._bot.memory.last_send_at = self._bot.clock.now_us()
         assets = [Asset(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)]
         message = f"{trade.message[:OFFER_MESSAGE_CHARS]} {trade.tag}".strip()
@@ -124,7 +130,9 @@ class Offers:
         fault: SteamFault | None = None
         try:
             result = await self._bot.client.send(self._bot.link(trade), assets, message)
-        except (NotLoggedIn, RateLimited, Unreachable) as certain:
+            if isinstance(result, Rejected):
+                result = await self._look_closer(trade, result)
+        except (NotLoggedIn, RateLimited, Throttled, Unreachable) as certain:
             news, fault = commands.OfferRefused(trade.id, OfferRefusal.TRANSIENT, str(certain), trade.seller), certain
         else:
             match result:
@@ -147,6 +155,29 @@ class Offers:
         await self._bot.desk.ask(news)
         if fault is not None:
             raise fault
+
+    async def _look_closer(self, trade: Trade, result: Rejected) -> Rejected:
+        """15 alone may be anything between a dead link and a full bot: the trade page says it in words (protocol §6)."""
+        if result.cause is not Cause.BAD_LINK or "trade url" in result.text.lower():
+            return result
+        try:
+            page = await self._bot.client.trade_page(self._bot.link(trade))
+        except SteamFault:
+            return result
+        return page.refusal if page.refusal is not None else result
+
+    async def confirm(self, trade: Trade) -> None:
+        """Our own offer waits for the bot's phone. Whatever that says, the offer itself tells what became of it (§9 no. 22)."""
+        assert trade.offer_id is not None
+        waiting = [one for one in await self._bot.client.confirmations() if one.offer_id == trade.offer_id and one.is_trade]
+        done = False
+        for one in waiting:
+            done = await self._bot.client.confirm(one) or done
+        offer = await self._bot.client.offer(trade.offer_id)
+        if offer is not None and offer.state != OfferState.NEEDS_CONFIRMATION:
+            await self._tell_own_offer(trade, offer)
+        else:
+            await self._bot.desk.ask(commands.OfferUnconfirmed(trade.id))
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
@@ -174,11 +205,14 @@ class Offers:
                 await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
                 if trade.work is Stage.RECONCILE:
                     await self._reconcile(trade, lists, now)
+            except Throttled as throttled:
+                memory.defer(trade.id, throttled.until_us)
             except Refusal as refusal:
                 if refusal.status != INTERNAL_ERROR.status:
                     raise
                 await self._bot.tell_of_poison(trade.id, refusal)
         self._note_unwanted(trades, lists.sent, lists.received)
+        await self._tell_of_foreign(trades, lists.sent)
         await self._look_for_orphans(trades, lists.sent)
 
     async def _hear_of(self, trade: Trade, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
@@ -242,11 +276,24 @@ class Offers:
         looking = {trade.tag for trade in trades.values() if trade.offer_id is None}
         unwanted = [f"decline:{offer.offer_id}" for offer in received if offer.state == OfferState.ACTIVE]
         for offer in sent:
-            tag = offer.message[-9:]
-            is_tagged = len(tag) == 9 and tag[0] == "#" and all(digit in "0123456789abcdef" for digit in tag[1:])
-            if offer.state == OfferState.ACTIVE and is_tagged and offer.offer_id not in owned and tag not in looking:
+            is_nobodys = offer.offer_id not in owned and offer.message[-9:] not in looking
+            if offer.state in _CANCELLABLE and is_nobodys and _is_tagged(offer):
                 unwanted.append(f"cancel:{offer.offer_id}")
         self._bot.memory.unwanted_offers = tuple(unwanted)
+
+    async def _tell_of_foreign(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
+        """Offers that somebody made with this account by hand or with other software: never credited, left alone, and told."""
+        owned = {trade.offer_id for trade in trades.values()}
+        memory = self._bot.memory
+        foreign = {
+            offer.offer_id for offer in sent if offer.state in _OPEN and not _is_tagged(offer) and offer.offer_id not in owned
+        } - memory.foreign_offers
+        for offer_id in sorted(foreign):
+            if not self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
+                logger.warning("bot %d: offer %s was not made by selldesk", self._bot.number, offer_id)
+                text = f"Offer {offer_id} of this bot was not made by selldesk: somebody else uses the account"
+                await self._bot.desk.ask(commands.RaiseAlert("foreign_offer", text, self._bot.number, None))
+        memory.foreign_offers |= foreign
 
     async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
         """An offer that was accepted although its trade has ended: nothing is credited by itself, a human is told."""
@@ -316,6 +363,12 @@ class Offers:
         escrow_end = offer.escrow_end * SECOND_US or None
         heard = OfferWord(offer.offer_id, offer.state, offer.time_created * SECOND_US, offer.trade_id, escrow_end)
         await self._bot.desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode()))
+
+
+def _is_tagged(offer: Offer) -> bool:
+    """Whether its message ends as ours do: `#` and eight hexadecimal digits (R3)."""
+    tag = offer.message[-9:]
+    return len(tag) == 9 and tag[0] == "#" and _HEX.issuperset(tag[1:])
 
 
 def _is_news(trade: Trade, offer: Offer) -> bool:

@@ -84,14 +84,29 @@ UPDATE bot SET profile_name = :profile_name, avatar = :avatar, games = :games, e
        seller_offers_max = :seller_offers_max, items_max = :items_max WHERE number = :number
 
 -- name: change_bot_state
-UPDATE bot SET state = :state, state_reason = :state_reason, state_since = :state_since WHERE number = :number
+UPDATE bot SET state = :state, state_reason = :state_reason, state_since = :state_since, quarantined_until = NULL WHERE number = :number
+
+-- name: drop_blocks
+DELETE FROM bot_block WHERE bot = :bot
+
+-- name: bot_numbers
+SELECT number FROM bot ORDER BY number
+
+-- name: all_workers
+SELECT name, until_us FROM worker
+
+-- name: put_worker
+INSERT INTO worker (name, until_us) VALUES (:name, :until_us) ON CONFLICT (name) DO UPDATE SET until_us = excluded.until_us
+
+-- name: drop_worker
+DELETE FROM worker WHERE name = :name
 
 -- name: change_bot_tokens
 UPDATE bot SET tokens = :tokens WHERE number = :number
 
 -- name: bot_record
 SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
-       live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at FROM bot WHERE number = :number
+       live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot WHERE number = :number
 
 -- name: beat
 INSERT INTO bot_heartbeat (bot, last_good_real_us) VALUES (:bot, :real_us)

@@ -54,6 +54,13 @@ SELECT b.number, b.steamid64, b.profile_name, b.avatar, b.games, b.enabled, b.st
        b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0)
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
+-- name: load_blocks
+SELECT bot, game FROM bot_block WHERE until > :now
+
+-- name: load_leases
+-- rows: bot bigint
+SELECT l.bot, l.worker, l.fence, l.until_us FROM {rows} JOIN bot_lease l ON l.bot = k.bot
+
 -- name: load_trades
 -- rows: id text
 SELECT t.*
@@ -164,3 +171,27 @@ UPDATE bot SET live_offers = k.live_offers, items_held = k.items_held FROM {rows
 -- name: add_alerts
 -- rows: id text, kind text, bot bigint, trade_id text, text text, since bigint
 INSERT INTO alert (id, kind, bot, trade_id, text, since) SELECT k.id, k.kind, k.bot, k.trade_id, k.text, k.since FROM {rows}
+
+-- name: open_alert_without_trade
+SELECT 1 FROM alert WHERE kind = :kind AND text = :text AND (bot = :bot OR (bot IS NULL AND :bot IS NULL))
+  AND closed_at IS NULL AND trade_id IS NULL
+
+-- name: put_leases
+-- rows: bot bigint, worker text, fence bigint, until_us bigint
+INSERT INTO bot_lease (bot, worker, fence, until_us) SELECT k.bot, k.worker, k.fence, k.until_us FROM {rows} WHERE true
+ON CONFLICT (bot) DO UPDATE SET worker = excluded.worker, fence = excluded.fence, until_us = excluded.until_us
+
+-- name: put_blocks
+-- rows: bot bigint, game bigint, until bigint, reason text
+INSERT INTO bot_block (bot, game, until, reason) SELECT k.bot, k.game, k.until, k.reason FROM {rows} WHERE true
+ON CONFLICT (bot, game) DO UPDATE SET until = excluded.until, reason = excluded.reason
+
+-- name: put_pauses
+-- rows: game bigint, until bigint, reason text
+INSERT INTO game_pause (game, until, reason) SELECT k.game, k.until, k.reason FROM {rows} WHERE true
+ON CONFLICT (game) DO UPDATE SET until = excluded.until, reason = excluded.reason
+
+-- name: quarantine_bots
+-- rows: number bigint, reason text, since bigint, until bigint
+UPDATE bot SET state = 'quarantined', state_reason = k.reason, state_since = k.since, quarantined_until = k.until
+FROM {rows} WHERE bot.number = k.number

@@ -1,0 +1,51 @@
+"""Leases of bots: who may speak for a bot, checked in the transaction of every piece of its news (I13)."""
+
+from typing import Any
+
+from selldesk.bots.leases import LEASE_US, Lease, WorkerProcess, alive_workers, keep, leave
+from selldesk.desk import commands
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
+from selldesk.kernel.processes import is_gone
+
+
+def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
+    """Refuses nothing: a worker whose bots were taken over learns it from what it no longer holds."""
+    store = work.store
+    bots = [row[0] for row in store.fetch("bot_numbers")]
+    want = Wants()
+    want.leases.update(bots)
+    work.load(want)
+    work.wrote_directly = True
+    if command.leaves:
+        store.write("put_leases", [_row(lease) for lease in leave(command.worker, work.leases)])
+        store.execute("drop_worker", name=command.worker)
+        return {"held": [], "let_go": []}
+    store.execute("put_worker", name=command.worker, until_us=work.real_us + LEASE_US)
+    workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
+    alive = alive_workers(workers, is_gone, work.real_us)
+    for worker in workers:
+        if worker.name not in alive:
+            store.execute("drop_worker", name=worker.name)
+    keeping = keep(command.worker, alive, bots, work.leases, command.released, work.real_us)
+    store.write("put_leases", [_row(lease) for lease in keeping.changed])
+    return {"held": [[lease.bot, lease.fence] for lease in keeping.held], "let_go": keeping.let_go}
+
+
+def check(command: commands.BotNews, work: Work) -> None:
+    """Refuses LEASE_LOST: for news under an older fence, for an intent whose lease would not outlive it, and for news about a
+    trade that another bot serves now."""
+    lease = work.leases.get(command.bot)
+    if lease is None or lease.fence != command.fence or lease.worker is None:
+        raise refusals.LEASE_LOST()
+    news = command.news
+    if isinstance(news, commands.IntendSend | commands.IntendCancel) and not lease.outlives_a_send(work.real_us):
+        raise refusals.LEASE_LOST()
+    if isinstance(news, commands.TradeCommand):
+        trade = work.trades.get(news.trade_id)
+        if trade is not None and trade.bot != command.bot:
+            raise refusals.LEASE_LOST()
+
+
+def _row(lease: Lease) -> tuple[Any, ...]:
+    return (lease.bot, lease.worker, lease.fence, lease.until_us)
