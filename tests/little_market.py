@@ -1,6 +1,7 @@
 """A market small enough to be stopped anywhere: a real store, a real desk, one real bot, the simulator over HTTP, time by hand."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from selldesk.api.operator_setup import BotRequest, bot_command
 from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import LEASE_US
+from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.client import InlineDesk
 from selldesk.desk.desk import Desk
@@ -24,7 +26,10 @@ from selldesk.kernel.secretbox import SecretBox
 from selldesk.people.roles import Role, pack_roles
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport, Response
+from selldesk.steamsim.entities import Account, OfferRecord
+from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
@@ -86,17 +91,17 @@ class CrashingDesk:
         return value
 
 
-class MovingAlarm:
-    """Instead of waiting, moves the clock to the moment."""
+class ScheduledAlarm:
+    """Instead of waiting, says when it would wake: the market moves the clock to the first of them."""
 
-    def __init__(self, market: "LittleMarket") -> None:
-        self._market = market
+    def __init__(self) -> None:
+        self.wakes_at = 0
 
-    def ring(self) -> None: ...
+    def ring(self) -> None:
+        self.wakes_at = 0
 
     async def wait_until(self, moment_us: int) -> None:
-        remaining = (moment_us - self._market.clock.now_us()) / 1_000_000
-        self._market.clock.advance(max(0.001, remaining, self._market.wait_at_least_seconds()))
+        self.wakes_at = moment_us
 
 
 _RSA_KEY: list[bytes] = []
@@ -114,24 +119,33 @@ def lend_rsa_key(folder: Path) -> None:
 
 
 class LittleMarket:
-    def __init__(self, folder: Path, settings: DeskSettings | None = None) -> None:
+    """`bots`: how many work in it. All of them belong to one worker process, until `worker` is called anew."""
+
+    def __init__(self, folder: Path, settings: DeskSettings | None = None, bots: int = 1, limits: Limits | None = None) -> None:
         self.clock = ManualClock()
         self.settings = settings or DeskSettings()
+        self.limits = limits or Limits()
         self.store = SqliteStore(folder / "market.db")
         self.store.migrate()
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None)
         self.box = SecretBox(b"k" * 32)
-        self.lease: HeldLease | None = None
+        self.leases: dict[int, HeldLease] = {}
+        self._process: str | None = None
+        self._running: list[BotWorker] = []
         self.server = TestServer(self.steam.app())
         self.transport = AiohttpTransport(5)
         self.wait_at_least_seconds: Callable[[], float] = lambda: 0.0
         """Lets long waits pass in few steps, as a clock that jumps."""
-        self.bot_account = self.steam.world.add_account("bot1", "bot")
+        self.bot_accounts = [self.steam.world.add_account(f"bot{number}", "bot") for number in range(1, bots + 1)]
         self.seller = self.steam.world.add_account("alice", "seller")
         self.steam.world.commit()
         self.desk = Desk(self.store.writer(), self.clock, self.settings)
         self._set_up()
+
+    @property
+    def bot_account(self) -> Account:
+        return self.bot_accounts[0]
 
     def _set_up(self) -> None:
         desk = self.desk
@@ -152,13 +166,17 @@ class LittleMarket:
             desk.ask(commands.ImportItems("test", game, [(name, None)]))
         self.item = {row[1]: row[0] for row in desk.store.fetch("all_items")}
         for game in GAME_ITEM:
-            line = commands.OrderLine(self.item[game], ORDER_PRICE, ORDER_AMOUNT)
-            desk.work_off(commands.PutOrders(BUYER, game, False, [line], []))
-        account = self.bot_account
-        request = BotRequest(account.login, account.shared_secret, account.identity_secret, account.steamid64, account.password)
-        desk.ask(bot_command(self.box.seal, "test", request))
-        desk.ask(commands.BotReport(1, state="ok"))
+            self.order(game, ORDER_AMOUNT)
+        for number, account in enumerate(self.bot_accounts, start=1):
+            request = BotRequest(account.login, account.shared_secret, account.identity_secret, account.steamid64, account.password)
+            desk.ask(bot_command(self.box.seal, "test", request))
+            desk.ask(commands.BotReport(number, state="ok"))
         self.beat()
+
+    def order(self, game: int, amount: int) -> None:
+        """What the buyer wants of a game's item from now on."""
+        line = commands.OrderLine(self.item[game], ORDER_PRICE, amount)
+        self.desk.work_off(commands.PutOrders(BUYER, game, False, [line], []))
 
     async def __aenter__(self) -> "LittleMarket":
         await self.server.start_server()
@@ -170,26 +188,44 @@ class LittleMarket:
         await self.server.close()
 
     def beat(self) -> None:
-        Aside(self.store).beat(1, self.clock.real_us())
+        aside = Aside(self.store)
+        for number in range(1, len(self.bot_accounts) + 1):
+            aside.beat(number, self.clock.real_us())
+
+    # -- workers -------------------------------------------------------------------------------------------------------
 
     def worker(self, crash: CrashAt | None = None) -> BotWorker:
-        """A new process: a new desk on the same store, a new session from what is on record."""
+        """A new process with the only bot: a new desk on the same store, a new session from what is on record."""
+        (worker,) = self.workers(crash)
+        return worker
+
+    def workers(self, crash: CrashAt | None = None) -> list[BotWorker]:
+        """A new process that takes over all bots."""
         crash = crash or CrashAt(None)
         self.desk = Desk(self.store.writer(), self.clock, self.settings)
-        record = dict(zip(BOT_COLUMNS, self.desk.store.fetch("bot_record", number=1)[0], strict=True))
+        if self._process is not None:
+            self.desk.ask(commands.KeepLeases(self._process, leaves=True))
+        self._process = process_name()
+        self.leases = {}
+        self._keep_leases()
+        address = Address(self.limits)
+        self._running = [self._worker(number, lease, crash, address) for number, lease in self.leases.items()]
+        return self._running
+
+    def _worker(self, number: int, lease: HeldLease, crash: CrashAt, address: Address) -> BotWorker:
+        record = dict(zip(BOT_COLUMNS, self.desk.store.fetch("bot_record", number=number)[0], strict=True))
         credentials = msgspec.json.decode(self.box.open(record["secrets"]), type=Credentials)
         tokens = msgspec.json.decode(self.box.open(record["tokens"]), type=Tokens) if record["tokens"] else None
         urls = SteamUrls(self.url, self.url, self.url)
-        session = SteamSession(
-            CrashingTransport(self.transport, crash), urls, credentials, tokens, lambda: self.clock.now_us() // 1_000_000
+        transport = ThrottledTransport(
+            CrashingTransport(self.transport, crash), credentials.steamid64, address, self.limits, self.clock.now_us
         )
-        self._keep_lease(process_name())
-        assert self.lease is not None
+        session = SteamSession(transport, urls, credentials, tokens, lambda: self.clock.now_us() // 1_000_000)
         bot = BotContext(
-            1,
+            number,
             SteamClient(session),
-            CrashingDesk(LeasedDesk(InlineDesk(self.desk, lambda feed: None), self.lease), crash),
-            self.lease,
+            CrashingDesk(LeasedDesk(InlineDesk(self.desk, lambda feed: None), lease), crash),
+            lease,
             self.store.reader(),
             self.clock,
             self.settings.rules,
@@ -197,31 +233,80 @@ class LittleMarket:
             Memory(),
         )
         worker = BotWorker(bot, Aside(self.store), self.box)
-        worker.alarm = MovingAlarm(self)  # type: ignore[assignment]
+        worker.alarm = ScheduledAlarm()  # type: ignore[assignment]
         return worker
 
-    def _keep_lease(self, worker: str | None = None) -> None:
-        """As a fleet does: renews the lease, or as a new worker takes it over from the last one, which left or died."""
+    def _keep_leases(self) -> None:
+        """As a fleet does: every three seconds, counted from before the desk was asked."""
         now_us = self.clock.monotonic_us()
-        if worker is not None:
-            if self.lease is not None:
-                self.desk.ask(commands.KeepLeases(self._worker_name, leaves=True))
-            self._worker_name = worker
-            ((bot, fence),) = self.desk.ask(commands.KeepLeases(worker))["held"]
-            self.lease = HeldLease(self.clock, bot, fence, now_us + LEASE_US)
-        elif self.lease is not None and self.lease.ends_at_us - now_us < LEASE_US - 3_000_000:
-            self.desk.ask(commands.KeepLeases(self._worker_name))
-            self.lease.ends_at_us = now_us + LEASE_US
+        if any(lease.ends_at_us - now_us > LEASE_US - 3_000_000 for lease in self.leases.values()):
+            return
+        if self._process is not None:
+            for number, fence in self.desk.ask(commands.KeepLeases(self._process))["held"]:
+                lease = self.leases.setdefault(number, HeldLease(self.clock, number, fence, 0))
+                lease.ends_at_us = now_us + LEASE_US
+
+    async def run(self, worker: BotWorker | list[BotWorker], until: Callable[[], bool], steps: int = 20_000) -> None:
+        """Steps the bots (and Steam) until the condition holds; when all of them wait, time moves to the first alarm."""
+        workers = worker if isinstance(worker, list) else [worker]
+        beaten_at = relieved_at = self.clock.now_us()
+        for _ in range(steps):
+            if until():
+                return
+            now_us = self.clock.now_us()
+            if now_us - beaten_at > 60_000_000:
+                self.beat()
+                beaten_at = now_us
+            if now_us - relieved_at > 2_000_000:
+                self.relieve()
+                relieved_at = now_us
+            self._keep_leases()
+            self.steam.world.tick()
+            awake = [one for one in workers if self._wakes_at(one) <= now_us]
+            for one in awake:
+                await one.step()
+            if not awake:
+                first = min(map(self._wakes_at, workers))
+                self.clock.advance(max(0.001, (first - now_us) / 1_000_000, self.wait_at_least_seconds()))
+        raise AssertionError("the market did not get there")
+
+    def _wakes_at(self, worker: BotWorker) -> int:
+        wakes_at: int = worker.alarm.wakes_at  # type: ignore[attr-defined]
+        return wakes_at
+
+    def relieve(self) -> None:
+        """What the fleet does every two seconds: trades of bots that can't send move on."""
+        now_us = self.clock.now_us()
+        for (number,) in self.desk.store.fetch("bots_to_relieve", stale_us=now_us - FRESH_WITHIN_US, now=now_us):
+            self.desk.ask(commands.Relieve(number))
+
+    async def pass_time(self, worker: BotWorker | list[BotWorker], seconds: float) -> None:
+        """Lets the bots work for so long."""
+        until = self.clock.now_us() + int(seconds * 1_000_000)
+        await self.run(worker, lambda: self.clock.now_us() >= until)
+
+    # -- trades --------------------------------------------------------------------------------------------------------
+
+    def give(self, seller: Account, game: int, count: int = 1) -> list[str]:
+        """New items in a seller's inventory; their asset ids."""
+        return [self.steam.world.add_item(seller.steamid64, game, GAME_ITEM[game]).assetid for _ in range(count)]
 
     def open_trade(
-        self, custom_id: str, game: int = 730, count: int = 1, name: str | None = None, assets: list[str] | None = None
+        self,
+        custom_id: str,
+        game: int = 730,
+        count: int = 1,
+        name: str | None = None,
+        assets: list[str] | None = None,
+        seller: Account | None = None,
     ) -> str:
         """The seller puts items into his inventory and creates the trade; its id."""
+        seller = seller or self.seller
         if assets is None:
-            assets = [self.steam.world.add_item(self.seller.steamid64, game, GAME_ITEM[game]).assetid for _ in range(count)]
+            assets = self.give(seller, game, count)
         self.steam.world.commit()
         self.beat()
-        link = f"https://steamcommunity.com/tradeoffer/new/?partner={self.seller.number}&token={self.seller.trade_token}"
+        link = f"https://steamcommunity.com/tradeoffer/new/?partner={seller.number}&token={seller.trade_token}"
         opened = self.desk.ask(
             commands.OpenTrade(
                 new_uuid7(self.clock.now_us()),
@@ -230,34 +315,60 @@ class LittleMarket:
                 game,
                 BUYER,
                 False,
-                self.seller.steamid64,
+                seller.steamid64,
                 link,
                 "",
                 [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets],
             )
         )
+        for worker in self._running:
+            worker.alarm.ring()
         return str(opened["trade_id"])
 
     def trade(self, trade_id: str) -> Trade:
         rows = self.desk.store.load("load_trades", [(trade_id,)])
         return Trade(*rows[0])
 
-    async def run(self, worker: BotWorker, until: Any, steps: int = 20_000) -> None:
-        """Steps the bot (and Steam) until the condition holds."""
-        for _ in range(steps):
-            if until():
-                return
-            self.steam.world.tick()
-            self.beat()
-            self._keep_lease()
-            await worker.step()
-        raise AssertionError("the market did not get there")
+    def history(self, trade_id: str) -> list[str]:
+        return [note for _, _, note in self.desk.store.fetch("history_of", trade_id=trade_id)]
+
+    def bot_state(self, number: int = 1) -> str:
+        state: str = self.desk.store.fetch("standing_of_bot", bot=number)[0][0]
+        return state
+
+    def alerts(self) -> list[str]:
+        """Kinds of the open alerts."""
+        return sorted(row[1] for row in self.desk.store.fetch("alerts_page", open=1, limit=1000, offset=0))
+
+    def offers(self) -> list[OfferRecord]:
+        return list(self.steam.world.offers.values())
 
     def balances(self) -> dict[int, int]:
         return {
             row[0]: row[1] for row in self.desk.store.load("load_balances", [(n,) for n in (-1, -2, -3, -4, 8, 9, 10, 12, 13, 14)])
         }
 
+    # -- Steam's moods -------------------------------------------------------------------------------------------------
+
+    def fault(self, name: str, **options: Any) -> None:
+        self.steam.faults.switch_on(FaultRequest(name, **options), self.clock.now_us())
+
+    def calm(self, name: str | None = None) -> None:
+        self.steam.faults.switch_off(name)
+
     def assert_clean(self) -> None:
         result = run_audit(self.store.reader())
         assert result.violations == []
+
+
+def in_market(
+    folder: Path, story: Callable[[LittleMarket], Awaitable[None]], settings: DeskSettings | None = None, bots: int = 1
+) -> None:
+    """Tells a story in a market of its own; at its end every audit question must be answered well."""
+
+    async def tell() -> None:
+        async with LittleMarket(folder, settings, bots) as market:
+            await story(market)
+            market.assert_clean()
+
+    asyncio.run(tell())

@@ -1,29 +1,14 @@
 """A bot's worker against the simulator, with time moved by hand: what a second review found in rarely walked branches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from selldesk.desk import commands
 from selldesk.steamsim.entities import Behaviour
-from selldesk.steamsim.faults import FaultRequest
 from selldesk.store.audit import run_audit
-from tests.little_market import LittleMarket
+from tests.little_market import LittleMarket, in_market
 
 DAY = 86_400
-
-
-def in_market(folder: Path, story: Callable[[LittleMarket], Awaitable[None]]) -> None:
-    async def tell() -> None:
-        async with LittleMarket(folder) as market:
-            await story(market)
-            market.assert_clean()
-
-    asyncio.run(tell())
-
-
-def fault(market: LittleMarket, name: str, times: int | None = None) -> None:
-    market.steam.faults.switch_on(FaultRequest(name, times=times), market.clock.now_us())
 
 
 def test_an_exchange_of_another_trade_is_never_taken_for_a_lost_offer(tmp_path: Path) -> None:
@@ -36,7 +21,7 @@ def test_an_exchange_of_another_trade_is_never_taken_for_a_lost_offer(tmp_path: 
         market.steam.world.reverse(market.seller.steamid64)
         await market.run(worker, lambda: market.trade(first).status == "rolled_back_by_user")
         (item,) = market.steam.world.inventory(market.seller.steamid64, 730, "2")
-        fault(market, "send_reset", times=1)
+        market.fault("send_reset", times=1)
         second = market.open_trade("second", assets=[item.assetid])
         await market.run(worker, lambda: market.trade(second).status == "accepted")
         assert market.trade(second).steam_trade_id != market.trade(first).steam_trade_id
@@ -50,8 +35,8 @@ def test_empty_lists_never_make_a_third_offer(tmp_path: Path) -> None:
 
     async def story(market: LittleMarket) -> None:
         market.seller.behaviour = Behaviour.IGNORE
-        fault(market, "send_created_then_reset")
-        fault(market, "poll_empty")
+        market.fault("send_created_then_reset")
+        market.fault("poll_empty")
         trade_id = market.open_trade("lost", 440)
         deadline = market.clock.now_us() + 3600 * 1_000_000
         worker = market.worker()
@@ -112,11 +97,11 @@ def test_one_trade_without_an_entry_does_not_block_a_reversal(tmp_path: Path) ->
 def test_an_operator_cancels_a_held_trade_whose_send_was_lost(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         worker = market.worker()
-        fault(market, "send_created_then_reset", times=1)
+        market.fault("send_created_then_reset", times=1)
         market.seller.behaviour = Behaviour.IGNORE
         trade_id = market.open_trade("held", 440)
         await market.run(worker, lambda: market.trade(trade_id).offer_id is not None)
-        fault(market, "hold")
+        market.fault("hold")
         market.seller.behaviour = Behaviour.ACCEPT
         await market.run(worker, lambda: market.trade(trade_id).offer_state == 11)
         market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "enough"))
