@@ -348,6 +348,28 @@ def test_16_a_reversal_on_the_bots_side_stops_the_bot(tmp_path: Path) -> None:
     in_market(tmp_path, story, bots=2)
 
 
+def test_16_more_reversed_trades_than_steam_tells_at_once_are_all_found(tmp_path: Path) -> None:
+    """GetTradeStatus gives 25 answers and then one every two seconds: forty reversed sales take a minute, not for ever."""
+
+    async def story(market: LittleMarket) -> None:
+        market.fault("buckets")
+        market.order(CS2, 100)
+        worker = market.worker()
+        sellers = [market.steam.world.add_account(f"s{number}", "seller") for number in range(8)]
+        ids = []
+        for number in range(40):
+            ids.append(market.open_trade(f"c{number}", seller=sellers[number % 8]))
+            if number % 8 == 7:
+                await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids))
+        market.steam.world.reverse(market.bot_account.steamid64)
+        began = market.clock.now_us()
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "rolled_back_by_bot" for trade_id in ids))
+        assert market.clock.now_us() - began < 5 * MINUTE * 1_000_000
+        assert all(entry["status"] != 429 for entry in market.steam.request_log)
+
+    in_market(tmp_path, story)
+
+
 def test_18_a_counter_offer_cancels_the_sale_and_is_declined(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         market.seller.behaviour = Behaviour.COUNTER

@@ -102,6 +102,8 @@ class Memory(msgspec.Struct):
     next_login_at: int = 0
     suspects: tuple[str, ...] = ()
     """Trades that were seen reversed and are not yet decided."""
+    seen_reversed: frozenset[str] = frozenset()
+    """Trades that Steam has shown reversed since the suspicion arose: a word that it doesn't take back, so it is asked for once."""
     suspects_not_before: int = 0
     suspects_tries: int = 0
     not_before: dict[str, int] = {}

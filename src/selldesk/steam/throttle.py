@@ -72,6 +72,8 @@ class ThrottledTransport:
         self._address = address
         self._now_us = now_us
         self._buckets = {name: Bucket(limits.of(law)) for name, law in LAWS.items()}
+        for bucket in self._buckets.values():
+            bucket.empty(now_us())
 
     async def request(
         self,

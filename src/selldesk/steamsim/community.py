@@ -33,7 +33,11 @@ class Community:
         route("POST", "/jwt/finalizelogin", self._finalize_login)
         route("GET", "/jwt/refresh", self._refresh)
         route("*", "/login/settoken", self._set_token)
+        route("POST", "/login/logout/", self._logout)
         route("GET", "/tradeoffer/new/", self._trade_page)
+        route("GET", "/tradeoffer/{offer:[0-9]+}{slash:/?}", self._offer_page)
+        route("GET", "/trade/{trade:[0-9]+}/receipt", self._receipt)
+        route("GET", "/mobileconf/details/{confirmation:[0-9]+}", self._confirmation_details)
         route("GET", "/mobileconf/{what:getlist|conf}", self._confirmations)
         route("GET", "/mobileconf/ajaxop", self._act)
         route("POST", "/mobileconf/multiajaxop", self._act_on_many)
@@ -86,6 +90,11 @@ class Community:
         target = f"https://steamcommunity.com/login/settoken?steamID={account.steamid64}&nonce={quote(cookie.partition('||')[2])}"
         raise web.HTTPFound(f"{target}&redir={quote(request.query.get('redir', ''), safe='')}")
 
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        answer = web.HTTPFound("https://steamcommunity.com/")
+        answer.headers.add("Set-Cookie", "steamLoginSecure=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; Path=/")
+        raise answer
+
     # -- trading pages -------------------------------------------------------------------------------------------------
 
     async def _trade_page(self, request: web.Request) -> web.StreamResponse:
@@ -114,6 +123,41 @@ class Community:
         page = f'<html><body>{pictures}\n\t<script type="text/javascript">\n{script}\n</script></body></html>'
         return web.Response(text=page, content_type="text/html")
 
+    async def _offer_page(self, request: web.Request) -> web.StreamResponse:
+        """The page of one offer: who the partner is."""
+        viewer = self._viewers.viewer(request)
+        offer = self._world.offers.get(request.match_info["offer"])
+        if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
+            text = "This trade offer does not exist."
+            return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
+        partner = offer.recipient if offer.sender == viewer.steamid64 else offer.sender
+        script = f"\tvar g_ulTradePartnerSteamID = '{partner}';\n\tvar g_daysMyEscrow = 0;\n\tvar g_daysTheirEscrow = 0;"
+        page = f'<html><body><script type="text/javascript">\n{script}\n</script></body></html>'
+        return web.Response(text=page, content_type="text/html")
+
+    async def _receipt(self, request: web.Request) -> web.StreamResponse:
+        """What an exchange brought the viewer, as script."""
+        viewer = self._viewers.viewer(request)
+        trade = self._world.trades.get(request.match_info["trade"])
+        if trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
+            return web.Response(status=403, text='{"success": false}', content_type="application/json")
+        lines = ["\tvar oItem;"]
+        for place, given in enumerate(trade.received if trade.initiator == viewer.steamid64 else trade.given):
+            item = {
+                "id": given.new_assetid or given.assetid, "owner": viewer.steamid64, "amount": "1",
+                "classid": given.classid, "instanceid": given.instanceid, "appid": given.appid,
+                "contextid": given.new_contextid or given.contextid,
+                "name": given.market_hash_name, "market_name": given.market_hash_name, "market_hash_name": given.market_hash_name,
+            }  # fmt: skip
+            lines += [
+                f"\toItem = {json.dumps(item)};",
+                "\toItem.appid = " + str(given.appid) + ";",
+                f"\tBuildHover( 'trade_receipt_item_{place}', oItem, UserYou );",
+            ]
+        script = "\r\n".join(lines)
+        page = f'<html><body><script type="text/javascript">\r\n{script}\r\n</script></body></html>'
+        return web.Response(text=page, content_type="text/html")
+
     # -- the phone -----------------------------------------------------------------------------------------------------
 
     def _phone(self, request: web.Request, query: dict[str, str]) -> Phone | None:
@@ -134,6 +178,15 @@ class Community:
             other = self._world.accounts[one.offer.recipient if mine else one.offer.sender]
             lines.append(confirmation_json(one, other))
         return json_answer({"success": True, "conf": lines})
+
+    async def _confirmation_details(self, request: web.Request) -> web.StreamResponse:
+        phone = self._phone(request, dict(request.query))
+        wanted = request.match_info["confirmation"]
+        one = None if phone is None else next((one for one in phone.open() if one.id == wanted), None)
+        if one is None:
+            return json_answer({"success": False})
+        offer_id = one.offer.tradeofferid
+        return json_answer({"success": True, "html": f'<div class="tradeoffer" id="tradeofferid_{offer_id}"></div>'})
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
@@ -174,10 +227,15 @@ class Community:
         return web.Response(text=page, content_type="text/html")
 
     async def _front_page(self, request: web.Request) -> web.StreamResponse:
-        """Where some clients fetch their first cookies."""
-        answer = web.Response(
-            text="<html><head><title>Steam Community</title></head><body></body></html>", content_type="text/html"
+        """Where some clients fetch their first cookies, and look whether they are logged in."""
+        viewer = self._viewers.identify(request)
+        who = json.dumps(viewer.steamid64) if viewer is not None else "false"
+        name = f'<span id="account_pulldown">{html.escape(viewer.login)}</span>' if viewer is not None else ""
+        page = (
+            f"<html><head><title>Steam Community</title></head><body>{name}\n"
+            f'<script type="text/javascript">\n\tg_steamID = {who};\n</script></body></html>'
         )
+        answer = web.Response(text=page, content_type="text/html")
         if "sessionid" not in request.cookies:
             _set_cookie(answer, "sessionid", secrets.token_hex(12))
         _set_cookie(answer, "steamCountry", "DE|0000000000000000")

@@ -57,6 +57,10 @@ class Bucket:
         self._full_at_us = max(self._full_at_us, now_us) + self._law.refill_us
         return True
 
+    def empty(self, now_us: int) -> None:
+        """As if everything had just been drawn: what a new process must assume of its predecessor."""
+        self._full_at_us = now_us + self._law.burst * self._law.refill_us
+
     def mend(self, now_us: int) -> None:
         """After a clock that went back: no bucket is emptier than empty."""
         self._full_at_us = min(self._full_at_us, now_us + self._law.burst * self._law.refill_us)

@@ -129,12 +129,12 @@ class Exchanges:
             steam_trade_id, seller = rows[trade_id]
             if some_stand and seller not in sellers:
                 break
-            exchange = await self._bot.client.trade_status(steam_trade_id)
-            if exchange is None:
+            status = await self._reading(trade_id, steam_trade_id)
+            if status is None:
                 unread.append(trade_id)
                 continue
-            readings.append((trade_id, exchange.status))
-            some_stand = some_stand or exchange.status != TradeStatus.TRADE_PROTECTION_ROLLBACK
+            readings.append((trade_id, status))
+            some_stand = some_stand or status != TradeStatus.TRADE_PROTECTION_ROLLBACK
         memory = self._bot.memory
         memory.suspects_tries += 1
         if unread and not some_stand and memory.suspects_tries < _REVERSAL_TRIES:
@@ -144,11 +144,24 @@ class Exchanges:
         await self._bot.desk.ask(commands.RolledBack(self._bot.number, readings, not unread and not some_stand))
         self._ask_again(tuple(trade_id for trade_id in suspects if trade_id in unread))
 
+    async def _reading(self, trade_id: str, steam_trade_id: str) -> int | None:
+        """Steam's status of one trade. What was read reversed stays so: when Steam's limit stops us in the middle of many, the next
+        try goes on from there."""
+        memory = self._bot.memory
+        if trade_id in memory.seen_reversed:
+            return TradeStatus.TRADE_PROTECTION_ROLLBACK
+        exchange = await self._bot.client.trade_status(steam_trade_id)
+        if exchange is None:
+            return None
+        if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
+            memory.seen_reversed |= {trade_id}
+        return exchange.status
+
     def _ask_again(self, suspects: tuple[str, ...]) -> None:
         memory = self._bot.memory
         memory.suspects = suspects
         if not suspects:
-            memory.suspects_tries = 0
+            memory.suspects_tries, memory.seen_reversed = 0, frozenset()
         memory.suspects_not_before = self._bot.clock.now_us() + (SECOND_US << min(memory.suspects_tries, 6))
 
 

@@ -1,0 +1,294 @@
+"""One worker per bot (I13): leases, fences, spreading, and workers that sleep at the worst moment and wake late."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
+from selldesk.desk import commands
+from selldesk.kernel.processes import is_gone, process_name
+from selldesk.kernel.refusals import Refusal
+from selldesk.steam.transport import Response
+from selldesk.steamsim.entities import Behaviour
+from selldesk.trades.news import Proof
+from selldesk.trades.status import Stage
+from tests.little_market import LittleMarket, in_market
+from tests.support import SandboxProcess, fetch
+
+S = 1_000_000
+NOW = 1_000_000 * S
+FRESH, OLD = NOW + LEASE_US, NOW - 1
+
+
+def _leases(*rows: tuple[int, str | None, int, int]) -> dict[int, Lease]:
+    return {row[0]: Lease(*row) for row in rows}
+
+
+TAKEN = [(number, "a", 1, FRESH) for number in (1, 2, 3, 4)]
+KEEPING = [
+    # what                          who  alive            leases                                                              gave back  holds                            lets go
+    ("the first takes all",         "a", ["a"],           [],                                                                 [],     [(1, 1), (2, 1), (3, 1), (4, 1)], []),
+    ("a second takes nothing yet",  "b", ["a", "b"],      TAKEN,                                                              [],     [],                               []),
+    ("the first shares",            "a", ["a", "b"],      TAKEN,                                                              [],     [(1, 1), (2, 1), (3, 1), (4, 1)], [3, 4]),
+    ("it gives back",               "a", ["a", "b"],      TAKEN,                                                              [3, 4], [(1, 1), (2, 1)],                 []),
+    ("and the second takes them",   "b", ["a", "b"],      [*TAKEN[:2], (3, None, 1, 0), (4, None, 1, 0)],                     [],     [(3, 2), (4, 2)],                 []),
+    ("one that ran out is free",    "b", ["a", "b"],      [(1, "a", 1, FRESH), (2, "a", 1, OLD), (3, "b", 5, FRESH)],         [],     [(3, 5), (2, 2)],                 []),
+    ("a dead one's is free",        "b", ["b"],           [(1, "a", 1, FRESH), (2, "a", 7, FRESH)],                           [],     [(1, 2), (2, 8), (3, 1), (4, 1)], []),
+    ("late but not taken: goes on", "a", ["a"],           [(1, "a", 3, OLD)],                                                 [],     [(1, 3), (2, 1), (3, 1), (4, 1)], []),
+    ("taken: gone",                 "a", ["a", "b"],      [(number, "b", 4, FRESH) for number in (1, 2, 3, 4)],               [],     [],                               []),
+    ("a clock that went back",      "b", ["a", "b"],      [(1, "a", 1, NOW + 9 * LEASE_US), (2, "a", 1, FRESH)],              [],     [(1, 2), (3, 1)],                 []),
+    ("three of them",               "a", ["a", "b", "c"], [],                                                                 [],     [(1, 1), (2, 1)],                 []),
+    ("the last of three",           "c", ["a", "b", "c"], [],                                                                 [],     [(1, 1)],                         []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "who", "alive", "leases", "released", "held", "let_go"), KEEPING, ids=[row[0] for row in KEEPING])
+def test_who_holds_which_bot(
+    what: str,
+    who: str,
+    alive: list[str],
+    leases: list[tuple[int, str | None, int, int]],
+    released: list[int],
+    held: list[tuple[int, int]],
+    let_go: list[int],
+) -> None:
+    keeping = keep(who, alive, [1, 2, 3, 4], _leases(*leases), released, NOW)
+    assert [(lease.bot, lease.fence) for lease in keeping.held] == held
+    assert keeping.let_go == let_go
+    assert all(lease.until_us == FRESH for lease in keeping.held)
+
+
+def test_every_bot_is_in_exactly_one_share() -> None:
+    for workers in range(1, 8):
+        alive = [f"w{number}" for number in range(workers)]
+        for bots in range(20):
+            shares = [quota(worker, alive, bots) for worker in alive]
+            assert (sum(shares), max(shares) - min(shares) <= 1) == (bots, True)
+
+
+def test_who_is_alive() -> None:
+    workers = [
+        WorkerProcess("a", FRESH),
+        WorkerProcess("b", OLD),
+        WorkerProcess("c", FRESH),
+        WorkerProcess("d", NOW + 9 * LEASE_US),
+    ]
+    assert alive_workers(workers, lambda name: name == "c", NOW) == ["a"]
+
+
+def test_a_process_is_known_to_be_gone() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from selldesk.kernel.processes import process_name as n; print(n(), flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    name = child.stdout.readline().strip()
+    assert not is_gone(name)
+    child.kill()
+    deadline = time.monotonic() + 5
+    while not is_gone(name):  # already as a zombie, before it is waited for
+        assert time.monotonic() < deadline
+    child.communicate()
+    assert is_gone(name)
+    assert not is_gone(process_name())
+    assert not is_gone(f"another-machine/{'/'.join(name.split('/')[1:])}")
+    assert not is_gone("nonsense")
+
+
+def test_the_desk_spreads_bots_and_takes_them_over(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        def ask(worker: str, **more: Any) -> tuple[dict[int, int], list[int]]:
+            answer = market.desk.ask(commands.KeepLeases(worker, **more))
+            return dict(answer["held"]), answer["let_go"]
+
+        assert ask("one") == ({1: 1, 2: 1, 3: 1, 4: 1}, [])
+        assert ask("two") == ({}, [])
+        assert ask("one") == ({1: 1, 2: 1, 3: 1, 4: 1}, [3, 4])
+        assert ask("one", released=[3, 4]) == ({1: 1, 2: 1}, [])
+        assert ask("two") == ({3: 2, 4: 2}, [])
+        market.clock.advance(23)
+        assert ask("two") == ({3: 2, 4: 2}, [])
+        market.clock.advance(2)
+        assert ask("two") == ({1: 2, 2: 2, 3: 2, 4: 2}, []), "one was not heard of for 25 seconds"
+        assert ask("one") == ({}, [])
+        assert ask("two", leaves=True) == ({}, [])
+        assert ask("one") == ({1: 3, 2: 3, 3: 3, 4: 3}, [])
+
+    in_market(tmp_path, story, bots=4)
+
+
+def test_news_under_an_older_fence_are_refused_and_write_nothing(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        def say(news: commands.News, fence: int) -> dict[str, Any]:
+            return market.desk.ask(commands.BotNews(1, fence, news))
+
+        trade_id = market.open_trade("sale", 440)
+        ((_, old),) = market.desk.ask(commands.KeepLeases("old"))["held"]
+        market.clock.advance(LEASE_US / S + 1)
+        ((_, new),) = market.desk.ask(commands.KeepLeases("new"))["held"]
+        assert new == old + 1
+        before = market.desk.store.fetch("current_seq")
+        for news in (
+            commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]),
+            commands.IntendSend(trade_id),
+            commands.OfferMade(trade_id, "5", False),
+            commands.BotReport(1, state="down"),
+            commands.RaiseAlert("x", "y", 1, None),
+            commands.RolledBack(1, [(trade_id, 12)], True),
+        ):
+            with pytest.raises(Refusal, match="Another worker"):
+                say(news, old)
+        assert market.desk.store.fetch("current_seq") == before
+        assert market.bot_state() == "ok"
+        say(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]), new)
+        # An intent needs a lease that outlives the send; other news only the fence.
+        market.clock.advance((LEASE_US - SEND_WITHIN_US) / S + 1)
+        with pytest.raises(Refusal, match="Another worker"):
+            say(commands.IntendSend(trade_id), new)
+        say(commands.BotReport(1, state="limited"), new)
+        market.desk.ask(commands.KeepLeases("new"))
+        assert say(commands.IntendSend(trade_id), new)["granted"]
+
+    in_market(tmp_path, story)
+
+
+class _Sleeper:
+    """Stops a worker once, right before or after a call: meanwhile others act."""
+
+    def __init__(
+        self, inner: Any, is_moment: Callable[[str, Any], bool], after: bool, meanwhile: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._inner = inner
+        self._is_moment = is_moment
+        self._after = after
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def _around(self, hit: bool, call: Callable[[], Awaitable[Any]]) -> Any:
+        sleep, self._meanwhile = (self._meanwhile, None) if hit else (None, self._meanwhile)
+        if sleep is not None and not self._after:
+            await sleep()
+        answer = await call()
+        if sleep is not None and self._after:
+            await sleep()
+        return answer
+
+    async def request(self, method: str, url: str, **options: Any) -> Response:
+        answer: Response = await self._around(
+            self._meanwhile is not None and self._is_moment("http", url), lambda: self._inner.request(method, url, **options)
+        )
+        return answer
+
+    async def ask(self, command: commands.Command) -> Any:
+        return await self._around(
+            self._meanwhile is not None and self._is_moment("desk", command), lambda: self._inner.ask(command)
+        )
+
+
+MOMENTS: list[tuple[str, str, Callable[[Any], bool], bool, int]] = [
+    # asleep …                             at        moment                                                  after  offers at most
+    ("before its intent is granted",       "desk",   lambda what: isinstance(what, commands.IntendSend),     False, 1),
+    ("between the grant and the send",     "desk",   lambda what: isinstance(what, commands.IntendSend),     True,  1),
+    ("with the send half out of the door", "http",   lambda what: what.endswith("/tradeoffer/new/send"),     False, 2),
+    ("after the send, before its news",    "http",   lambda what: what.endswith("/tradeoffer/new/send"),     True,  1),
+    ("before its news are taken",          "desk",   lambda what: isinstance(what, commands.OfferMade),      False, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "where", "is_moment", "after", "offers_max"), MOMENTS, ids=[row[0] for row in MOMENTS])
+@pytest.mark.parametrize("behaviour", [Behaviour.ACCEPT, Behaviour.IGNORE])
+def test_a_worker_that_sleeps_past_its_lease_does_nothing_when_it_wakes(
+    tmp_path: Path, what: str, where: str, is_moment: Callable[[Any], bool], after: bool, offers_max: int, behaviour: Behaviour
+) -> None:
+    """Another worker takes the bot over and carries on for ten minutes; then the sleeper wakes in the middle of its call."""
+
+    async def story(market: LittleMarket) -> None:
+        market.seller.behaviour, market.seller.delay_seconds = Behaviour.ACCEPT, 100_000
+        sleeper = market.worker()
+        trade_id = market.open_trade("sale", 440)
+        await market.run(sleeper, lambda: market.trade(trade_id).work is Stage.SEND)
+        successor: list[Any] = []
+        told = 0
+
+        async def meanwhile() -> None:
+            nonlocal told
+            market.clock.advance(LEASE_US / S + 1)
+            successor.append(market.worker())
+            await market.pass_time(successor[0], 600)
+            told = len(market.history(trade_id))
+
+        inner = sleeper._bot.client.session.transport
+        sleep = _Sleeper(inner, lambda kind, it: kind == where and is_moment(it), after, meanwhile)
+        if where == "http":
+            sleeper._bot.client.session.transport = sleep
+        else:
+            sleep._inner, sleeper._bot.desk = sleeper._bot.desk, sleep  # type: ignore[assignment]
+        with (
+            pytest.raises(Refusal, match="Another worker") if what != "between the grant and the send" else contextlib.nullcontext()
+        ):
+            while not successor:
+                await sleeper.step()
+        assert len(market.history(trade_id)) == told, "the sleeper wrote nothing"
+        await sleeper.step()
+        assert len(market.history(trade_id)) == told
+        assert len(market.offers()) <= offers_max
+        market.seller.behaviour, market.seller.delay_seconds = behaviour, 0
+        ending = "completed" if behaviour is Behaviour.ACCEPT else "cancelled"
+        await market.run(successor, lambda: market.trade(trade_id).status == ending)
+        await market.pass_time(successor, 600)
+        states = sorted(offer.state for offer in market.offers())
+        assert states.count(3) == (1 if ending == "completed" else 0)
+        assert states.count(2) == 0, "no duplicate stays live"
+
+    in_market(tmp_path, story)
+
+
+def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox: SandboxProcess, tmp_path: Path) -> None:
+    """Beside a sandbox a second worker process on the same store: half of the bots are its own; killed, they come back at once."""
+    own_sandbox.start()
+    folder = own_sandbox.folder
+    environment = {
+        "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
+        "SELLDESK_SECRET_KEY": (folder / "secret.key").read_text(),
+        **{f"SELLDESK_STEAM_{part}_URL": own_sandbox.steam.url for part in ("COMMUNITY", "API", "LOGIN")},
+        "SELLDESK_POLL_SECONDS": "0.5",
+        "SELLDESK_SEND_GAP_SECONDS": "0.1",
+        "PATH": "/usr/bin:/bin",
+    }
+
+    def holders() -> dict[str, int]:
+        with sqlite3.connect(folder / "market.db") as store:
+            return dict(store.execute("SELECT worker, count(*) FROM bot_lease WHERE worker IS NOT NULL GROUP BY worker"))
+
+    def wait(wanted: list[int], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while sorted(holders().values()) != wanted:
+            assert time.monotonic() < deadline, (holders(), own_sandbox.log()[-2000:])
+            time.sleep(0.05)
+
+    wait([6], 5)
+    with open(tmp_path / "work.log", "wb") as log:
+        second = subprocess.Popen([sys.executable, "-m", "selldesk", "work"], env=environment, stdout=log, stderr=log)
+    try:
+        wait([3, 3], 20)
+        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers * 2]
+        for custom_id in sales:
+            own_sandbox.wait_for(custom_id, "completed")
+        second.kill()
+        second.wait()
+        wait([6], 10)
+        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers]
+        for custom_id in sales:
+            own_sandbox.wait_for(custom_id, "completed")
+        own_sandbox.assert_clean()
+        assert fetch("GET", f"{own_sandbox.base_url}/ready")[0] == 200
+    finally:
+        second.kill()
