@@ -38,7 +38,12 @@ check: setup-dev ## format, lint, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-acceptance: setup ## unmodified Steam clients from npm trade on the simulator (needs Node 18 or newer)
+acceptance/.venv/.installed: acceptance/requirements.txt
+	$(PYTHON) -m venv acceptance/.venv
+	acceptance/.venv/bin/python -m pip install --quiet --require-hashes --requirement acceptance/requirements.txt
+	@touch $@
+
+acceptance: setup acceptance/.venv/.installed ## unmodified Steam clients from npm and PyPI trade on the simulator (needs Node 18 or newer)
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make acceptance needs Node.js and npm"; exit 1; }
 	@test -d acceptance/node_modules || npm ci --prefix acceptance --no-audit --no-fund --loglevel=error
 	$(BIN)/python acceptance/run.py

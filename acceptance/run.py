@@ -25,30 +25,31 @@ def free_ports(count: int) -> list[int]:
 
 
 def main() -> int:
+    """Each stranger gets a simulator of its own; the exit code is 0 if all of them pass every step."""
+    print("steam-session, steamcommunity, steam-tradeoffer-manager (npm, unmodified):", flush=True)
+    node = trade_on_a_fresh_steam(["node", "-r", str(HERE / "redirect.cjs"), str(HERE / "strangers.cjs")], through_proxy=False)
+    python = trade_on_a_fresh_steam([str(HERE / ".venv/bin/python"), str(HERE / "strangers.py")], through_proxy=True)
+    return max(node, python)
+
+
+def trade_on_a_fresh_steam(stranger: list[str], through_proxy: bool) -> int:
+    """Node's preload sends its connections to the TLS port; a Python client knows proxies and the CA to trust by itself."""
     port, tls_port, proxy_port = free_ports(3)
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            "simulate-steam",
-            "--data",
-            folder,
-            "--port",
-            str(port),
-            "--tls-port",
-            str(tls_port),
-            "--proxy-port",
-            str(proxy_port),
-        ]
-        steam = subprocess.Popen([sys.executable, "-m", "selldesk", *command], stdout=subprocess.DEVNULL)
+        ports = ["--port", str(port), "--tls-port", str(tls_port), "--proxy-port", str(proxy_port)]
+        command = [sys.executable, "-m", "selldesk", "simulate-steam", "--data", folder, *ports]
+        steam = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             fronts = wait_for_fronts(f"http://127.0.0.1:{port}/control/fronts")
             environment = os.environ | {
                 "STEAM_URL": f"http://127.0.0.1:{port}",
                 "STEAM_TLS_PORT": str(fronts["tls_port"]),
                 "NODE_EXTRA_CA_CERTS": str(fronts["ca_file"]),
+                "REQUESTS_CA_BUNDLE": str(fronts["ca_file"]),
             }
-            print("steam-session, steamcommunity, steam-tradeoffer-manager (npm, unmodified):", flush=True)
-            strangers = ["node", "-r", str(HERE / "redirect.cjs"), str(HERE / "strangers.cjs")]
-            return subprocess.run(strangers, env=environment, timeout=120, check=False).returncode
+            if through_proxy:
+                environment |= {"HTTPS_PROXY": f"http://127.0.0.1:{fronts['proxy_port']}", "NO_PROXY": "127.0.0.1"}
+            return subprocess.run(stranger, env=environment, timeout=120, check=False).returncode
         finally:
             steam.terminate()
             steam.wait(10)

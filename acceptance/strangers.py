@@ -161,7 +161,9 @@ def main():
     assert (trade["status"], trade["steamid_other"]) == (3, seller_account["steamid64"])
     (asset,) = trade["assets_received"]
     assert (asset["assetid"], asset["new_assetid"]) == (first, receipt[0]["id"])
-    assert [one["tradeid"] for one in web_api(bot, "GetTradeHistory", max_trades=10, include_total=1)["trades"]] == [offer["tradeid"]]
+    assert [one["tradeid"] for one in web_api(bot, "GetTradeHistory", max_trades=10, include_total=1)["trades"]] == [
+        offer["tradeid"]
+    ]
     step("receipt, trade status and history: complete, one item received under its new id")
     protected = bot.get_my_inventory(GameOptions("730", "16"), count=INVENTORY_COUNT)
     assert list(protected) == [receipt[0]["id"]]

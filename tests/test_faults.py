@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from selldesk.api.operator_setup import secrets_command
 from selldesk.bots.agenda import Window
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
@@ -487,13 +488,13 @@ def test_23_revoked_tokens_lead_to_a_full_login(tmp_path: Path) -> None:
 
 
 def test_23_a_changed_password_parks_the_bot_and_its_sales_move_on(tmp_path: Path) -> None:
-    """The login is refused ever more rarely, an alert says so, and the bot comes back by itself when the account is mended."""
+    """The login is refused ever more rarely, an alert says so, and the bot is back as soon as an operator gives the new password."""
 
     async def story(market: LittleMarket) -> None:
         workers = market.workers()
         await market.pass_time(workers, 60)
         market.desk.ask(commands.PutRoom("test", 1, "all", None, None, None, None, [1], 1, True))
-        right, market.bot_account.password = market.bot_account.password, "another"
+        market.bot_account.password = "another"
         market.steam.auth.revoke(market.bot_account)
         parked = market.open_trade("parked", TF2)
         await market.run(workers, lambda: market.bot_state(1) == "needs_login")
@@ -506,8 +507,12 @@ def test_23_a_changed_password_parks_the_bot_and_its_sales_move_on(tmp_path: Pat
         before = _logins(market)
         await market.pass_time(workers, 3600)
         assert _logins(market) - before <= 4, "a refused login is the last resort"
-        market.bot_account.password = right
+        mended_at = market.clock.now_us()
+        market.desk.ask(secrets_command(market.box, "op", market.desk.store, 1, {"password": "another"}))
+        for worker in workers:
+            worker.alarm.ring()
         await market.run(workers, lambda: market.bot_state(1) == "ok")
+        assert market.clock.now_us() - mended_at < MINUTE * 1_000_000, "an operator's new password is tried at once"
 
     in_market(tmp_path, story, bots=2)
 

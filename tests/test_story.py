@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.support import AK, AWP, DAY, SandboxProcess
+from tests.support import AK, AWP, DAY, SandboxProcess, fetch
 
 MARGIN = 15 * 60
 
@@ -400,3 +400,52 @@ def test_a_full_bot_hands_the_trade_to_another(sandbox: SandboxProcess) -> None:
     (offer,) = sandbox.offers_of(trade)
     assert offer["from"] == last
     sandbox.assert_clean()
+
+
+def test_a_restricted_bot_is_seen_everywhere_until_an_operator_enables_it(sandbox: SandboxProcess) -> None:
+    """Steam says 24: quarantine, with reason and since when, in the API, the metrics, the log and the alerts."""
+    bot = sandbox.description["bots"][0]["steamid64"]
+    sandbox.steam.fault("send_error", eresult=24, bot=bot)
+    while True:
+        trade = sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 730, AK), "accepted")
+        if any("Moved to another bot" in line["note"] for line in trade["history"]):
+            break
+    view = sandbox.operator.get(f"/api/operator/bots/{bot}")
+    assert (view["state"], view["healthy"]) == ("quarantined", False)
+    assert "(24)" in view["reason"]
+    assert view["quarantined_until"] > view["since"]
+    metrics = fetch("GET", f"{sandbox.base_url}/metrics", parse=False)[1].decode()
+    assert f'selldesk_bot_state{{bot="{bot}",state="quarantined"}} 1.0' in metrics
+    assert f'selldesk_bot_healthy{{bot="{bot}"}} 0.0' in metrics
+    alerts = sandbox.operator.get("/api/operator/alerts?open=true")["alerts"]
+    assert any((alert["kind"], alert["bot"]) == ("bot_quarantined", bot) for alert in alerts)
+    assert fetch("GET", f"{sandbox.base_url}/ready")[0] == 200
+    sandbox.steam.clear()
+    sandbox.operator.do("PATCH", f"/api/operator/bots/{bot}", {"enabled": True})
+    deadline = time.monotonic() + 25
+    while not sandbox.operator.get(f"/api/operator/bots/{bot}")["healthy"]:
+        assert time.monotonic() < deadline, "the bot does not come back"
+        sandbox.advance(20)
+        time.sleep(0.1)
+    sandbox.assert_clean()
+
+
+def test_a_bot_takes_a_new_password(sandbox: SandboxProcess) -> None:
+    bot = sandbox.description["bots"][1]
+    path = f"/api/operator/bots/{bot['steamid64']}"
+    for body, place in (({}, "$"), ({"shared_secret": "a"}, "$.shared_secret"), ({"password": ""}, "$.password")):
+        status, answer = sandbox.operator.call("PUT", f"{path}/secrets", body)
+        assert (status, answer["details"][0]["path"]) == (400, place)
+    assert sandbox.operator.call("PUT", "/api/operator/bots/7/secrets", {"password": "x"})[0] == 404
+    sandbox.steam.call("POST", f"accounts/{bot['steamid64']}/password", {"password": "brand-new"})
+    deadline = time.monotonic() + 25
+    while (view := sandbox.operator.get(path))["state"] != "needs_login":
+        assert time.monotonic() < deadline, view
+        sandbox.advance(30)
+        time.sleep(0.1)
+    answer = sandbox.operator.do("PUT", f"{path}/secrets", {"password": "brand-new"})
+    assert "brand-new" not in str(answer)
+    while (view := sandbox.operator.get(path))["state"] != "ok":
+        assert time.monotonic() < deadline, view
+        time.sleep(0.1)
+    sandbox.wait_for(sandbox.sell(sandbox.sellers[0], 440, sandbox.buyable(440)), "completed")

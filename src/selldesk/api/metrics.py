@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.kernel.clock import Clock
+from selldesk.kernel.times import SECOND_US
 from selldesk.store.store import Reader
 
 Requests = Callable[[], dict[tuple[str, int], int]]
@@ -50,14 +51,22 @@ class _MarketCollector(Collector):
     def _bots(self) -> Iterator[Metric]:
         state = GaugeMetricFamily("selldesk_bot_state", "1 for the state that a bot is in", labels=["bot", "state"])
         healthy = GaugeMetricFamily("selldesk_bot_healthy", "Whether a bot takes trades", labels=["bot"])
+        since = GaugeMetricFamily(
+            "selldesk_bot_state_since_seconds", "When a bot's state began, seconds since 1970", labels=["bot"]
+        )
         offers = GaugeMetricFamily("selldesk_bot_live_offers", "Processing trades of a bot", labels=["bot"])
         real_us = self._clock.real_us()
         for row in self._reader.fetch("bots_with_heartbeat"):
             for one in BotState:
                 state.add_metric([row[1], one.value], float(row[7] == one))
             healthy.add_metric([row[1]], float(bool(row[6]) and row[7] == BotState.OK and real_us - row[15] < FRESH_WITHIN_US))
+            since.add_metric([row[1]], row[9] / SECOND_US)
             offers.add_metric([row[1]], row[10])
-        yield from (state, healthy, offers)
+        yield from (state, healthy, since, offers)
+        paused = GaugeMetricFamily("selldesk_game_paused", "1 while no bot sends items of a game", labels=["game"])
+        for game, *_ in self._reader.fetch("paused_games", now=self._clock.now_us()):
+            paused.add_metric([str(game)], 1)
+        yield paused
 
 
 def metrics_page(reader: Reader, clock: Clock, requests: Requests, view_seq: Callable[[], int]) -> Callable[[], bytes]:

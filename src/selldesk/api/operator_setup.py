@@ -15,6 +15,7 @@ from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import acceptable_name
 from selldesk.desk import commands
+from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.limits import (
@@ -24,10 +25,11 @@ from selldesk.kernel.limits import (
     ORDERS_PER_TRANSACTION,
     PRICE_MAX,
 )
-from selldesk.kernel.times import wire_time
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.times import wire_time, wire_time_or_none
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import guard_code
-from selldesk.store.store import Row
+from selldesk.store.store import Reader, Row
 
 
 class RoomRequest(msgspec.Struct):
@@ -87,7 +89,19 @@ class BotChange(msgspec.Struct):
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
 
 
+class BotSecrets(msgspec.Struct):
+    """What of a bot's secrets has changed; the rest stays. Secrets go in and never come out."""
+
+    password: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    shared_secret: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    identity_secret: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+
+
 class BotView(msgspec.Struct):
+    """`state`: ok, limited, needs_login, quarantined or down, with its reason and since when. `quarantined_until` null: until an
+    operator enables the bot. `blocked_games`: where its inventory was full."""
+
     steamid64: str
     account_name: str
     profile_name: str
@@ -103,6 +117,8 @@ class BotView(msgspec.Struct):
     max_offers_per_seller: int
     items_held: int
     max_items: int
+    quarantined_until: str | None
+    blocked_games: list[int]
 
 
 class CatalogLine(msgspec.Struct):
@@ -143,6 +159,7 @@ class OperatorSetupApi:
             route("POST", "/bots", self.add_bot, "Add a bot", BotView, (r.BOT_EXISTS,), body=BotRequest, status=201),
             route("GET", "/bots/{steamid64}", self.bot, "One bot", BotView, (r.BOT_NOT_FOUND,)),
             route("PATCH", "/bots/{steamid64}", self.change_bot, "Enable, disable, limits", BotView, (r.BOT_NOT_FOUND,), body=BotChange),
+            route("PUT", "/bots/{steamid64}/secrets", self.put_secrets, "A changed password or authenticator", BotView, (r.BOT_NOT_FOUND,), body=BotSecrets),
             route("GET", "/catalog", self.catalog, "Known item names per game", list[CatalogCount]),
             route(
                 "POST", "/catalog", self.import_catalog, "Import item names", CatalogAnswer, (r.GAME_NOT_SUPPORTED,),
@@ -216,11 +233,8 @@ class OperatorSetupApi:
 
     async def add_bot(self, call: Call) -> Reply:
         request: BotRequest = call.body
-        try:
-            guard_code(request.shared_secret, 0)
-            guard_code(request.identity_secret, 0)
-        except ValueError:
-            raise bad_body("$.shared_secret", "shared_secret and identity_secret are base64") from None
+        _check_secret("shared_secret", request.shared_secret)
+        _check_secret("identity_secret", request.identity_secret)
         _check_games(request.games)
         await self._market.desk.ask(bot_command(self._market.box.seal, call.login, request))
         return Reply(self._one_bot(request.steamid), status=201)
@@ -245,6 +259,20 @@ class OperatorSetupApi:
                 items_max=request.max_items,
             )
         )
+        return Reply(self._one_bot(known.steamid64))
+
+    async def put_secrets(self, call: Call) -> Reply:
+        """Takes effect at the bot's next step; a login that was refused is tried again at once."""
+        request: BotSecrets = call.body
+        known = self._one_bot(call.path["steamid64"])
+        given = {name: value for name, value in msgspec.to_builtins(request).items() if value is not None}
+        if not given:
+            raise bad_body("$", "nothing changes")
+        for name in ("shared_secret", "identity_secret"):
+            _check_secret(name, given.get(name))
+        box = self._market.box
+        number = next(row[0] for row in self._market.reader.fetch("bot_faces") if row[1] == known.steamid64)
+        await self._market.desk.ask(secrets_command(box, call.login, self._market.reader, number, given))
         return Reply(self._one_bot(known.steamid64))
 
     def _one_bot(self, steamid64: str) -> BotView:
@@ -278,6 +306,9 @@ class OperatorSetupApi:
 
 def bot_views(market: Market) -> list[BotView]:
     real_us = market.clock.real_us()
+    blocked: dict[int, list[int]] = {}
+    for bot, game in market.reader.fetch("load_blocks", now=market.clock.now_us()):
+        blocked.setdefault(bot, []).append(game)
     views = []
     for row in market.reader.fetch("bots_with_heartbeat"):
         face = market.face(row[0], row[1], row[3], row[4])
@@ -300,6 +331,8 @@ def bot_views(market: Market) -> list[BotView]:
                 row[12],
                 row[13],
                 row[14],
+                wire_time_or_none(row[16]) if row[7] == BotState.QUARANTINED else None,
+                blocked.get(row[0], []),
             )
         )
     return views
@@ -318,9 +351,28 @@ def _check_names(items: list[CatalogLine]) -> None:
             raise bad_body(f"$.items[{index}].market_hash_name", "not an item name")
 
 
+def _check_secret(name: str, value: str | None) -> None:
+    try:
+        guard_code(value or "", 0)
+    except ValueError:
+        raise bad_body(f"$.{name}", "not base64") from None
+
+
 def _check_games(games: list[int] | None) -> None:
     if games is not None and not all(is_supported(game) for game in games):
         raise bad_body("$.games", "not all of " + ", ".join(map(str, GAMES)))
+
+
+def secrets_command(
+    box: SecretBox, operator: str, reader: Reader, number: int, given: dict[str, str]
+) -> commands.ReplaceBotSecrets:
+    """The command that changes some of a bot's secrets. Raises CannotOpen."""
+    record = dict(zip(BOT_COLUMNS, reader.fetch("bot_record", number=number)[0], strict=True))
+    known = msgspec.json.decode(box.open(record["secrets"]), type=Credentials)
+    refresh_token = given.pop("refresh_token", None)
+    tokens = box.seal(msgspec.json.encode(Tokens(refresh_token, ""))) if refresh_token else None
+    changed = msgspec.structs.replace(known, **given)
+    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed)), tokens)
 
 
 def bot_command(seal: Callable[[bytes], bytes], operator: str, request: BotRequest) -> commands.AddBot:

@@ -98,10 +98,19 @@ class StatusSum(msgspec.Struct):
     value: int
 
 
+class PausedGame(msgspec.Struct):
+    """Steam can't reach this game's item server: no bot sends until then."""
+
+    game_id: int
+    until: str
+    reason: str
+
+
 class Overview(msgspec.Struct):
     now: str
     trades: list[StatusSum]
     bots: list[BotView]
+    paused_games: list[PausedGame]
     open_alerts: int
     feed_seq: int
 
@@ -213,9 +222,9 @@ class OperatorWatchApi:
         reader = self._market.reader
         sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
         open_alerts = reader.fetch("alerts_count", open=1)[0][0]
-        return Reply(
-            Overview(wire_time(self._market.clock.now_us()), sums, bot_views(self._market), open_alerts, self._market.view.seq)
-        )
+        now = self._market.clock.now_us()
+        paused = [PausedGame(game, wire_time(until), reason) for game, until, reason in reader.fetch("paused_games", now=now)]
+        return Reply(Overview(wire_time(now), sums, bot_views(self._market), paused, open_alerts, self._market.view.seq))
 
     async def log(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)

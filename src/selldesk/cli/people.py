@@ -1,19 +1,18 @@
 """Everything of `/api/operator` that sets a market up, from the shell: users, keys, money, rooms, bots, catalog."""
 
 import getpass
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.api.operator_setup import BotRequest, bot_command
+from selldesk.api.operator_setup import bot_command, secrets_command
 from selldesk.catalog.games import is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app
+from selldesk.cli.mafile import read_mafile
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands
@@ -195,47 +194,40 @@ def remove_room(number: int, config: ConfigFile = None, database_url: DatabaseUr
 
 @bot_app.command("add")
 def add_bot(
-    file: Annotated[Path, typer.Argument(help="A maFile: JSON with account_name, shared_secret, identity_secret and the SteamID.")],
+    file: Annotated[
+        Path, typer.Argument(help="A maFile of SDA, steamguard-cli, ASF or the phone; encrypted ones with their manifest.json.")
+    ],
+    passphrase: Annotated[
+        str | None, typer.Option(envvar="SELLDESK_MAFILE_PASSPHRASE", help="Of an encrypted file; asked for if not given.")
+    ] = None,
+    account_name: Annotated[str | None, typer.Option(help="The account's login, where the file does not name it.")] = None,
     password: Annotated[str | None, typer.Option(help="The account's password; asked for if neither file nor flag has it.")] = None,
     profile_name: Annotated[str | None, typer.Option(help="What clients see.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="The bot is known: take its new secrets.")] = False,
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Adds a bot. Its secrets are sealed with SELLDESK_SECRET_KEY."""
     settings = settings_of(config, database_url=database_url)
     box = SecretBox(settings.secret())
-    request = read_mafile(file, password, profile_name)
-    inline_desk(settings).ask(bot_command(box.seal, OPERATOR, request))
+    request = read_mafile(
+        file,
+        lambda what: getpass.getpass(f"{what}: "),
+        passphrase=passphrase,
+        password=password,
+        account_name=account_name,
+        profile_name=profile_name,
+    )
+    desk = inline_desk(settings)
+    if replace:
+        number = _bot_number(desk, request.steamid)
+        names = ("password", "shared_secret", "identity_secret", "refresh_token")
+        given = {name: value for name in names if (value := getattr(request, name)) is not None}
+        desk.ask(secrets_command(box, OPERATOR, desk.store, number, given))
+        print(f"bot {request.steamid}: secrets replaced")
+        return
+    desk.ask(bot_command(box.seal, OPERATOR, request))
     print(f"bot {request.steamid} added")
-
-
-def read_mafile(file: Path, password: str | None, profile_name: str | None) -> BotRequest:
-    """The usual fields under their usual names. Raises BadSetting that names what is missing."""
-    try:
-        raw: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise BadSetting(f"{file}: {error}") from None
-    session = raw.get("Session") or {}
-    steamid = raw.get("steamid") or raw.get("steamid64") or raw.get("SteamID") or session.get("SteamID")
-    fields = {
-        "account_name": raw.get("account_name"),
-        "shared_secret": raw.get("shared_secret"),
-        "identity_secret": raw.get("identity_secret"),
-        "steamid": None if steamid is None else str(steamid),
-    }
-    missing = [name for name, value in fields.items() if not value]
-    if missing:
-        raise BadSetting(f"{file}: no {', '.join(missing)}")
-    refresh_token = raw.get("refresh_token") or session.get("RefreshToken")
-    secret = password or raw.get("password")
-    if not secret and not refresh_token:
-        secret = getpass.getpass(f"Password of {fields['account_name']}: ")
-    try:
-        return msgspec.convert(
-            fields | {"password": secret, "refresh_token": refresh_token, "profile_name": profile_name}, BotRequest
-        )
-    except msgspec.ValidationError as error:
-        raise BadSetting(f"{file}: {error}") from None
 
 
 @bot_app.command("list")
@@ -256,15 +248,19 @@ def disable_bot(steamid64: str, config: ConfigFile = None, database_url: Databas
 
 @bot_app.command("enable")
 def enable_bot(steamid64: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """Takes back a disable."""
+    """Takes back a disable, and ends a quarantine."""
     _switch_bot(inline_desk(settings_of(config, database_url=database_url)), steamid64, True)
 
 
-def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
+def _bot_number(desk: Desk, steamid64: str) -> int:
     known = desk.store.fetch("bot_by_identity", steamid64=steamid64, account_name=steamid64)
     if not known:
         raise BadSetting(f"no bot {steamid64}")
-    desk.ask(commands.ChangeBot(OPERATOR, int(known[0][0]), enabled=enabled))
+    return int(known[0][0])
+
+
+def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
+    desk.ask(commands.ChangeBot(OPERATOR, _bot_number(desk, steamid64), enabled=enabled))
     print(f"bot {steamid64}: {'enabled' if enabled else 'disabled'}")
 
 

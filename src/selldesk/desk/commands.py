@@ -310,6 +310,16 @@ class AddBot(Command, frozen=True):
     items_max: int
 
 
+class ReplaceBotSecrets(Command, frozen=True):
+    """A changed password or a new authenticator. `tokens` None: the known ones stay."""
+
+    operator: str
+    number: int
+    secrets: bytes
+    """Encrypted."""
+    tokens: bytes | None = None
+
+
 class ChangeBot(Command, frozen=True):
     """Only what is given changes."""
 
@@ -392,6 +402,7 @@ AnyCommand = (
     | PutRoom
     | DropRoom
     | AddBot
+    | ReplaceBotSecrets
     | ChangeBot
     | ImportItems
     | SetMark

@@ -87,6 +87,16 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
     return {"number": number}
 
 
+def replace_bot_secrets(command: commands.ReplaceBotSecrets, work: Work) -> dict[str, Any]:
+    """Refuses BOT_NOT_FOUND. Its worker takes the new ones at its next step, and tries to log in at once."""
+    bot = _bot_record(command.number, work)
+    tokens = bot["tokens"] if command.tokens is None else command.tokens
+    work.store.execute("change_bot_secrets", number=command.number, secrets=command.secrets, tokens=tokens)
+    log(work, command.operator, "bot.secrets", bot["steamid64"], {})
+    work.feed.bots.append(command.number)
+    return {"number": command.number}
+
+
 def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own. Enabling a bot also ends its
     quarantine and what its full inventory blocked."""

@@ -73,6 +73,8 @@ class Logins:
                 answer = call(Question({name: value for name, value in fields.items() if isinstance(value, str)}))
             except LoginFault as fault:
                 eresult = int(fault.eresult)
+                # In JSON a refused login looks like an answer that lacks what counts.
+                answer = [(3, "interval", 5.0), (8, "extended_error_message", "")] if call == self._begin else []
             except ValueError:
                 eresult = int(EResult.INVALID_PARAM)
             if "input_protobuf_encoded" not in fields:

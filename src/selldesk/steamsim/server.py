@@ -19,6 +19,7 @@ from selldesk.steamsim.fronts import serves
 from selldesk.steamsim.logins import Logins
 from selldesk.steamsim.trading import Trading
 from selldesk.steamsim.viewers import Viewers
+from selldesk.steamsim.weblogins import WebLogins
 from selldesk.steamsim.world import World
 from selldesk.steamwire.buckets import LAWS, Bucket, bucket_of
 from selldesk.steamwire.enums import EResult
@@ -58,7 +59,8 @@ class SteamSimulator:
         Logins(self.world, self.auth, self.faults).add_routes(app)
         Economy(self.world, self.faults, self._viewers).add_routes(app)
         Trading(self.world, self.faults, self._viewers).add_routes(app)
-        Community(self.world, self.auth, self.faults, self._viewers).add_routes(app)
+        WebLogins(self.world, self.auth, self._viewers).add_routes(app)
+        Community(self.world, self.faults, self._viewers).add_routes(app)
         app.on_startup.append(self._start)
         app.on_cleanup.append(self._stop)
         return app

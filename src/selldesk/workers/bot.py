@@ -27,7 +27,7 @@ from selldesk.steam.results import (
     Throttled,
     Unreachable,
 )
-from selldesk.steam.session import Tokens
+from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.enums import OfferState
 from selldesk.store.aside import Aside
 from selldesk.trades import word
@@ -66,6 +66,7 @@ class BotWorker:
         self._last_beat_real_us = 0
         self._dead_sessions = 0
         self._retiring = False
+        self._sealed: bytes | None = None
 
     def retire(self) -> None:
         """Ends `run` after the call that is under way."""
@@ -153,11 +154,22 @@ class BotWorker:
     def _games_not_to_send(self, now: int) -> Collection[int]:
         """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
         reader = self._bot.reader
-        state, _, until = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        state, _, until, secrets = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        self._take_new_secrets(secrets)
         if in_quarantine(state, until, now):
             return GAMES
         full = {game for bot, game in reader.fetch("load_blocks", now=now) if bot == self._bot.number}
         return full | {row[0] for row in reader.fetch("paused_games", now=now)}
+
+    def _take_new_secrets(self, sealed: bytes) -> None:
+        """An operator gave the bot another password or authenticator: the next login is due at once."""
+        if sealed == self._sealed:
+            return
+        if self._sealed is not None:
+            self._session.credentials = msgspec.json.decode(self._box.open(sealed), type=Credentials)
+            self._bot.memory.next_login_at = self._bot.memory.logins_refused = 0
+            self._bot.memory.quiet_until = 0
+        self._sealed = sealed
 
     def _task(self, trade: Trade, now: int, may_send: bool) -> Task:
         return Task(
@@ -304,7 +316,7 @@ class BotWorker:
 
     async def _report(self, state: BotState, reason: str | None) -> None:
         """A change of health is on record before anything else happens, and in the log. A quarantine is not ours to end."""
-        state_on_record, reason_on_record, until = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        state_on_record, reason_on_record, until, _ = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
         if (state_on_record, reason_on_record) == (state.value, reason):
             return
         if in_quarantine(state_on_record, until, self._bot.clock.now_us()):

@@ -101,6 +101,9 @@ INSERT INTO worker (name, until_us) VALUES (:name, :until_us) ON CONFLICT (name)
 -- name: drop_worker
 DELETE FROM worker WHERE name = :name
 
+-- name: change_bot_secrets
+UPDATE bot SET secrets = :secrets, tokens = :tokens WHERE number = :number
+
 -- name: change_bot_tokens
 UPDATE bot SET tokens = :tokens WHERE number = :number
 

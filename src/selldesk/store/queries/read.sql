@@ -68,7 +68,8 @@ SELECT count(*) FROM person WHERE (:login IS NULL OR login = :login)
 
 -- name: bots_with_heartbeat
 SELECT b.number, b.steamid64, b.account_name, b.profile_name, b.avatar, b.games, b.enabled, b.state, b.state_reason, b.state_since,
-       b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0)
+       b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0),
+       b.quarantined_until
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
 -- name: alerts_page

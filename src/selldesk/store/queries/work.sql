@@ -30,7 +30,7 @@ SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, st
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot ORDER BY number
 
 -- name: standing_of_bot
-SELECT state, state_reason, quarantined_until FROM bot WHERE number = :bot
+SELECT state, state_reason, quarantined_until, secrets FROM bot WHERE number = :bot
 
 -- name: paused_games
 SELECT game, until, reason FROM game_pause WHERE until > :now
