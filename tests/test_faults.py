@@ -77,6 +77,20 @@ def test_01_a_send_that_made_no_offer_is_repeated_after_the_windows(tmp_path: Pa
     in_market(tmp_path, story)
 
 
+def test_01_a_notice_that_steam_wants_acknowledged_again_is(tmp_path: Path) -> None:
+    """Steam refuses with 11 until the account has acknowledged trade protection anew."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        await market.pass_time(worker, 60)
+        market.bot_account.acknowledged = False
+        trade_id = market.open_trade("notice", TF2)
+        await market.run(worker, lambda: market.trade(trade_id).status == "completed")
+        assert market.bot_account.acknowledged
+
+    in_market(tmp_path, story)
+
+
 def test_04_an_offer_that_shows_before_its_send_returns_is_nobodys_enemy(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         worker = market.worker()

@@ -122,7 +122,7 @@ def test_send_errors(text: str, expected: Rejected | str | None) -> None:
     result = read_send_error(text)
     if expected is None:
         assert isinstance(result, SendUnknown)
-        assert result.stale_session == text.endswith("(8)")
+        assert result.eresult == (int(text.rstrip(")").rpartition("(")[2]) if text.endswith(")") else 0)
     elif isinstance(expected, str):
         assert isinstance(result, Rejected)
         assert result.cause == expected

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,21 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from selldesk.kernel.clock import ManualClock
 from selldesk.steam.client import SteamClient
-from selldesk.steam.results import Asset, LoginRefused, NotLoggedIn, Rejected, Sent
+from selldesk.steam.results import Asset, LoginRefused, NotLoggedIn, RateLimited, Rejected, SendUnknown, Sent, Unreachable
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.steamsim.entities import Account
-from selldesk.steamsim.faults import FaultRequest
+from selldesk.steamsim.faults import FAULTS, FaultRequest
 from selldesk.steamsim.server import SteamSimulator
+from selldesk.steamsim.viewers import api_key_of
 from selldesk.steamsim.world import World
 from selldesk.steamwire import protobuf
-from selldesk.steamwire.guard import confirmation_key
+from selldesk.steamwire.guard import confirmation_key, guard_code
+from selldesk.steamwire.tokens import claims
 from selldesk.steamwire.tradelink import TradeLink
 from tests.little_market import lend_rsa_key
 
@@ -294,3 +299,238 @@ def test_a_web_login_hands_cookies_to_five_hosts_and_refreshes(tmp_path: Path) -
                 assert (await answer.json())["success"] is False, "an access token opens no session"
 
     with_steam(tmp_path, story)
+
+
+async def _get(http: aiohttp.ClientSession, client: SteamClient, path: str, **params: str) -> tuple[int, Any]:
+    """A Web API call with the bot's own token."""
+    token = client.session.access_token()
+    async with http.get(path, params={"access_token": token, **params}) as answer:
+        return answer.status, await answer.json() if answer.content_type == "application/json" else await answer.text()
+
+
+def test_a_login_works_in_json_too(tmp_path: Path) -> None:
+    """The dialect of older clients: form fields in, `{"response": …}` out, 64-bit numbers as texts."""
+
+    async def story(steam: Steam) -> None:
+        path = "/IAuthenticationService"
+        async with aiohttp.ClientSession(steam.url) as http:
+
+            async def call(method: str, form: dict[str, str], get: bool = False) -> tuple[str, dict[str, Any]]:
+                how = {"params": form} if get else {"data": form}
+                async with http.request("GET" if get else "POST", f"{path}/{method}/v1", **how) as answer:  # type: ignore[arg-type]
+                    return answer.headers["x-eresult"], (await answer.json())["response"]
+
+            _, key = await call("GetPasswordRSAPublicKey", {"account_name": "bot1"}, get=True)
+            public = rsa.RSAPublicNumbers(int(key["publickey_exp"], 16), int(key["publickey_mod"], 16)).public_key()
+
+            def sealed(password: str) -> str:
+                return base64.b64encode(public.encrypt(password.encode(), padding.PKCS1v15())).decode()
+
+            form = {"account_name": "bot1", "encryption_timestamp": key["timestamp"], "persistence": "1"}
+            eresult, refused = await call("BeginAuthSessionViaCredentials", form | {"encrypted_password": sealed("wrong")})
+            assert (eresult, "client_id" in refused) == ("5", False)
+            eresult, begun = await call("BeginAuthSessionViaCredentials", form | {"encrypted_password": sealed(steam.bot.password)})
+            assert (eresult, begun["steamid"]) == ("1", steam.bot.steamid64)
+            assert [one["confirmation_type"] for one in begun["allowed_confirmations"]] == [3, 4]
+            who = {"client_id": begun["client_id"], "steamid": begun["steamid"], "code_type": "3"}
+            assert (await call("UpdateAuthSessionWithSteamGuardCode", who | {"code": "WRONG"}))[0] == "88"
+            code = guard_code(steam.bot.shared_secret, steam.clock.now_us() // 1_000_000)
+            assert (await call("UpdateAuthSessionWithSteamGuardCode", who | {"code": code})) == ("1", {})
+            poll = {"client_id": begun["client_id"], "request_id": begun["request_id"]}
+            _, polled = await call("PollAuthSessionStatus", poll)
+            assert polled["account_name"] == "bot1"
+            assert claims(polled["refresh_token"])["sub"] == steam.bot.steamid64
+            assert (await call("PollAuthSessionStatus", poll))[0] == "9", "an attempt is good for one login"
+
+    with_steam(tmp_path, story)
+
+
+def test_offers_come_in_pages_with_their_descriptions(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        names = [f"Item {number}" for number in range(3)]
+        for name in names:
+            item = steam.world.add_item(steam.seller.steamid64, 440, name)
+            assert isinstance(await client.send(steam.link, [Asset(440, "2", item.assetid)], "m"), Sent)
+        steam.simulator.faults.switch_on(FaultRequest("poll_pages"), steam.clock.now_us())
+        async with aiohttp.ClientSession(steam.url) as http:
+            seen, cursor = [], "0"
+            while True:
+                status, answer = await _get(
+                    http, client, "/IEconService/GetTradeOffers/v1/", get_sent_offers="1", get_descriptions="1", cursor=cursor
+                )
+                assert (status, len(answer["response"]["trade_offers_sent"])) == (200, 1)
+                seen += [description["market_hash_name"] for description in answer["response"]["descriptions"]]
+                cursor = str(answer["response"]["next_cursor"])
+                if cursor == "0":
+                    break
+            assert seen == names
+            async with http.get("/IEconService/GetTradeOffers/v1/", params={"key": "ABC", "get_sent_offers": "1"}) as keyed:
+                assert keyed.status == 403, "a Web API key that is none"
+            key = api_key_of(steam.bot)
+            async with http.get("/IEconService/GetTradeOffers/v1/", params={"key": key, "get_sent_offers": "1"}) as keyed:
+                assert await keyed.json() == {"response": {"next_cursor": 0}}, "a real one sees no offers since April 2024"
+            _, summary = await _get(http, client, "/IEconService/GetTradeOffersSummary/v1/")
+            assert summary["response"]["pending_sent_count"] == 3
+        assert len((await client.offers(1, True)).sent) == 3
+
+    with_steam(tmp_path, story)
+
+
+def test_what_a_developer_may_do_to_an_account(tmp_path: Path) -> None:
+    """Revoke its tokens, change its password, rotate its trade link, make an offer by hand, set Steam's limits."""
+
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        item = steam.world.add_item(steam.seller.steamid64, 440, NAME)
+        async with aiohttp.ClientSession(steam.url) as http:
+
+            async def control(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+                async with http.request(method, f"/control/{path}", json=body) as answer:
+                    return answer.status, await answer.json()
+
+            status, made = await control(
+                "POST",
+                "offers",
+                {
+                    "sender": steam.bot.steamid64,
+                    "recipient": steam.seller.steamid64,
+                    "receive": [{"game_id": 440, "assetid": item.assetid}],
+                },
+            )
+            assert status == 200
+            assert [offer.offer_id for offer in (await client.offers(1, True)).sent] == [made["tradeofferid"]]
+            assert (await control("POST", "offers", {"sender": "7", "recipient": steam.seller.steamid64}))[0] == 404
+            assert (await control("PUT", "limits", {"offers": 1}))[1] == {
+                "offers": 1,
+                "offers_per_partner": 5,
+                "items_per_offer": 255,
+            }
+            second = steam.world.add_item(steam.seller.steamid64, 440, NAME)
+            refused = await client.send(steam.link, [Asset(440, "2", second.assetid)], "m")
+            assert isinstance(refused, Rejected)
+            assert refused.eresult == 25
+            _, rotated = await control("POST", f"accounts/{steam.seller.steamid64}/trade-token")
+            assert not rotated["tradelink"].endswith(steam.link.token)
+            refused = await client.send(steam.link, [Asset(440, "2", second.assetid)], "m")
+            assert isinstance(refused, Rejected)
+            assert refused.eresult == 15
+            await control("POST", f"accounts/{steam.bot.steamid64}/revoke")
+            with pytest.raises(NotLoggedIn):
+                await client.offers(1, True)
+            await control("POST", f"accounts/{steam.bot.steamid64}/password", {"password": "new"})
+            with pytest.raises(LoginRefused):
+                await steam.session(password="old").log_in()
+            await steam.session(password="new").log_in()
+
+    with_steam(tmp_path, story)
+
+
+def test_the_measured_buckets_are_enforced_when_switched_on(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        steam.simulator.faults.switch_on(FaultRequest("buckets"), steam.clock.now_us())
+        for _ in range(25):
+            await client.trade_status("1")
+        with pytest.raises(RateLimited):
+            await client.trade_status("1")
+        steam.clock.advance(2)
+        await client.trade_status("1")
+        with pytest.raises(RateLimited):
+            await client.trade_status("1")
+        await client.trade_history()
+
+    with_steam(tmp_path, story)
+
+
+def test_items_may_get_a_new_id_when_their_protection_ends(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        item = steam.world.add_item(steam.seller.steamid64, 730, NAME)
+        await client.send(steam.link, [Asset(730, "2", item.assetid)], "m")
+        steam.clock.advance(2)
+        steam.world.tick()
+        (protected,) = steam.world.inventory(steam.bot.steamid64, 730, "16")
+        before = protected.assetid
+        steam.simulator.faults.switch_on(FaultRequest("protection_new_assetid"), steam.clock.now_us())
+        steam.clock.advance(7 * 86_400)
+        (free,) = steam.world.inventory(steam.bot.steamid64, 730, "2")
+        assert free.assetid != before
+        steam.world.commit()
+        again = World(steam.folder / "world.db", steam.clock.now_us)
+        assert [found.assetid for found in again.inventory(steam.bot.steamid64, 730, "2")] == [free.assetid]
+        again.close()
+
+    with_steam(tmp_path, story)
+
+
+LOGIN_FAULTS = [
+    # fault                  options           what the client makes of it
+    ("login_refused", {}, (LoginRefused, 5)),
+    ("login_refused", {"eresult": 84}, (RateLimited, None)),
+    ("rsa_stale", {}, (LoginRefused, 5)),
+]
+
+
+@pytest.mark.parametrize(("fault", "options", "expected"), LOGIN_FAULTS)
+def test_login_faults(tmp_path: Path, fault: str, options: dict[str, int], expected: tuple[type[Exception], int | None]) -> None:
+    async def story(steam: Steam) -> None:
+        steam.simulator.faults.switch_on(FaultRequest(fault, times=1, **options), steam.clock.now_us())  # type: ignore[arg-type]
+        with pytest.raises(expected[0]) as refused:
+            await steam.session().log_in()
+        assert getattr(refused.value, "eresult", None) == expected[1]
+        session = steam.session()
+        await session.log_in()
+        steam.simulator.faults.switch_on(FaultRequest("renew_refused", times=1, eresult=15), steam.clock.now_us())
+        with pytest.raises(NotLoggedIn):
+            await session.renew()
+        steam.simulator.faults.switch_on(FaultRequest("renew_refused", times=1, eresult=2), steam.clock.now_us())
+        with pytest.raises(Unreachable):
+            await session.renew()
+        await session.renew()
+
+    with_steam(tmp_path, story)
+
+
+def test_the_remaining_switches_strike(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        now = steam.clock.now_us()
+        steam.simulator.faults.switch_on(FaultRequest("inventory_500", times=1), now)
+        with pytest.raises(Unreachable):
+            await client.partner_inventory(steam.link, 730, "2")
+        assert (await client.partner_inventory(steam.link, 730, "2")).items == {}
+        steam.simulator.faults.switch_on(FaultRequest("acknowledge_forgotten", times=1), now)
+        item = steam.world.add_item(steam.seller.steamid64, 440, NAME)
+        refused = await client.send(steam.link, [Asset(440, "2", item.assetid)], "m")
+        assert isinstance(refused, SendUnknown)
+        assert refused.eresult == 11
+        await client.acknowledge_protection()
+        sent = await client.send(steam.link, [Asset(440, "2", item.assetid)], "m")
+        assert isinstance(sent, Sent)
+        steam.simulator.faults.switch_on(FaultRequest("accept_error", times=1), now)
+        seller = SteamClient(steam.session(steam.seller))
+        await seller.session.log_in()
+        headers = {
+            "Cookie": seller.session.cookie(),
+            "Referer": f"https://steamcommunity.com/tradeoffer/{sent.offer_id}/",
+        }
+        form = {"sessionid": seller.session.session_id, "tradeofferid": sent.offer_id}
+        async with aiohttp.ClientSession(steam.url, headers=headers) as http:
+            async with http.post(f"/tradeoffer/{sent.offer_id}/accept", data=form) as answer:
+                assert (answer.status, "(28)" in (await answer.json())["strError"]) == (500, True)
+            async with http.post(f"/tradeoffer/{sent.offer_id}/accept", data=form) as answer:
+                assert (await answer.json())["needs_mobile_confirmation"] is True
+            steam.simulator.faults.switch_on(FaultRequest("slow", times=1, seconds=0.2), now)
+            began = time.monotonic()
+            async with http.get("/my", allow_redirects=False):
+                assert time.monotonic() - began >= 0.2
+            async with http.get("/dev/apikey") as answer:
+                assert re.search("<p>Key: ([0-9A-F]+)</p>", await answer.text())
+
+    with_steam(tmp_path, story)
+
+
+def test_every_switch_is_thrown_somewhere_in_these_tests() -> None:
+    texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py") if path.name != "test_hour.py")
+    assert [name for name in FAULTS if f'"{name}"' not in texts] == []

@@ -46,4 +46,4 @@ def read_send_error(text: str) -> Rejected | SendUnknown:
             return Rejected(number, cause, plain)
     if number in _NUMBERS:
         return Rejected(number, _NUMBERS[number], plain)
-    return SendUnknown(plain, stale_session=number == EResult.INVALID_PARAM)
+    return SendUnknown(plain, number)

@@ -102,8 +102,8 @@ class SendUnknown(msgspec.Struct, frozen=True):
     """The offer may or may not exist."""
 
     reason: str
-    stale_session: bool = False
-    """8, as a rule a wrong session id: refresh before anything else."""
+    eresult: int = 0
+    """0: no number was told. 8 is, as a rule, a wrong session id; 11 may be a notice that must be acknowledged again."""
 
 
 SendResult = Sent | NeedsConfirmation | Rejected | SendUnknown

@@ -1,6 +1,5 @@
 """Steam's pages beside the trade calls: pages of trade links, offers and receipts, mobile confirmations, profile pages."""
 
-import hashlib
 import html
 import json
 
@@ -9,7 +8,7 @@ from aiohttp import web
 from selldesk.steamsim.confirmations import Phone, confirmation_json
 from selldesk.steamsim.entities import Account
 from selldesk.steamsim.faults import Faults
-from selldesk.steamsim.viewers import Viewers, json_answer
+from selldesk.steamsim.viewers import Viewers, api_key_of, json_answer
 from selldesk.steamsim.world import World
 
 
@@ -160,8 +159,7 @@ class Community:
     async def _api_key_page(self, request: web.Request) -> web.StreamResponse:
         """Programs that still use a Web API key read it here; GetTradeOffers shows nothing for it (protocol §2.1)."""
         viewer = self._viewers.viewer(request)
-        key = hashlib.md5(f"api key of {viewer.steamid64}".encode(), usedforsecurity=False).hexdigest().upper()
-        page = f"<html><body><h2>Your Steam Web API Key</h2><p>Key: {key}</p><p>Domain Name: localhost</p></body></html>"
+        page = f"<html><body><h2>Your Steam Web API Key</h2><p>Key: {api_key_of(viewer)}</p><p>Domain Name: localhost</p></body></html>"
         return web.Response(text=page, content_type="text/html")
 
     async def _trade_link_page(self, request: web.Request) -> web.StreamResponse:

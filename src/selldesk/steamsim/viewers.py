@@ -1,6 +1,7 @@
 """Who looks at the simulated Steam: sessions by cookie or access token, and how each host tells that one is dead."""
 
 import contextlib
+import hashlib
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote
@@ -38,7 +39,10 @@ class Viewers:
 
     def identify(self, request: web.Request) -> Account | None:
         token = self._token(request)
-        return self._auth.owner_of(token) if token else None
+        if token:
+            return self._auth.owner_of(token)
+        key = request.query.get("key")
+        return next((account for account in self._world.accounts.values() if api_key_of(account) == key), None) if key else None
 
     def viewer(self, request: web.Request) -> Account:
         """Whose session this is. A dead one is told as its host tells it: raises the answer."""
@@ -61,6 +65,11 @@ class Viewers:
         if from_offer_page and not request.headers.get("Referer", "").startswith("https://steamcommunity.com/tradeoffer/"):
             raise web.HTTPBadRequest(text="null", content_type="application/json")
         return viewer
+
+
+def api_key_of(account: Account) -> str:
+    """A Web API key, as the account finds it on its key page."""
+    return hashlib.md5(f"api key of {account.steamid64}".encode(), usedforsecurity=False).hexdigest().upper()
 
 
 def drop(request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ from selldesk.steam.results import (
     Throttled,
     Unreachable,
 )
-from selldesk.steamwire.enums import OfferState
+from selldesk.steamwire.enums import EResult, OfferState
 from selldesk.steamwire.tradelink import TradeLink
 from selldesk.store.store import Row
 from selldesk.trades.news import OfferWord, Proof
@@ -144,9 +144,11 @@ class Offers:
                     news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text, trade.seller)
                 case SendUnknown():
                     news = commands.OutcomeUnknown(trade.id)
-                    if result.stale_session:
+                    if result.eresult == EResult.INVALID_PARAM:
                         self._bot.client.session.new_session_id()
                         fault = NotLoggedIn(result.reason)
+                    elif result.eresult == EResult.INVALID_STATE:
+                        self._bot.memory.acknowledged = False
         self._bot.memory.poll_now = True
         is_sellers_fault = isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER
         # "Item gone" is also what a second send gets after the first one was accepted.
