@@ -18,6 +18,7 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour
 from selldesk.trades.news import Proof
+from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import Stage
 from tests.little_market import LittleMarket, in_market
 from tests.support import SandboxProcess, fetch
@@ -157,6 +158,51 @@ def test_news_under_an_older_fence_are_refused_and_write_nothing(tmp_path: Path)
         say(commands.BotReport(1, state="limited"), new)
         market.desk.ask(commands.KeepLeases("new"))
         assert say(commands.IntendSend(trade_id), new)["granted"]
+
+    in_market(tmp_path, story)
+
+
+def test_a_bot_has_no_say_in_a_sale_that_moved_to_another(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        leases = dict(market.desk.ask(commands.KeepLeases("one"))["held"])
+        trade_id = market.open_trade("moves", 440)
+        first = market.trade(trade_id).bot
+        market.desk.ask(commands.BotNews(first, leases[first], commands.BotReport(first, state="down")))
+        assert market.desk.ask(commands.Relieve(first)) == {"moved": 1}
+        assert market.trade(trade_id).bot == 3 - first
+        news = commands.ProofRead(trade_id, Proof.OTHER_NAME, "a lie", market.clock.now_us())
+        with pytest.raises(Refusal, match="Another worker"):
+            market.desk.ask(commands.BotNews(first, leases[first], news))
+        assert market.trade(trade_id).status == "processing"
+        market.desk.ask(commands.BotNews(3 - first, leases[3 - first], news))
+        assert market.trade(trade_id).status == "cancelled"
+
+    in_market(tmp_path, story, bots=2)
+
+
+def test_a_worker_without_a_lease_asks_nothing(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        market.open_trade("waits", 440)
+        market.clock.advance(LEASE_US / S + 1)
+        for _ in range(5):
+            await worker.step()
+        assert len(market.steam.request_log) == 0
+
+    in_market(tmp_path, story)
+
+
+def test_a_good_call_does_not_end_a_quarantine(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        trade_id = market.open_trade("restricted", 440)
+        market.desk.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]))
+        market.desk.ask(commands.IntendSend(trade_id))
+        market.desk.ask(commands.OfferRefused(trade_id, OfferRefusal.BOT_ILL, "(24)", market.seller.steamid64))
+        market.desk.ask(commands.BotReport(1, state="ok"))
+        assert market.bot_state() == "quarantined"
+        market.clock.advance(7 * 86_400 + 1)
+        market.desk.ask(commands.BotReport(1, state="ok"))
+        assert market.bot_state() == "ok"
 
     in_market(tmp_path, story)
 

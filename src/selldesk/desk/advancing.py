@@ -171,7 +171,6 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work
             work.quarantine(trade.bot, command.text, now + rules.quarantine_us)
         case Refusal.GAME_DOWN:
             work.pauses[trade.game] = (now + rules.game_pause_us, command.text)
-            trade.due_at = now + rules.game_pause_us
     if command.why in ANOTHER_BOT and trade.work is Stage.SEND:
         _move_to_another_bot(trade, work, command.text)
 
