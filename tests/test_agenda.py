@@ -2,7 +2,7 @@
 
 import pytest
 
-from selldesk.bots.agenda import LONGEST_WAIT_US, Call, Memory, Pace, Task, next_call
+from selldesk.bots.agenda import LONGEST_WAIT_US, Call, Memory, Pace, Task, Window, next_call
 from selldesk.bots.rooms import Bot, BotState, Room, choose_bot, choose_room
 
 S = 1_000_000
@@ -40,6 +40,8 @@ TABLE = [
     ("an exchange is read before polls",      memory(poll_now=True),                       [VERIFY, EXCHANGED],                        False, Call("read_trade", "exchanged")),
     ("without trade id: the offer",           memory(),                                    [task("exchanged")],                        False, Call("read_offer", "exchanged")),
     ("a deadline",                            memory(),                                    [VERIFY, task("offered", wants_cancel=True)], False, Call("cancel", "offered")),
+    ("our own confirmation",                  memory(poll_now=True),                       [VERIFY, task("offered", needs_confirmation=True)], False, Call("confirm", "offered")),
+    ("paused or in quarantine: no send",      memory(),                                    [task("send", may_send=False)],             False, Call("wait", until=NOW + 45 * S)),
     ("too late for an offer",                 memory(poll_now=True),                       [task("verify", is_too_late=True)],         False, Call("give_up", "verify")),
     ("after a send: look",                    memory(poll_now=True),                       [SEND],                                     False, Call("poll")),
     ("a lost send: look",                     memory(),                                    [SEND, task("reconcile")],                  False, Call("poll")),
@@ -63,6 +65,24 @@ TABLE = [
 @pytest.mark.parametrize(("what", "known", "tasks", "unsettled", "call"), TABLE, ids=[row[0] for row in TABLE])
 def test_the_agenda(what: str, known: Memory, tasks: list[Task], unsettled: bool, call: Call) -> None:
     assert next_call(known, tasks, unsettled, NOW, PACE) == call
+
+
+LOGINS = [
+    # what                          now (UTC, Tuesday 2026-03-10)   next login at  call
+    ("in the window: wait",         1_773_172_800,                  0,             Call("wait", until=1_773_188_100 * S)),
+    ("before it: log in",           1_773_172_799,                  0,             Call("login")),
+    ("after it: log in",            1_773_188_100,                  0,             Call("login")),
+    ("refused before: wait longer", 1_773_172_800,                  1_773_190_000, Call("wait", until=1_773_190_000 * S)),
+    ("refused, no window",          1_773_190_000,                  1_773_190_030, Call("wait", until=1_773_190_030 * S)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "now", "next_login_at", "call"), LOGINS, ids=[row[0] for row in LOGINS])
+def test_full_logins_keep_away_from_maintenance(what: str, now: int, next_login_at: int, call: Call) -> None:
+    pace = Pace(no_logins=Window(1, 13 * 60, 17 * 60 + 15, "America/Los_Angeles"))
+    known = memory(logged_in=False, next_login_at=next_login_at * S)
+    assert next_call(known, [EXCHANGED], True, now * S, pace) == call
+    assert next_call(memory(token_expires_at=now * S), [], False, now * S, pace) == Call("renew"), "renewals go on"
 
 
 def test_a_clock_that_went_back_does_not_silence_a_bot() -> None:

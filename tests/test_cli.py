@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from selldesk.config import BadSetting, load_settings
 from tests.support import AK, SandboxProcess
 
 SECRET = "a-secret-of-at-least-32-characters-here"
@@ -159,3 +160,25 @@ def test_help_names_every_command(shell: Shell) -> None:
         "watch",
     ):
         assert command in text
+
+
+WINDOWS = [
+    ("tue 13:00-17:15 America/Los_Angeles", None),
+    ("", None),
+    ("Tue 17:15-13:00 America/Los_Angeles", "begin before it ends"),
+    ("tue 13:00-17:15 Mars/Olympus", "Mars/Olympus"),
+    ("someday", "write for example"),
+    ("tue 13:00-24:15 America/Los_Angeles", "begin before it ends"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), WINDOWS)
+def test_the_maintenance_window_is_a_setting(text: str, complaint: str | None) -> None:
+    settings = load_settings({"maintenance_window": text}, environment={})
+    if complaint is not None:
+        with pytest.raises(BadSetting, match=complaint):
+            settings.pace()
+    else:
+        assert (settings.pace().no_logins is None) == (text == "")
+        simulator = load_settings({"maintenance_window": text, "steam_api_url": "http://127.0.0.1:8100"}, environment={})
+        assert simulator.pace().no_logins is None, "a simulator has no Tuesdays"
