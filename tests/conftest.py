@@ -3,13 +3,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores import ENGINES, new_database, postgres_server, use_engine
 from tests.support import SandboxProcess
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which store a test runs on: whoever uses this fixture runs once on each."""
+    name: str = request.param
+    if name == "postgresql" and postgres_server() is None:
+        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    use_engine(name)
+    return name
+
+
 @pytest.fixture(scope="session")
-def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    """One sandbox per test process; every story brings its own items and ids."""
-    sandbox = SandboxProcess(tmp_path_factory.mktemp("sandbox") / "data").start()
+def shared_sandbox(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """One sandbox per test process and engine; every story brings its own items and ids."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    sandbox = SandboxProcess(folder / "data", new_database(folder) if engine == "postgresql" else None).start()
     yield sandbox
     sandbox.stop()
 

@@ -33,11 +33,12 @@ from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
-from selldesk.store.sqlite import SqliteStore
+from selldesk.store.open import open_store
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
 from selldesk.workers.lease import HeldLease, LeasedDesk
+from tests.stores import drop_database, new_database
 
 AK = "AK-47 | Redline (Field-Tested)"
 GAME_ITEM = {730: AK, 440: "Mann Co. Supply Crate Key"}
@@ -125,7 +126,8 @@ class LittleMarket:
         self.clock = ManualClock()
         self.settings = settings or DeskSettings()
         self.limits = limits or Limits()
-        self.store = SqliteStore(folder / "market.db")
+        self.database_url = new_database(folder)
+        self.store = open_store(self.database_url)
         self.store.migrate()
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None)
@@ -186,6 +188,8 @@ class LittleMarket:
     async def __aexit__(self, *_: object) -> None:
         await self.transport.close()
         await self.server.close()
+        self.desk.store.close()
+        drop_database(self.database_url)
 
     def beat(self) -> None:
         aside = Aside(self.store)

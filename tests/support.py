@@ -115,8 +115,9 @@ class Person:
 class SandboxProcess:
     """`selldesk sandbox` as users run it, on ports and a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
+        self.database_url = database_url
         self.port, self.steam_port = free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._sales = 0
@@ -128,6 +129,8 @@ class SandboxProcess:
         ]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")}
+        if self.database_url is not None:
+            environment["SELLDESK_DATABASE_URL"] = self.database_url
         with open(self.folder.with_suffix(".log"), "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         self.wait_ready()

@@ -27,6 +27,8 @@ S = 1_000_000
 NOW = 1_000_000 * S
 FRESH, OLD = NOW + LEASE_US, NOW - 1
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 def _leases(*rows: tuple[int, str | None, int, int]) -> dict[int, Lease]:
     return {row[0]: Lease(*row) for row in rows}

@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from selldesk.desk import commands
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
 from tests.little_market import LittleMarket, in_market
 
 DAY = 86_400
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_an_exchange_of_another_trade_is_never_taken_for_a_lost_offer(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE, Kind, Refusal
-from selldesk.store.store import CommitUnknown, Row, StoreUnavailable, Writer
+from selldesk.store.store import CommitUnknown, Row, StoreConflict, StoreUnavailable, Writer
 
 logger = logging.getLogger(__name__)
 
+_CONFLICTS_MAX = 4
+"""So often a batch runs again when another transaction undid it (serialization failures of distributed engines)."""
 FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
@@ -62,8 +64,8 @@ class Desk:
         if len(batch) > 1 and any(commands.runs_alone(command) for command in batch):
             return [result for command in batch for result in self.process([command])]
         try:
-            return [self._transact(batch)]
-        except StoreUnavailable:
+            return [self._transact_again(batch)]
+        except (StoreUnavailable, StoreConflict):
             logger.warning("store unavailable for a batch of %d", len(batch))
             return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
         except CommitUnknown:
@@ -90,6 +92,15 @@ class Desk:
             portions.done(self.ask(portion))
         return portions.counts
 
+    def _transact_again(self, batch: Sequence[Command]) -> BatchResult:
+        """The same batch once more while others are in its way. Raises StoreConflict if they stay there."""
+        for _ in range(_CONFLICTS_MAX):
+            try:
+                return self._transact(batch)
+            except StoreConflict as conflict:
+                logger.info("a batch of %d runs again: %s", len(batch), conflict)
+        return self._transact(batch)
+
     def _transact(self, batch: Sequence[Command]) -> BatchResult:
         store = self._store
         store.begin()
@@ -107,6 +118,7 @@ class Desk:
             work.write()
             body = self._encoder.encode(work.feed)
             store.execute("add_feed", seq=seq, body=body)
+            store.ring()
             if seq % 1_000 == 0:
                 store.execute("prune_feed", before=seq - FEED_KEPT)
         except BaseException:

@@ -109,14 +109,27 @@ class Work:
         store = self.store
         if wants.trades:
             self._load_trades(wants)
-        for row in store.load("load_leases", [(bot,) for bot in sorted(wants.leases)]):
+        leases, persons, custom_ids, orders, balances, assets = store.load_all(
+            [
+                ("load_leases", [(bot,) for bot in sorted(wants.leases)]),
+                ("load_persons", [(number,) for number in wants.persons]),
+                ("load_custom_ids", list(wants.custom_ids)),
+                ("load_orders", sorted(wants.orders)),
+                ("load_balances", [(account,) for account in sorted(wants.balances)]),
+                ("load_live_assets", sorted(wants.assets)),
+            ]
+        )
+        for row in leases:
             self.leases[row[0]] = Lease(*row)
-        for row in store.load("load_persons", [(number,) for number in wants.persons]):
+        for row in persons:
             self.persons[row[0]] = Person(*row)
-        self.taken_custom_ids.update(_pairs(store.load("load_custom_ids", list(wants.custom_ids))))
-        for row in store.load("load_orders", sorted(wants.orders)):
+        self.taken_custom_ids.update(_pairs(custom_ids))
+        for row in orders:
             order = Order(*row)
             self.orders[order.buyer, order.item] = order
+        for account, balance in balances:
+            self.ledger.balances[account] = balance
+        self.live_assets.update((row[0], row[1], row[2], row[3]) for row in assets)
         lost = [
             (trade.buyer, item.item, item.generation)
             for trade in self.trades.values()
@@ -126,9 +139,6 @@ class Work:
         for row in store.load("load_closed_orders", sorted(set(lost))):
             order = Order(*row)
             self.closed_orders[order.buyer, order.item, order.generation] = order
-        for account, balance in store.load("load_balances", [(account,) for account in sorted(wants.balances)]):
-            self.ledger.balances[account] = balance
-        self.live_assets.update((row[0], row[1], row[2], row[3]) for row in store.load("load_live_assets", sorted(wants.assets)))
         if wants.rooms_and_bots:
             self.load_rooms_and_bots()
             pairs = [(bot, seller) for seller in sorted(wants.sellers) for bot in self.bots]
@@ -137,14 +147,17 @@ class Work:
 
     def _load_trades(self, wants: Wants) -> None:
         keys = [(trade_id,) for trade_id in sorted(wants.trades)]
-        for row in self.store.load("load_trades", keys):
+        trades, items, holds, alerts = self.store.load_all(
+            [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts")]
+        )
+        for row in trades:
             self.trades[row[0]] = Trade(*row)
             self.items[row[0]] = []
-        for row in self.store.load("load_trade_items", keys):
+        for row in items:
             self.items[row[0]].append(TradeItem(*row))
-        for row in self.store.load("load_holds", keys):
+        for row in holds:
             self.holds[row[0]] = Hold(*row)
-        self.open_alerts.update((row[0], row[1]) for row in self.store.load("load_open_alerts", keys))
+        self.open_alerts.update((row[0], row[1]) for row in alerts)
         for trade in self.trades.values():
             wants.purse_of(trade.buyer)
             wants.purse_of(trade.project)

@@ -1,5 +1,7 @@
 """Named SQL blocks: `-- name: x`, optionally `-- rows: column type, …` for a block over a set of rows, then one statement."""
 
+import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -45,3 +47,15 @@ def migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of every file of schema/, in order."""
     files = sorted(resources.files("selldesk.store").joinpath("schema").iterdir(), key=lambda file: file.name)
     return [(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files if file.name.endswith(".sql")]
+
+
+def statements(sql: str) -> Iterator[str]:
+    """Splits a migration at the semicolons that end a statement."""
+    buffer = ""
+    for line in sql.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            yield buffer
+            buffer = ""
+    if buffer.strip() and not all(line.startswith("--") or not line.strip() for line in buffer.splitlines()):
+        raise ValueError(f"a migration ends within a statement: {buffer.strip()[:80]}")

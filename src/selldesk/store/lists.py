@@ -10,20 +10,20 @@ _CLAUSES: dict[str, str] = {
     "project": "t.project = :project",
     "buyer": "t.buyer = :buyer",
     "game": "t.game = :game",
-    "statuses": "t.status IN (SELECT value FROM json_each(:statuses))",
+    "statuses": "t.status IN {one_of[statuses]}",
     "date_from": "t.created_at >= :date_from",
     "date_to": "t.created_at < :date_to",
     "updated_from": "t.updated_at >= :updated_from",
     "updated_to": "t.updated_at < :updated_to",
     "price_min": "t.value >= :price_min",
     "price_max": "t.value <= :price_max",
-    "custom_id": "instr(t.custom_fold, :custom_id) > 0",
-    "custom_ids": "t.custom_id IN (SELECT value FROM json_each(:custom_ids))",
-    "trade_ids": "t.id IN (SELECT value FROM json_each(:trade_ids))",
-    "offer_ids": "t.offer_id IN (SELECT value FROM json_each(:offer_ids))",
-    "steam_trade_ids": """t.steam_trade_id IN (SELECT value FROM json_each(:bare_trade_ids))
-        AND (t.steam_trade_id IN (SELECT value FROM json_each(:steam_trade_ids))
-             OR t.steam_trade_id || '_' || t.seller IN (SELECT value FROM json_each(:steam_trade_ids)))""",
+    "custom_id": "{contains}",
+    "custom_ids": "t.custom_id IN {one_of[custom_ids]}",
+    "trade_ids": "t.id IN {one_of[trade_ids]}",
+    "offer_ids": "t.offer_id IN {one_of[offer_ids]}",
+    "steam_trade_ids": """t.steam_trade_id IN {one_of[bare_trade_ids]}
+        AND (t.steam_trade_id IN {one_of[steam_trade_ids]}
+             OR t.steam_trade_id || '_' || t.seller IN {one_of[steam_trade_ids]})""",
 }
 
 _SORTS: dict[str, str] = {
@@ -67,7 +67,10 @@ class TradeFilter:
 def list_trades(reader: Reader, wanted: TradeFilter) -> tuple[list[Row], int]:
     """(the page's trades, the exact total), from one snapshot."""
     asked = {name: getattr(wanted, name) for name in _CLAUSES if getattr(wanted, name) is not None}
-    where = " AND ".join(_CLAUSES[name] for name in asked) or "true"
+    dialect = reader.dialect
+    lists = {name: dialect.one_of.format(name=name) for name in ("statuses", "custom_ids", "trade_ids", "offer_ids", "steam_trade_ids", "bare_trade_ids")}  # fmt: skip
+    contains = dialect.contains.format(column="t.custom_fold", name="custom_id")
+    where = " AND ".join(_CLAUSES[name].format(one_of=lists, contains=contains) for name in asked) or "true"
     parameters: dict[str, Any] = {name: json.dumps(value) if isinstance(value, list) else value for name, value in asked.items()}
     if wanted.custom_id is not None:
         parameters["custom_id"] = wanted.custom_id.casefold()

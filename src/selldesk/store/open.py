@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from selldesk.store.postgres import PostgresStore, shown
 from selldesk.store.sqlite import SqliteStore
 from selldesk.store.store import Store
 
@@ -12,11 +13,15 @@ class BadDatabaseUrl(ValueError):
 
 
 def open_store(url: str) -> Store:
-    """`sqlite:///relative/or//absolute/path`. Raises BadDatabaseUrl with one clear line."""
+    """`sqlite:///relative/or//absolute/path` or `postgresql://user:password@host/name`. Raises BadDatabaseUrl with one clear line."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = unquote(parts.path)
         if parts.netloc or len(path) < 2:
             raise BadDatabaseUrl(f"{url!r} is no SQLite URL: write sqlite:///path/to/market.db")
         return SqliteStore(Path(path[1:]))
-    raise BadDatabaseUrl(f"{url!r} is no database URL that selldesk knows: write sqlite:///path/to/market.db")
+    if parts.scheme in ("postgresql", "postgres"):
+        return PostgresStore(url)
+    raise BadDatabaseUrl(
+        f"{shown(url)!r} is no database URL that selldesk knows: write sqlite:///path/to/market.db or postgresql://host/name"
+    )

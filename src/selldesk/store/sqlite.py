@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selldesk.store.blocks import Block, all_blocks, migrations
-from selldesk.store.store import CommitUnknown, Reader, Row, StoreUnavailable, Writer
+from selldesk.store.blocks import Block, all_blocks, migrations, statements
+from selldesk.store.store import CommitUnknown, Dialect, Reader, Row, StoreUnavailable, Watch, Writer
 
 _CHUNKS = (64, 16, 4, 1)
 """Row sets are sent in chunks of these sizes, so that few statement texts exist and stay prepared."""
@@ -21,8 +21,13 @@ def render(block: Block, count: int) -> str:
     return block.sql.replace("{rows}", f"(SELECT {names} FROM (VALUES {values})) AS k")  # noqa: S608 — our own column names
 
 
+DIALECT = Dialect(one_of="(SELECT value FROM json_each(:{name}))", contains="instr({column}, :{name}) > 0")
+
+
 class _Connection:
     """One SQLite connection; reader and writer in one, since only the writer's caller begins transactions."""
+
+    dialect = DIALECT
 
     def __init__(self, path: Path, busy_seconds: float, read_only: bool) -> None:
         self._path = path
@@ -54,6 +59,9 @@ class _Connection:
         for statement, values in self._chunked(block, rows):
             answer.extend(self._connection.execute(statement, values))
         return answer
+
+    def load_all(self, wanted: Sequence[tuple[str, Sequence[Row]]]) -> list[list[Row]]:
+        return [self.load(block, rows) for block, rows in wanted]
 
     def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
         yield from self._connection.execute(all_blocks()[block].sql, parameters)
@@ -106,6 +114,9 @@ class _Connection:
     def execute(self, block: str, **parameters: Any) -> list[Row]:
         return self._connection.execute(all_blocks()[block].sql, parameters).fetchall()
 
+    def ring(self) -> None:
+        """SQLite rings no bell: followers ask `changed`."""
+
     def _chunked(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
         position, total = 0, len(rows)
         for size in _CHUNKS:
@@ -130,6 +141,9 @@ class SqliteStore:
 
     def reader(self) -> Reader:
         return _Connection(self.path, self._busy_seconds, read_only=True)
+
+    def watch(self) -> Watch | None:
+        return None
 
     def pending_migrations(self) -> list[str]:
         if not self.path.exists():
@@ -193,15 +207,3 @@ class SqliteStore:
             return {row[0] for row in connection.execute("SELECT number FROM migration")}
         finally:
             connection.close()
-
-
-def statements(sql: str) -> Iterator[str]:
-    """Splits a migration at the semicolons that end a statement."""
-    buffer = ""
-    for line in sql.splitlines(keepends=True):
-        buffer += line
-        if sqlite3.complete_statement(buffer):
-            yield buffer
-            buffer = ""
-    if buffer.strip() and not all(line.startswith("--") or not line.strip() for line in buffer.splitlines()):
-        raise ValueError(f"a migration ends within a statement: {buffer.strip()[:80]}")

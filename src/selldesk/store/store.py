@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Row = tuple[Any, ...]
 
@@ -15,8 +15,37 @@ class CommitUnknown(Exception):
     """The connection broke while a commit was under way: it may have happened."""
 
 
+class StoreConflict(Exception):
+    """Another transaction was in the way and this one was undone: the same batch may be tried again."""
+
+
+class Dialect(NamedTuple):
+    """The few clauses of composed statements that the engines write differently; formatted with the names of column and parameter."""
+
+    one_of: str
+    """The members of a JSON list, as a sub-select of texts."""
+    contains: str
+    """Whether a text contains another."""
+
+
+class Watch(Protocol):
+    """An alarm clock for followers: readable when somebody may have committed. Raises StoreUnavailable when its connection is gone."""
+
+    def fileno(self) -> int:
+        """Connects, if need be."""
+        ...
+
+    def rang(self) -> bool:
+        """Whether anything came since the last call."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Reader(Protocol):
     """A read connection. It never waits for the writer and is used by one thread at a time."""
+
+    dialect: Dialect
 
     def fetch(self, block: str, **parameters: Any) -> list[Row]:
         """All rows of a named block."""
@@ -24,6 +53,10 @@ class Reader(Protocol):
 
     def load(self, block: str, rows: Sequence[Row]) -> list[Row]:
         """A named block over a set of rows. Nothing is asked for an empty set."""
+        ...
+
+    def load_all(self, wanted: Sequence[tuple[str, Sequence[Row]]]) -> list[list[Row]]:
+        """Several loads in one go: one journey to the server, whatever their number."""
         ...
 
     def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
@@ -68,6 +101,10 @@ class Writer(Reader, Protocol):
         """A changing block with named parameters; its RETURNING rows."""
         ...
 
+    def ring(self) -> None:
+        """Wakes the followers when this transaction commits (see Watch)."""
+        ...
+
 
 class Store(Protocol):
     """Opens connections and keeps the schema."""
@@ -75,6 +112,10 @@ class Store(Protocol):
     def writer(self) -> Writer: ...
 
     def reader(self) -> Reader: ...
+
+    def watch(self) -> Watch | None:
+        """None: this engine rings no bell; ask `changed` from time to time."""
+        ...
 
     def pending_migrations(self) -> list[str]:
         """Names of the migrations that this store still lacks."""

@@ -173,7 +173,7 @@ UPDATE bot SET live_offers = k.live_offers, items_held = k.items_held FROM {rows
 INSERT INTO alert (id, kind, bot, trade_id, text, since) SELECT k.id, k.kind, k.bot, k.trade_id, k.text, k.since FROM {rows}
 
 -- name: open_alert_without_trade
-SELECT 1 FROM alert WHERE kind = :kind AND text = :text AND (bot = :bot OR (bot IS NULL AND :bot IS NULL))
+SELECT 1 FROM alert WHERE kind = :kind AND text = :text AND (bot = :bot OR (bot IS NULL AND CAST(:bot AS bigint) IS NULL))
   AND closed_at IS NULL AND trade_id IS NULL
 
 -- name: put_leases

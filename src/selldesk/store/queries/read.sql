@@ -25,7 +25,7 @@ SELECT status, at, note FROM trade_history WHERE trade_id = :trade_id ORDER BY v
 SELECT at, kind, body FROM steam_evidence WHERE trade_id = :trade_id ORDER BY at
 
 -- name: sums_of_project
-SELECT status, trades, value FROM trade_sum WHERE project = :project AND (:game IS NULL OR game = :game)
+SELECT status, trades, value FROM trade_sum WHERE project = :project AND (CAST(:game AS bigint) IS NULL OR game = :game)
 
 -- name: bot_faces
 SELECT number, steamid64, profile_name, avatar FROM bot
@@ -42,29 +42,29 @@ SELECT count(*) FROM ledger_entry WHERE account = :account
 
 -- name: orders_page
 SELECT o.game, n.name, o.price, o.amount, o.remaining, o.updated_at FROM buy_order o JOIN item n ON n.number = o.item
-WHERE o.buyer = :buyer AND (:game IS NULL OR o.game = :game) AND (:name IS NULL OR n.name = :name)
+WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND (CAST(:name AS text) IS NULL OR n.name = :name)
 ORDER BY o.item LIMIT :limit OFFSET :offset
 
 -- name: orders_count
 SELECT count(*) FROM buy_order o JOIN item n ON n.number = o.item
-WHERE o.buyer = :buyer AND (:game IS NULL OR o.game = :game) AND (:name IS NULL OR n.name = :name)
+WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND (CAST(:name AS text) IS NULL OR n.name = :name)
 
 -- name: held_items_page
 SELECT coalesce(i.new_assetid, i.assetid), n.name, t.id, i.price, t.bot, t.settlement, t.status
 FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
-WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (:game IS NULL OR t.game = :game)
+WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
 ORDER BY t.created_at DESC, t.id, i.position LIMIT :limit OFFSET :offset
 
 -- name: held_items_count
 SELECT count(*) FROM trade t JOIN trade_item i ON i.trade_id = t.id
-WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (:game IS NULL OR t.game = :game)
+WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
 
 -- name: people_page
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person
-WHERE (:login IS NULL OR login = :login) ORDER BY number LIMIT :limit OFFSET :offset
+WHERE (CAST(:login AS text) IS NULL OR login = :login) ORDER BY number LIMIT :limit OFFSET :offset
 
 -- name: people_count
-SELECT count(*) FROM person WHERE (:login IS NULL OR login = :login)
+SELECT count(*) FROM person WHERE (CAST(:login AS text) IS NULL OR login = :login)
 
 -- name: bots_with_heartbeat
 SELECT b.number, b.steamid64, b.account_name, b.profile_name, b.avatar, b.games, b.enabled, b.state, b.state_reason, b.state_since,
@@ -75,12 +75,12 @@ FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 -- name: alerts_page
 SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
 FROM alert a LEFT JOIN bot b ON b.number = a.bot
-WHERE (:open IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
+WHERE (CAST(:open AS bigint) IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
 ORDER BY a.since DESC, a.id DESC LIMIT :limit OFFSET :offset
 
 -- name: alerts_count
 SELECT count(*) FROM alert a
-WHERE (:open IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
+WHERE (CAST(:open AS bigint) IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
 
 -- name: log_page
 SELECT id, at, operator, action, target, body FROM operator_log ORDER BY id DESC LIMIT :limit OFFSET :offset

@@ -1,0 +1,388 @@
+"""PostgreSQL: the engine for many machines. The same SQL text as SQLite's, rendered: names become placeholders, row sets arrays."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+
+from selldesk.store.blocks import all_blocks, migrations, statements
+from selldesk.store.store import CommitUnknown, Dialect, Reader, Row, StoreConflict, StoreUnavailable, Watch, Writer
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "selldesk_feed"
+_MIGRATION_LOCK = 7_355_608
+_CONNECT_SECONDS = 5
+_READING = {"default_transaction_read_only": "on", "lock_timeout": "5s"}
+_WRITING = {"idle_in_transaction_session_timeout": "2s", "lock_timeout": "5s"}
+"""A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up."""
+_STREAMED_ROWS = 5_000
+_NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+T = TypeVar("T")
+
+DIALECT = Dialect(
+    one_of="(SELECT jsonb_array_elements_text(CAST(:{name} AS jsonb)))",
+    contains="strpos({column}, :{name}) > 0",
+)
+
+
+class _WholeNumber(Loader):
+    """sum() of bigint is numeric: all our sums are whole numbers."""
+
+    def load(self, data: Buffer) -> int:
+        return int(bytes(data))
+
+
+@cache
+def render(text: str) -> str:
+    """`:name` → `%(name)s`; what is a percent sign stays one."""
+    return _NAME.sub(r"%(\1)s", text.replace("%", "%%"))
+
+
+@cache
+def render_rows(name: str) -> str:
+    """A block over a row set: {rows} becomes one binary array a column, so that one statement serves any number of rows."""
+    block = all_blocks()[name]
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in block.columns)
+    columns = ", ".join(column for column, _ in block.columns)
+    return block.sql.replace("%", "%%").replace("{rows}", f"(SELECT * FROM unnest({arrays}) AS u ({columns})) AS k")  # noqa: S608 — own names
+
+
+def ddl(text: str) -> str:
+    """The same DDL as SQLite's; texts compare by code point on both."""
+    return re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', text)
+
+
+class _Connection:
+    """One connection, made again when it breaks. Reader and writer in one, since only the writer's caller begins transactions."""
+
+    dialect = DIALECT
+
+    def __init__(self, url: str, read_only: bool) -> None:
+        self._url = url
+        self._read_only = read_only
+        self._connection: psycopg.Connection[Row] | None = None
+        self._in_transaction = False
+        self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
+        self._seen: int | None = None
+
+    def _connected(self) -> "psycopg.Connection[Row]":
+        """Raises StoreUnavailable."""
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(self._url, _READING if self._read_only else _WRITING)
+        return self._connection
+
+    def _ask(self, question: Callable[["psycopg.Connection[Row]"], T]) -> T:
+        """Outside a transaction a broken connection is made again, and the question asked once more. Raises StoreUnavailable,
+        StoreConflict."""
+        try:
+            return question(self._connected())
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if _is_conflict(error):
+                raise StoreConflict(str(error)) from error
+            was_in_transaction = self._in_transaction
+            self._drop()
+            if was_in_transaction or not _is_lost(error):
+                raise StoreUnavailable(str(error)) from error
+        try:
+            return question(self._connected())
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self._drop()
+            raise StoreUnavailable(str(error)) from error
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        self._in_transaction, self._pipeline = False, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def fetch(self, block: str, **parameters: Any) -> list[Row]:
+        self._flush()
+        text = render(all_blocks()[block].sql)
+        return self._ask(lambda connection: connection.execute(text, parameters).fetchall())
+
+    def load(self, block: str, rows: Sequence[Row]) -> list[Row]:
+        if not rows:
+            return []
+        self._flush()
+        return self._ask(lambda connection: connection.execute(render_rows(block), _columns(rows)).fetchall())
+
+    def load_all(self, wanted: Sequence[tuple[str, Sequence[Row]]]) -> list[list[Row]]:
+        self._flush()
+
+        def ask(connection: "psycopg.Connection[Row]") -> list[list[Row]]:
+            cursors = []
+            with connection.pipeline():
+                for block, rows in wanted:
+                    cursors.append(connection.execute(render_rows(block), _columns(rows)) if rows else None)
+            return [cursor.fetchall() if cursor is not None else [] for cursor in cursors]
+
+        return self._ask(ask)
+
+    def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
+        text = render(all_blocks()[block].sql)
+        if not self._in_transaction:
+            # A server-side cursor lives in a transaction; this one reads one statement and needs no more.
+            with self.snapshot():
+                yield from self.stream(block, **parameters)
+            return
+        connection = self._connected()
+        with connection.cursor(name="selldesk_stream") as cursor:
+            cursor.itersize = _STREAMED_ROWS
+            cursor.execute(text, parameters)
+            yield from cursor
+
+    def query(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        text = render(sql)
+        return self._ask(lambda connection: connection.execute(text, parameters).fetchall())
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._ask(lambda connection: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        self._in_transaction = True
+        try:
+            yield
+        finally:
+            self._in_transaction = False
+            if self._connection is not None:
+                try:
+                    self._connection.execute("COMMIT")
+                except psycopg.Error:
+                    self._drop()
+
+    def changed(self) -> bool:
+        seq: int = self.fetch("current_seq")[0][0]
+        before, self._seen = self._seen, seq
+        return seq != before
+
+    def close(self) -> None:
+        self._drop()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self._ask(lambda connection: connection.execute("BEGIN"))
+        self._in_transaction = True
+
+    def commit(self) -> None:
+        self._flush()
+        connection = self._connection
+        if connection is None:
+            raise StoreUnavailable("the connection was lost before the commit")
+        try:
+            connection.execute("COMMIT")
+            self._in_transaction = False
+        except psycopg.Error as error:
+            if _is_conflict(error):
+                self._drop()
+                raise StoreConflict(str(error)) from error
+            self._drop()
+            raise CommitUnknown(str(error)) from error
+
+    def rollback(self) -> None:
+        self._pipeline = None
+        if self._connection is None or not self._in_transaction:
+            self._in_transaction = False
+            return
+        self._in_transaction = False
+        try:
+            if self._connection.pgconn.pipeline_status != pq.PipelineStatus.OFF:
+                self._drop()
+                return
+            self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._drop()
+
+    def write(self, block: str, rows: Sequence[Row]) -> None:
+        """Queued: the server gets all writes of a batch in one go, and a fault shows at the next reading or at the commit."""
+        if not rows:
+            return
+        connection = self._connected()
+        if self._pipeline is None:
+            pipeline = connection.pipeline()
+            pipeline.__enter__()
+            self._pipeline = pipeline
+        try:
+            connection.execute(render_rows(block), _columns(rows))
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def execute(self, block: str, **parameters: Any) -> list[Row]:
+        self._flush()
+
+        def ask(connection: "psycopg.Connection[Row]") -> list[Row]:
+            cursor = connection.execute(render(all_blocks()[block].sql), parameters)
+            return cursor.fetchall() if cursor.description is not None else []
+
+        return self._ask(ask)
+
+    def ring(self) -> None:
+        self._flush()
+        self._ask(lambda connection: connection.execute(f"NOTIFY {CHANNEL}"))
+
+    def _flush(self) -> None:
+        """Sends what is queued and waits for it. Raises what the server says about it."""
+        if self._pipeline is None:
+            return
+        pipeline, self._pipeline = self._pipeline, None
+        try:
+            pipeline.__exit__(None, None, None)
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def _fail(self, error: psycopg.Error) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            with suppress(psycopg.Error):
+                pipeline.__exit__(type(error), error, None)
+        if _is_conflict(error):
+            raise StoreConflict(str(error)) from error
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            self._drop()
+            raise StoreUnavailable(str(error)) from error
+        raise error
+
+
+def _columns(rows: Sequence[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _is_conflict(error: psycopg.Error) -> bool:
+    """Somebody else's transaction was in the way: the same batch may go through the next time."""
+    return error.sqlstate in ("40001", "40P01")
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """The connection itself is gone, as opposed to a statement that was refused (a lock that could not be had, say)."""
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+def _connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[Row]":
+    """Raises StoreUnavailable."""
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS, prepare_threshold=2)
+        for name, value in settings.items():
+            connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise StoreUnavailable(str(error).strip()) from error
+    connection.adapters.register_loader("numeric", _WholeNumber)
+    return connection
+
+
+class PostgresWatch:
+    """Rings when somebody committed: one NOTIFY a batch, after which the feed table tells the truth."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Row] | None = None
+
+    def fileno(self) -> int:
+        """Raises StoreUnavailable."""
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(self._url)
+            self._connection.execute(f"LISTEN {CHANNEL}")
+        return self._connection.fileno()
+
+    def rang(self) -> bool:
+        """Whether there was a notice since the last call. Raises StoreUnavailable if the connection is gone."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.pgconn.consume_input()
+            rang = False
+            while self._connection.pgconn.notifies() is not None:
+                rang = True
+        except psycopg.Error as error:
+            self.close()
+            raise StoreUnavailable(str(error)) from error
+        return rang
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+
+class PostgresStore:
+    """A store in one schema of a database: that which the URL's search_path names, `public` without one."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def writer(self) -> Writer:
+        return _Connection(self._url, read_only=False)
+
+    def reader(self) -> Reader:
+        return _Connection(self._url, read_only=True)
+
+    def watch(self) -> Watch | None:
+        return PostgresWatch(self._url)
+
+    def pending_migrations(self) -> list[str]:
+        with _connect(self._url) as connection:
+            done = _applied(connection)
+        return [name for number, name, _ in migrations() if number not in done]
+
+    def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:
+        applied = []
+        with _connect(self._url) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+            connection.execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+            done = _applied(connection)
+            for number, name, text in migrations():
+                if number in done:
+                    continue
+                for statement in statements(text):
+                    connection.execute(ddl(statement).encode())
+                connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", [number, name])
+                applied.append(name)
+                if number == 1:
+                    for mark, value in first_marks.items():
+                        connection.execute("INSERT INTO mark (name, value) VALUES (%s, %s)", [mark, value])
+        return applied
+
+    def mark(self, name: str) -> str | None:
+        with _connect(self._url) as connection:
+            if "mark" not in _tables(connection):
+                return None
+            row = connection.execute("SELECT value FROM mark WHERE name = %s", [name]).fetchone()
+            return None if row is None else str(row[0])
+
+    def is_empty(self) -> bool:
+        with _connect(self._url) as connection:
+            return not _tables(connection)
+
+    def destroy(self) -> None:
+        with _connect(self._url) as connection, connection.transaction():
+            for table in _tables(connection):
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(table)))
+
+
+def _tables(connection: "psycopg.Connection[Row]") -> set[str]:
+    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+    return {str(row[0]) for row in found}
+
+
+def _applied(connection: "psycopg.Connection[Row]") -> set[int]:
+    if "migration" not in _tables(connection):
+        return set()
+    return {int(row[0]) for row in connection.execute("SELECT number FROM migration").fetchall()}
+
+
+def shown(url: str) -> str:
+    """The URL without its password, for people and logs."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":***@", 1) if password else url
