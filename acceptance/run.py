@@ -29,7 +29,7 @@ def main() -> int:
     print("steam-session, steamcommunity, steam-tradeoffer-manager (npm, unmodified):", flush=True)
     node = trade_on_a_fresh_steam(["node", "-r", str(HERE / "redirect.cjs"), str(HERE / "strangers.cjs")], through_proxy=False)
     python = trade_on_a_fresh_steam([str(HERE / ".venv/bin/python"), str(HERE / "strangers.py")], through_proxy=True)
-    return max(node, python)
+    return int(node != 0 or python != 0)
 
 
 def trade_on_a_fresh_steam(stranger: list[str], through_proxy: bool) -> int:

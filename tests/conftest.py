@@ -13,13 +13,19 @@ def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if name == "postgresql" and postgres_server() is None:
         pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
-    use_engine(name)
     return name
+
+
+@pytest.fixture(autouse=True)
+def chosen_engine(request: pytest.FixtureRequest) -> None:
+    """SQLite for every test that doesn't ask for both."""
+    use_engine(request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite")
 
 
 @pytest.fixture(scope="session")
 def shared_sandbox(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     """One sandbox per test process and engine; every story brings its own items and ids."""
+    use_engine(engine)
     folder = tmp_path_factory.mktemp("sandbox")
     sandbox = SandboxProcess(folder / "data", new_database(folder) if engine == "postgresql" else None).start()
     yield sandbox

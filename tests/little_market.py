@@ -23,12 +23,13 @@ from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.times import FAR_US
 from selldesk.people.roles import Role, pack_roles
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport, Response
-from selldesk.steamsim.entities import Account, OfferRecord
+from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
 from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.store.aside import Aside
@@ -135,6 +136,7 @@ class LittleMarket:
         self.leases: dict[int, HeldLease] = {}
         self._process: str | None = None
         self._running: list[BotWorker] = []
+        self._thrown: set[str] = set()
         self.server = TestServer(self.steam.app())
         self.transport = AiohttpTransport(5)
         self.wait_at_least_seconds: Callable[[], float] = lambda: 0.0
@@ -236,7 +238,7 @@ class LittleMarket:
             Pace(),
             Memory(),
         )
-        worker = BotWorker(bot, Aside(self.store), self.box)
+        worker = BotWorker(bot, Aside(self.store), self.box, (record["secrets"], record["tokens"]))
         worker.alarm = ScheduledAlarm()  # type: ignore[assignment]
         return worker
 
@@ -281,7 +283,7 @@ class LittleMarket:
     def relieve(self) -> None:
         """What the fleet does every two seconds: trades of bots that can't send move on."""
         now_us = self.clock.now_us()
-        for (number,) in self.desk.store.fetch("bots_to_relieve", stale_us=now_us - FRESH_WITHIN_US, now=now_us):
+        for (number,) in self.desk.store.fetch("bots_to_relieve", stale_us=now_us - FRESH_WITHIN_US, now=now_us, furthest=FAR_US):
             self.desk.ask(commands.Relieve(number))
 
     async def pass_time(self, worker: BotWorker | list[BotWorker], seconds: float) -> None:
@@ -352,13 +354,30 @@ class LittleMarket:
             row[0]: row[1] for row in self.desk.store.load("load_balances", [(n,) for n in (-1, -2, -3, -4, 8, 9, 10, 12, 13, 14)])
         }
 
+    def fill_history(self, exchanges: int) -> None:
+        """So many exchanges of the bot with strangers, one a second, that no trade of ours knows."""
+        world = self.steam.world
+        stranger = world.add_account("a stranger of old", "seller")
+        for _ in range(exchanges):
+            trade = TradeRecord(world.take_id("trade"), self.bot_account.steamid64, stranger.steamid64, 3, [], [], world.now())
+            world.trades[trade.tradeid] = trade
+            world._index_trade(trade)
+            self.clock.advance(1)
+
     # -- Steam's moods -------------------------------------------------------------------------------------------------
 
-    def fault(self, name: str, **options: Any) -> None:
+    def fault(self, name: str, must_strike: bool = True, **options: Any) -> None:
+        """Throws a switch. A story in which it never strikes proves nothing, and fails."""
+        if must_strike:
+            self._thrown.add(name)
         self.steam.faults.switch_on(FaultRequest(name, **options), self.clock.now_us())
 
     def calm(self, name: str | None = None) -> None:
         self.steam.faults.switch_off(name)
+
+    def assert_struck(self) -> None:
+        """Every mood that was thrown was met. (A hold also shows in readings, which don't use it up.)"""
+        assert self._thrown - self.steam.faults.hits.keys() - {"hold"} == set()
 
     def assert_clean(self) -> None:
         result = run_audit(self.store.reader())
@@ -374,5 +393,6 @@ def in_market(
         async with LittleMarket(folder, settings, bots) as market:
             await story(market)
             market.assert_clean()
+            market.assert_struck()
 
     asyncio.run(tell())

@@ -116,7 +116,7 @@ class Hour:
                     commands.OperateTrade(trade.id, "op", "declare-accepted", "the items are in the inventory", force=True)
                 )
         now = self.market.clock.now_us()
-        full = {bot for bot, _ in self.market.desk.store.fetch("load_blocks", now=now)}
+        full = {bot for bot, _ in self.market.desk.store.fetch("load_blocks", now=now, furthest=2**62)}
         for number in range(1, BOTS + 1):
             out = number in full or self.market.bot_state(number) == "quarantined"
             if out and self.chance.random() < 0.5:
@@ -194,15 +194,14 @@ def _eresult(fault: str, chance: random.Random) -> int | None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_hour_with_every_mood_of_steam(tmp_path: Path, seed: int) -> None:
-    async def tell() -> tuple[Hour, int]:
+    async def tell() -> tuple[Hour, Counter[str], int]:
         async with LittleMarket(tmp_path, bots=BOTS) as market:
             hour = Hour(market, seed)
             await hour.tell()
             hour.assert_right()
-            return hour, hour.assert_inside_the_buckets()
+            return hour, Counter(trade.status for trade in hour._trades()), hour.assert_inside_the_buckets()
 
-    hour, requests = asyncio.run(tell())
-    ends = Counter(trade.status for trade in hour._trades())
+    hour, ends, requests = asyncio.run(tell())
     hits = hour.market.steam.faults.hits
     print(f"seed {seed}: {len(hour.sold)} sales {dict(ends)}, {sum(hits.values())} faults of {len(hits)} kinds, {hour.restarts} restarts,"
           f" {requests} limited requests, refused {dict(hour.refused)}")  # fmt: skip

@@ -3,12 +3,18 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from selldesk.api.operator_setup import secrets_command
 from selldesk.desk import commands
+from selldesk.kernel.times import FAR_US
+from selldesk.steam.session import Credentials
 from selldesk.steamsim.entities import Behaviour
+from selldesk.steamsim.world import Limits
 from selldesk.store.audit import run_audit
-from tests.little_market import LittleMarket, in_market
+from selldesk.trades.status import Stage
+from tests.little_market import BUYER, ORDER_PRICE, LittleMarket, in_market
 
 DAY = 86_400
 
@@ -139,3 +145,177 @@ def test_an_offer_accepted_after_its_trade_ended_is_told_and_fails_the_audit(tmp
             assert {violation["check"] for violation in violations} == {"items_without_trade"}
 
     asyncio.run(tell())
+
+
+def test_a_long_history_is_swept_page_by_page(tmp_path: Path) -> None:
+    """A bot with more exchanges than fit on a page is taken over by a new process, whose buckets are empty: it finds a reversal all
+    the same, and its other work goes on meanwhile."""
+
+    async def story(market: LittleMarket) -> None:
+        market.fault("buckets", must_strike=False)
+        worker = market.worker()
+        old = market.open_trade("old")
+        await market.run(worker, lambda: market.trade(old).status == "accepted")
+        market.fill_history(250)
+        worker = market.worker()
+        began = market.clock.now_us()
+        fresh = [market.open_trade(f"fresh-{number}", 440) for number in range(5)]
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "completed" for trade_id in fresh))
+        assert market.clock.now_us() - began < 60 * 1_000_000, "a sweep that waits for Steam silences nobody"
+        market.steam.world.reverse(market.seller.steamid64)
+        await market.run(worker, lambda: market.trade(old).status == "rolled_back_by_user")
+        assert market.clock.now_us() - began < 10 * 60 * 1_000_000
+        assert all(entry["status"] != 429 for entry in market.steam.request_log)
+
+    in_market(tmp_path, story)
+
+
+@pytest.mark.parametrize("fault", ["send_reset", "send_created_then_reset"])
+def test_a_lost_send_is_found_behind_a_long_history(tmp_path: Path, fault: str) -> None:
+    """More exchanges since the send than fit on a page, and a limit on asking for them: the look goes on where it stopped."""
+
+    async def story(market: LittleMarket) -> None:
+        market.fault("buckets", must_strike=False)
+        market.fault(fault, times=1)
+        market.fault("poll_empty", for_seconds=1500)
+        worker = market.worker()
+        market.seller.delay_seconds = 2000
+        trade_id = market.open_trade("lost", 440)
+        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        market.fill_history(350)
+        began = market.clock.now_us()
+        await market.run(
+            market.worker(), lambda: market.trade(trade_id).status != "processing" or market.trade(trade_id).offer_id is not None
+        )
+        assert market.clock.now_us() - began < 3600 * 1_000_000
+
+    in_market(tmp_path, story)
+
+
+def test_many_reversed_trades_of_which_one_has_no_entry(tmp_path: Path) -> None:
+    """Thirty reversed, one of them unreadable, and a bucket that gives 25: the others are decided, and a fresh sale of somebody
+    else goes through meanwhile."""
+
+    async def story(market: LittleMarket) -> None:
+        market.fault("buckets", must_strike=False)
+        market.order(730, 100)
+        worker = market.worker()
+        ids: list[str] = []
+        for number in range(30):
+            ids.append(market.open_trade(f"c{number}"))
+            if number % 5 == 4:
+                await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids))
+        market.steam.world.reverse(market.seller.steamid64)
+        hidden = market.steam.world.trades.pop(str(market.trade(ids[0]).steam_trade_id))
+        other = market.steam.world.add_account("boris", "seller")
+        fresh = market.open_trade("fresh", 440, seller=other)
+        began = market.clock.now_us()
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "rolled_back_by_user" for trade_id in ids[1:]))
+        assert market.trade(fresh).status == "completed"
+        assert market.clock.now_us() - began < 30 * 60 * 1_000_000
+        market.steam.world.trades[hidden.tradeid] = hidden
+        await market.run(worker, lambda: market.trade(ids[0]).status == "rolled_back_by_user")
+
+    in_market(tmp_path, story)
+
+
+def test_a_lost_send_whose_history_can_not_be_read_silences_nobody_else(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        await market.pass_time(worker, 60)
+        market.fault("send_reset", times=1)
+        lost = market.open_trade("lost", 440)
+        await market.run(worker, lambda: market.trade(lost).work is Stage.RECONCILE)
+        market.fault("history_500")
+        others = [market.open_trade(f"c{number}", 440) for number in range(3)]
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "completed" for trade_id in others))
+        assert market.trade(lost).status == "processing"
+        market.calm()
+        await market.run(worker, lambda: market.trade(lost).status == "completed")
+
+    in_market(tmp_path, story)
+
+
+def test_a_listing_of_several_pages_is_carried_on_after_a_restart(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        market.fault("buckets", must_strike=False)
+        market.seller.behaviour = Behaviour.IGNORE
+        worker = market.worker()
+        ids = [market.open_trade(f"c{number}", 440) for number in range(4)]
+        await market.run(worker, lambda: all(market.trade(trade_id).expires_at is not None for trade_id in ids))
+        market.fault("poll_pages")
+        worker = market.worker()
+        market.seller.behaviour = Behaviour.ACCEPT
+        began = market.clock.now_us()
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "completed" for trade_id in ids))
+        assert market.clock.now_us() - began < 120 * 1_000_000
+
+    in_market(tmp_path, story)
+
+
+def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
+    """Three hundred trades are due in the same moment, and Steam tells one every two seconds: between two answers the bot waits
+    instead of asking itself again and again."""
+
+    async def story(market: LittleMarket) -> None:
+        market.order(730, 400)
+        market.desk.ask(commands.MoveMoney("test", BUYER, "deposit", 300 * ORDER_PRICE, "more"))
+        market.desk.ask(commands.ChangeBot("op", 1, seller_offers_max=1000, live_offers_max=1000))
+        market.steam.world.limits = Limits(1000, 1000)
+        worker = market.worker()
+        ids = [market.open_trade(f"c{number}") for number in range(300)]
+        market.wait_at_least_seconds = lambda: 2.0
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids[-3:]))
+        market.clock.advance(8 * DAY)
+        market.wait_at_least_seconds = lambda: 0.0
+        steps = 0
+        while market.trade(ids[0]).status == "accepted" or steps < 100:
+            market._keep_leases()
+            await worker.step()
+            steps += 1
+            market.clock.advance(max(0.0, (market._wakes_at(worker) - market.clock.now_us()) / 1_000_000))
+        began = market.clock.now_us()
+        for _ in range(200):
+            market._keep_leases()
+            await worker.step()
+            market.clock.advance(max(0.0, (market._wakes_at(worker) - market.clock.now_us()) / 1_000_000))
+        assert market.clock.now_us() - began > 60 * 1_000_000, "hundreds of steps in a moment would be a busy loop"
+
+    in_market(tmp_path, story)
+
+
+def test_a_new_refresh_token_is_used_at_once(tmp_path: Path) -> None:
+    """A bot without a password: its tokens are revoked, an operator brings a new one."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        await market.pass_time(worker, 60)
+        secrets = market.desk.store.fetch("bot_record", number=1)[0][15]
+        bare = msgspec.structs.replace(msgspec.json.decode(market.box.open(secrets), type=Credentials), password=None)
+        market.desk.ask(commands.ReplaceBotSecrets("op", 1, market.box.seal(msgspec.json.encode(bare))))
+        await market.pass_time(worker, 60)
+        market.steam.auth.revoke(market.bot_account)
+        await market.run(worker, lambda: market.bot_state() == "needs_login")
+        fresh = market.steam.auth.issue(market.bot_account, 100 * DAY, ["web", "mobile", "renew", "derive"])
+        market.desk.ask(secrets_command(market.box, "op", market.desk.store, 1, {"refresh_token": fresh}))
+        worker.alarm.ring()
+        began = market.clock.now_us()
+        await market.run(worker, lambda: market.bot_state() == "ok")
+        assert market.clock.now_us() - began < 60 * 1_000_000
+
+    in_market(tmp_path, story)
+
+
+def test_a_clock_that_went_back_leaves_no_pause_behind(tmp_path: Path) -> None:
+    async def story(market: LittleMarket) -> None:
+        market.fault("item_server_down", times=1)
+        worker = market.worker()
+        trade_id = market.open_trade("paused", 440)
+        await market.run(worker, lambda: bool(market.desk.store.fetch("paused_games", now=market.clock.now_us(), furthest=FAR_US)))
+        market.clock.advance(-3600)
+        worker = market.worker()
+        began = market.clock.now_us()
+        await market.run(worker, lambda: market.trade(trade_id).status == "completed")
+        assert market.clock.now_us() - began < 300 * 1_000_000
+
+    in_market(tmp_path, story)

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.kernel.clock import Clock
-from selldesk.kernel.times import SECOND_US
+from selldesk.kernel.times import FAR_US, SECOND_US
 from selldesk.store.store import Reader
 
 Requests = Callable[[], dict[tuple[str, int], int]]
@@ -54,6 +54,7 @@ class _MarketCollector(Collector):
         since = GaugeMetricFamily(
             "selldesk_bot_state_since_seconds", "When a bot's state began, seconds since 1970", labels=["bot"]
         )
+        reason = GaugeMetricFamily("selldesk_bot_state_reason", "1 with the reason of a bot's state", labels=["bot", "reason"])
         offers = GaugeMetricFamily("selldesk_bot_live_offers", "Processing trades of a bot", labels=["bot"])
         real_us = self._clock.real_us()
         for row in self._reader.fetch("bots_with_heartbeat"):
@@ -62,9 +63,11 @@ class _MarketCollector(Collector):
             healthy.add_metric([row[1]], float(bool(row[6]) and row[7] == BotState.OK and real_us - row[15] < FRESH_WITHIN_US))
             since.add_metric([row[1]], row[9] / SECOND_US)
             offers.add_metric([row[1]], row[10])
-        yield from (state, healthy, since, offers)
+            if row[8]:
+                reason.add_metric([row[1], row[8]], 1)
+        yield from (state, healthy, since, reason, offers)
         paused = GaugeMetricFamily("selldesk_game_paused", "1 while no bot sends items of a game", labels=["game"])
-        for game, *_ in self._reader.fetch("paused_games", now=self._clock.now_us()):
+        for game, *_ in self._reader.fetch("paused_games", now=self._clock.now_us(), furthest=FAR_US):
             paused.add_metric([str(game)], 1)
         yield paused
 

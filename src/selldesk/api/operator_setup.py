@@ -26,7 +26,7 @@ from selldesk.kernel.limits import (
     PRICE_MAX,
 )
 from selldesk.kernel.secretbox import SecretBox
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import guard_code
 from selldesk.store.store import Reader, Row
@@ -307,7 +307,7 @@ class OperatorSetupApi:
 def bot_views(market: Market) -> list[BotView]:
     real_us = market.clock.real_us()
     blocked: dict[int, list[int]] = {}
-    for bot, game in market.reader.fetch("load_blocks", now=market.clock.now_us()):
+    for bot, game in market.reader.fetch("load_blocks", now=market.clock.now_us(), furthest=FAR_US):
         blocked.setdefault(bot, []).append(game)
     views = []
     for row in market.reader.fetch("bots_with_heartbeat"):

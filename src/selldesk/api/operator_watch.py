@@ -15,7 +15,7 @@ from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.store.audit import run_audit
 from selldesk.store.store import Reader
 from selldesk.trades.views import TradeData, TradePage
@@ -223,7 +223,10 @@ class OperatorWatchApi:
         sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
         open_alerts = reader.fetch("alerts_count", open=1)[0][0]
         now = self._market.clock.now_us()
-        paused = [PausedGame(game, wire_time(until), reason) for game, until, reason in reader.fetch("paused_games", now=now)]
+        paused = [
+            PausedGame(game, wire_time(until), reason)
+            for game, until, reason in reader.fetch("paused_games", now=now, furthest=FAR_US)
+        ]
         return Reply(Overview(wire_time(now), sums, bot_views(self._market), paused, open_alerts, self._market.view.seq))
 
     async def log(self, call: Call) -> Reply:

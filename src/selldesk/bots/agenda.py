@@ -102,8 +102,15 @@ class Memory(msgspec.Struct):
     next_login_at: int = 0
     suspects: tuple[str, ...] = ()
     """Trades that were seen reversed and are not yet decided."""
-    seen_reversed: frozenset[str] = frozenset()
-    """Trades that Steam has shown reversed since the suspicion arose: a word that it doesn't take back, so it is asked for once."""
+    readings: dict[str, int | None] = {}
+    """What Steam has said in this round about the trades that a reversal concerns (None: it has no entry), so that each is asked
+    for once, however often Steam's limit stops the round."""
+    free_at: dict[str, int] = {}
+    """Bucket → when Steam's limit allows its next call."""
+    after_exchanged: bool = False
+    """A single trade was read last: a reversal has its turn, for both draw from the same bucket."""
+    is_sweeping: bool = False
+    """The history is being read, page by page."""
     suspects_not_before: int = 0
     suspects_tries: int = 0
     not_before: dict[str, int] = {}
@@ -119,6 +126,7 @@ class Memory(msgspec.Struct):
         self.last_send_at = min(self.last_send_at, now)
         self.last_sweep_at = min(self.last_sweep_at, now)
         self.quiet_until = min(self.quiet_until, now + LONGEST_WAIT_US)
+        self.free_at = {name: moment for name, moment in self.free_at.items() if now < moment <= now + LONGEST_WAIT_US}
         self.next_login_at = min(self.next_login_at, now + LONGEST_LOGIN_WAIT_US)
         self.suspects_not_before = min(self.suspects_not_before, now + LONGEST_WAIT_US)
         self.not_before = {
@@ -135,6 +143,8 @@ class Call(NamedTuple):
     until: int = 0
 
 
+_BACKING_OFF = frozenset({"verify", "send", "exchanged"})
+"""Stages whose due time is never anything but a back-off."""
 RENEW_BEFORE_US = 5 * 60 * 1_000_000
 """An access token is renewed when this little of its life is left (protocol §7)."""
 
@@ -151,14 +161,23 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         return Call("renew")
     if not memory.acknowledged:
         return Call("acknowledge")
-    if memory.suspects and now >= memory.suspects_not_before:
-        return Call("reversal")
 
+    def is_free(bucket: str) -> bool:
+        return memory.free_at.get(bucket, 0) <= now
+
+    # A back-off that lies further away than any can was set by a clock that has gone back since.
+    tasks = [
+        task._replace(due_at=now) if task.stage in _BACKING_OFF and (task.due_at or 0) > now + LONGEST_WAIT_US else task
+        for task in tasks
+    ]
     due_at = {task.trade_id: max(task.due_at, memory.not_before.get(task.trade_id, 0)) for task in tasks if task.due_at is not None}
     due = [task for task in tasks if task.trade_id in due_at and due_at[task.trade_id] <= now]
-    for task in due:
-        if task.stage == "exchanged":
-            return Call("read_trade" if task.steam_trade_id else "read_offer", task.trade_id)
+    exchanged = [task for task in due if task.stage == "exchanged" and (is_free("status") or not task.steam_trade_id)]
+    has_reversal = bool(memory.suspects) and now >= memory.suspects_not_before and is_free("status")
+    if has_reversal and (memory.after_exchanged or not exchanged):
+        return Call("reversal")
+    for task in exchanged:
+        return Call("read_trade" if task.steam_trade_id else "read_offer", task.trade_id)
     for task in due:
         if task.wants_cancel:
             return Call("cancel", task.trade_id)
@@ -172,11 +191,11 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     out = any(task.stage in ("offered", "reconcile", "exchanged") for task in tasks)
     poll_at = memory.last_poll_at + (pace.poll_us if out else pace.idle_poll_us)
     reconcile_due = any(task.stage == "reconcile" for task in due)
-    if memory.poll_now or reconcile_due or now >= poll_at:
+    if is_free("offers") and (memory.poll_now or reconcile_due or now >= poll_at):
         return Call("poll")
 
     for task in due:
-        if task.stage == "verify":
+        if task.stage == "verify" and is_free("inventory"):
             return Call("verify", task.trade_id)
     send_at = memory.last_send_at + pace.send_gap_us
     ready = [task for task in due if task.stage == "send" and task.may_send]
@@ -185,9 +204,10 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     if memory.unwanted_offers:
         return Call("take_down")
     for task in due:
-        if task.stage == "settling" or (task.stage == "offered" and task.is_held and task.steam_trade_id):
+        is_asked = task.stage == "settling" or (task.stage == "offered" and task.is_held and task.steam_trade_id)
+        if is_asked and is_free("status"):
             return Call("read_trade", task.trade_id)
-    sweep_at = memory.last_sweep_at + pace.sweep_us
+    sweep_at = max(0 if memory.is_sweeping else memory.last_sweep_at + pace.sweep_us, memory.free_at.get("history", 0))
     if has_unsettled and now >= sweep_at:
         return Call("sweep")
 
@@ -198,4 +218,5 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         moments.append(sweep_at)
     if memory.suspects:
         moments.append(memory.suspects_not_before)
+    moments = [moment for moment in moments if moment > now] + [moment for moment in memory.free_at.values() if moment > now]
     return Call("wait", until=max(now, min(moments)))

@@ -10,8 +10,10 @@ import msgspec
 LEASE_US = 24 * 1_000_000
 """A worker that isn't heard of for so long has lost its bots."""
 RENEW_EVERY_SECONDS = 3.0
+CALL_TIMEOUT_SECONDS = 15.0
+"""No call to Steam takes longer."""
 SEND_WITHIN_US = 18 * 1_000_000
-"""Right before a send its lease must live longer than the send's time-out: this."""
+"""Right before a send its lease must live longer than the send's time-out: this, three seconds more."""
 
 
 class Lease(msgspec.Struct, array_like=True):
@@ -23,8 +25,9 @@ class Lease(msgspec.Struct, array_like=True):
     until_us: int
 
     def is_alive(self, now_us: int) -> bool:
-        """A clock that went back (`until` further away than a lease is long) counts as an end: the fence protects."""
-        return self.worker is not None and now_us < self.until_us <= now_us + LEASE_US
+        """A clock that went back (`until` much further away than a lease is long) counts as an end: the fence protects. The
+        slack is for desks of several machines whose clocks differ."""
+        return self.worker is not None and now_us < self.until_us <= now_us + 2 * LEASE_US
 
     def outlives_a_send(self, now_us: int) -> bool:
         return self.is_alive(now_us) and self.until_us - now_us >= SEND_WITHIN_US
@@ -46,7 +49,9 @@ class Keeping(msgspec.Struct):
 
 def alive_workers(workers: Iterable[WorkerProcess], is_gone: Callable[[str], bool], now_us: int) -> list[str]:
     """Names of those that renewed in time and are not known to have died, in order."""
-    return sorted(worker.name for worker in workers if now_us < worker.until_us <= now_us + LEASE_US and not is_gone(worker.name))
+    return sorted(
+        worker.name for worker in workers if now_us < worker.until_us <= now_us + 2 * LEASE_US and not is_gone(worker.name)
+    )
 
 
 def quota(worker: str, alive: list[str], bots: int) -> int:

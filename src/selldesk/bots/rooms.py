@@ -11,6 +11,10 @@ FRESH_WITHIN_US = 120 * 1_000_000
 """A healthy bot's last good call to Steam is younger than this, by the machine's clock."""
 
 
+LONGEST_QUARANTINE_US = 366 * 86_400 * 1_000_000
+"""An end that lies further away was set by a clock that has since gone back."""
+
+
 class Room(msgspec.Struct, array_like=True):
     """An operator's rule. None: open end, any game, any buyer; no bots listed: all bots."""
 
@@ -54,7 +58,7 @@ class BotState(StrEnum):
 
 def in_quarantine(state: str, until: int | None, now: int) -> bool:
     """Whether the bot must not send. `until` (virtual time): when that ends by itself; None: when an operator enables it."""
-    return state == BotState.QUARANTINED and (until is None or now < until)
+    return state == BotState.QUARANTINED and (until is None or now < until <= now + LONGEST_QUARANTINE_US)
 
 
 class Bot(msgspec.Struct, array_like=True):

@@ -141,7 +141,7 @@ class BotReport(Command, frozen=True):
 
 
 class KeepLeases(Command, frozen=True):
-    """A worker process is alive: renews its leases and takes its share of the bots. Answers {held: [[bot, fence]], let_go}."""
+    """A worker process is alive: renews its leases and takes its share of the bots. Answers {held: [[bot, fence]], let_go, bots}."""
 
     worker: str
     released: list[int] = []

@@ -20,7 +20,7 @@ def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
     if command.leaves:
         store.write("put_leases", [_row(lease) for lease in leave(command.worker, work.leases)])
         store.execute("drop_worker", name=command.worker)
-        return {"held": [], "let_go": []}
+        return {"held": [], "let_go": [], "bots": bots}
     store.execute("put_worker", name=command.worker, until_us=work.real_us + LEASE_US)
     workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
     alive = alive_workers(workers, is_gone, work.real_us)
@@ -29,7 +29,7 @@ def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
             store.execute("drop_worker", name=worker.name)
     keeping = keep(command.worker, alive, bots, work.leases, command.released, work.real_us)
     store.write("put_leases", [_row(lease) for lease in keeping.changed])
-    return {"held": [[lease.bot, lease.fence] for lease in keeping.held], "let_go": keeping.let_go}
+    return {"held": [[lease.bot, lease.fence] for lease in keeping.held], "let_go": keeping.let_go, "bots": bots}
 
 
 def check(command: commands.BotNews, work: Work) -> None:

@@ -168,7 +168,8 @@ class Work:
     def load_rooms_and_bots(self) -> None:
         self.rooms = [room_of(row) for row in self.store.fetch("load_rooms")]
         blocked: dict[int, list[int]] = {}
-        for bot, game in self.store.fetch("load_blocks", now=self.now):
+        furthest = self.now + self.settings.rules.bot_full_us
+        for bot, game in self.store.fetch("load_blocks", now=self.now, furthest=furthest):
             blocked.setdefault(bot, []).append(game)
         self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in self.store.fetch("load_bots")}
 
@@ -231,6 +232,7 @@ class Work:
             or self.dropped_orders
             or self.ledger.entries
             or self.alerts
+            or self.changed_items
             or self.evidence
             or self.blocks
             or self.pauses

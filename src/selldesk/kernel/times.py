@@ -7,6 +7,9 @@ MINUTE_US = 60 * SECOND_US
 HOUR_US = 3600 * SECOND_US
 DAY_US = 86_400 * SECOND_US
 
+FAR_US = 2**62
+"""Later than anything."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

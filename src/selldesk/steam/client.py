@@ -111,7 +111,7 @@ class SteamClient:
     # -- offers --------------------------------------------------------------------------------------------------------
 
     async def send(self, link: TradeLink, assets: list[Asset], message: str) -> SendResult:
-        """Asks the seller for items. Raises NotLoggedIn, RateLimited (certainly no offer), Unreachable (not even sent)."""
+        """Asks the seller for items. Raises NotLoggedIn, RateLimited (certainly no offer), Throttled, Unreachable (not even sent)."""
         session = self.session
         wanted = [{"appid": a.appid, "contextid": a.contextid, "amount": 1, "assetid": a.assetid} for a in assets]
         offer = {
@@ -152,11 +152,13 @@ class SteamClient:
         """Declines a received offer."""
         await self._community("POST", f"/tradeoffer/{offer_id}/decline", form={"sessionid": self.session.session_id})
 
-    async def offers(self, cutoff_seconds: int, active_only: bool) -> OfferLists:
-        """All pages. Offers that can't be read are left out, and the lists are then called incomplete."""
-        lists = OfferLists([], [], True)
-        cursor = "0"
-        while True:
+    async def offers(self, cutoff_seconds: int, active_only: bool, lists: OfferLists | None = None) -> OfferLists:
+        """All pages, into `lists`. Offers that can't be read are left out, and the lists are then called incomplete.
+
+        If a page fails, `lists` holds the ones before it: the same call with it goes on from there.
+        """
+        lists = lists if lists is not None else OfferLists()
+        while lists.cursor is not None:
             params = {
                 "get_sent_offers": "1",
                 "get_received_offers": "1",
@@ -165,7 +167,7 @@ class SteamClient:
                 "active_only": "1" if active_only else "0",
                 "historical_only": "0",
                 "time_historical_cutoff": str(cutoff_seconds),
-                "cursor": cursor,
+                "cursor": lists.cursor,
             }
             page = (await self._api("IEconService/GetTradeOffers", params)).get("response")
             if not isinstance(page, dict):
@@ -178,9 +180,8 @@ class SteamClient:
                 lists.complete = lists.complete and len(readable) == (len(raw) if isinstance(raw, list) else 0)
                 known += readable
             following = str(page.get("next_cursor") or "0")
-            if following in ("0", cursor):
-                return lists
-            cursor = following
+            lists.cursor = None if following in ("0", lists.cursor) else following
+        return lists
 
     async def offer(self, offer_id: str) -> Offer | None:
         """One offer; None if Steam knows none of that number or shows it without its parts."""
@@ -345,7 +346,10 @@ def _read_send(response: Response) -> SendResult:
         return Sent(offer_id)
     error = answer.get("strError")
     if isinstance(error, str):
-        return read_send_error(error)
+        told = read_send_error(error)
+        if isinstance(told, SendUnknown) and told.eresult == EResult.RATE_LIMIT_EXCEEDED:
+            raise RateLimited("send: eresult 84")
+        return told
     return SendUnknown(f"status {response.status} without an offer id")
 
 

@@ -35,8 +35,10 @@ class RateLimited(SteamFault):
 class Throttled(SteamFault):
     """A bucket of Steam's is empty, or all calls of this address rest: nothing was asked."""
 
-    def __init__(self, what: str, until_us: int) -> None:
-        super().__init__(f"{what}: waiting for a free call")
+    def __init__(self, bucket: str | None, until_us: int) -> None:
+        super().__init__(f"{bucket or 'this address'}: waiting for a free call")
+        self.bucket = bucket
+        """Which kind of call must wait; None: all of them, for the address is meant."""
         self.until_us = until_us
 
 
@@ -150,11 +152,15 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 
 class OfferLists(msgspec.Struct):
-    """`complete`: nothing in Steam's answer had to be left out. An empty answer may still be one of Steam's moods."""
+    """`complete`: nothing in Steam's answer had to be left out. An empty answer may still be one of Steam's moods.
 
-    sent: list[Offer]
-    received: list[Offer]
-    complete: bool
+    `cursor`: where the next page begins; None when all were read. A listing that stopped half-way is carried on from there.
+    """
+
+    sent: list[Offer] = []
+    received: list[Offer] = []
+    complete: bool = True
+    cursor: str | None = "0"
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -44,10 +44,10 @@ class Address:
     def enter(self, now_us: int) -> None:
         """Raises Throttled while the address rests or its bucket is empty."""
         if now_us < self.rests_until_us <= now_us + _REST_MAX_US:
-            raise Throttled("this address rests after Steam refused several bots", self.rests_until_us)
+            raise Throttled(None, self.rests_until_us)
         self._bucket.mend(now_us)
         if not self._bucket.draw(now_us):
-            raise Throttled("this address", self._bucket.free_at_us())
+            raise Throttled(None, self._bucket.free_at_us())
 
     def refused(self, account: str, now_us: int) -> None:
         """One bot alone backs off by itself; several within a minute mean the address, and then everybody rests."""
@@ -91,7 +91,7 @@ class ThrottledTransport:
             bucket = self._buckets[which]
             bucket.mend(now_us)
             if now_us < bucket.free_at_us():
-                raise Throttled(f"Steam's limit on {which}", bucket.free_at_us())
+                raise Throttled(which, bucket.free_at_us())
         self._address.enter(now_us)
         if which is not None:
             self._buckets[which].draw(now_us)

@@ -96,7 +96,8 @@ class Authentication:
     def renew(self, refresh_token: str, steamid64: str, renewal_type: int) -> tuple[str, str | None, Account]:
         """(access token, a new refresh token near the old one's end, account). Raises LoginFault."""
         account = self.owner_of(refresh_token, needs="derive")
-        if account is None or steamid64 != account.steamid64:
+        if account is None or steamid64 != account.steamid64 or "mobile" not in tokens.claims(refresh_token)["aud"]:
+            # A browser's token is renewed through cookies and redirects, not by this call.
             raise LoginFault(EResult.ACCESS_DENIED)
         access = self.issue(account, ACCESS_SECONDS, ["web", "mobile"])
         remaining = tokens.expires_at_seconds(refresh_token) - self._world.now()
@@ -136,7 +137,7 @@ class Authentication:
         except ValueError:
             return None
         expected = tokens.encode_part(hmac.digest(self._signing_key, payload.encode(), "sha256"))
-        if not hmac.compare_digest(signature, expected) or int(claims["exp"]) <= self._world.now():
+        if not hmac.compare_digest(signature.encode(), expected.encode()) or int(claims["exp"]) <= self._world.now():
             return None
         if (needs == "derive") != ("derive" in claims["aud"]):
             return None

@@ -48,7 +48,7 @@ def _offer_asset(given: Given, world: World, offer: OfferRecord) -> dict[str, An
         "classid": given.classid,
         "instanceid": given.instanceid,
         "amount": "1",
-        "missing": offer.state == OfferState.ACTIVE and given.assetid not in world.items,
+        "missing": offer.state in (OfferState.ACTIVE, OfferState.INVALID_ITEMS) and given.assetid not in world.items,
         "est_usd": "0",
     }
 
@@ -88,6 +88,11 @@ def _trade_asset(given: Given) -> dict[str, Any]:
     }
     if given.new_assetid:
         body |= {"new_assetid": given.new_assetid, "new_contextid": given.new_contextid}
+    if given.rollback_new_assetid:
+        body |= {
+            "rollback_new_assetid": given.rollback_new_assetid,
+            "rollback_new_contextid": given.rollback_new_contextid,
+        }
     return body
 
 

@@ -29,6 +29,7 @@ class Community:
         route("POST", "/mobileconf/multiajaxop", self._act_on_many)
         route("GET", "/my", self._my)
         route("GET", "/my/", self._my)
+        route("GET", "/profiles/{steamid:[0-9]+}{slash:/?}", self._profile_page)
         route("GET", "/profiles/{steamid:[0-9]+}/tradeoffers/privacy", self._trade_link_page)
         route("GET", "/dev/apikey", self._api_key_page)
 
@@ -41,6 +42,9 @@ class Community:
         if partner is None or request.query.get("token") != partner.trade_token:
             text = "This Trade URL is no longer valid for sending a trade offer."
             return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
+        return self._trade_script(viewer, partner)
+
+    def _trade_script(self, viewer: Account, partner: Account, more: tuple[str, ...] = ()) -> web.Response:
         theirs = 15 if self._world.held_sellers(partner.steamid64) else 0
         script = "\n".join(
             [
@@ -51,6 +55,7 @@ class Community:
                 "var g_bTradePartnerProbation = false;",
                 "var g_daysMyEscrow = 0;",
                 f"var g_daysTheirEscrow = {theirs};",
+                *more,
             ]
         )
         pictures = "".join(
@@ -67,10 +72,8 @@ class Community:
         if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
             text = "This trade offer does not exist."
             return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
-        partner = offer.recipient if offer.sender == viewer.steamid64 else offer.sender
-        script = f"\tvar g_ulTradePartnerSteamID = '{partner}';\n\tvar g_daysMyEscrow = 0;\n\tvar g_daysTheirEscrow = 0;"
-        page = f'<html><body><script type="text/javascript">\n{script}\n</script></body></html>'
-        return web.Response(text=page, content_type="text/html")
+        partner = self._world.accounts[offer.recipient if offer.sender == viewer.steamid64 else offer.sender]
+        return self._trade_script(viewer, partner, (f"var g_ulTradePartnerSteamID = '{partner.steamid64}';",))
 
     async def _receipt(self, request: web.Request) -> web.StreamResponse:
         """What an exchange brought the viewer, as script."""
@@ -101,7 +104,8 @@ class Community:
         viewer = self._viewers.identify(request)
         if viewer is None or self._faults.hit("session_expired", self._world.now_us(), viewer.steamid64):
             return None
-        phone = Phone(self._world, viewer)
+        skewed = self._faults.is_on("clock_skew", self._world.now_us())
+        phone = Phone(self._world, viewer, int(skewed.seconds or 60) if skewed is not None else 0)
         return phone if phone.is_his(query) else None
 
     async def _confirmations(self, request: web.Request) -> web.StreamResponse:
@@ -127,34 +131,39 @@ class Community:
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
-        phone = self._phone(request, query)
-        works = phone is not None and not self._faults.hit("phone_fails", self._world.now_us(), query["a"])
-        done = (
-            works
-            and phone is not None
-            and phone.act(query.get("cid", ""), query.get("ck", ""), query.get("op", ""), query.get("tag", ""))
-        )
-        return json_answer({"success": done})
+        return self._act_on(request, query, [(query.get("cid", ""), query.get("ck", ""))])
 
     async def _act_on_many(self, request: web.Request) -> web.StreamResponse:
+        """`cid[]` and `ck[]`, or numbered as `cid[0]` …: clients write lists either way."""
         posted = await request.post()
         query = {name: str(value) for name, value in posted.items()}
+        ids = [str(value) for name, value in posted.items() if name.startswith("cid[")]
+        keys = [str(value) for name, value in posted.items() if name.startswith("ck[")]
+        return self._act_on(request, query, list(zip(ids, keys, strict=False)))
+
+    def _act_on(self, request: web.Request, query: dict[str, str], pairs: list[tuple[str, str]]) -> web.StreamResponse:
         phone = self._phone(request, query)
-        pairs = list(zip(map(str, posted.getall("cid[]", [])), map(str, posted.getall("ck[]", [])), strict=False))
-        done = phone is not None and bool(pairs)
-        for cid, ck in pairs:
-            done = done and phone is not None and phone.act(cid, ck, query.get("op", ""), query.get("tag", ""))
-        return json_answer({"success": done})
+        if phone is None or not pairs or self._faults.hit("phone_fails", self._world.now_us(), query["a"]):
+            return json_answer({"success": False})
+        done = [phone.act(cid, ck, query.get("op", ""), query.get("tag", "")) for cid, ck in pairs]
+        return json_answer({"success": all(done)})
 
     # -- profiles ------------------------------------------------------------------------------------------------------
 
     async def _my(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewers.identify(request)
-        raise web.HTTPFound(
-            "https://steamcommunity.com/login/home/?goto=my"
-            if viewer is None
-            else f"https://steamcommunity.com/profiles/{viewer.steamid64}/"
-        )
+        viewer = self._viewers.viewer(request)
+        raise web.HTTPFound(f"https://steamcommunity.com/profiles/{viewer.steamid64}/")
+
+    async def _profile_page(self, request: web.Request) -> web.StreamResponse:
+        """`?xml=1` is what programs read."""
+        account = self._world.accounts.get(request.match_info["steamid"])
+        if account is None:
+            return web.Response(status=404, text="The specified profile could not be found.", content_type="text/html")
+        name = html.escape(account.persona)
+        if request.query.get("xml") == "1":
+            page = f'<?xml version="1.0" encoding="UTF-8"?><profile><steamID64>{account.steamid64}</steamID64><steamID>{name}</steamID></profile>'
+            return web.Response(text=page, content_type="text/xml")
+        return web.Response(text=f"<html><head><title>Steam Community :: {name}</title></head></html>", content_type="text/html")
 
     async def _api_key_page(self, request: web.Request) -> web.StreamResponse:
         """Programs that still use a Web API key read it here; GetTradeOffers shows nothing for it (protocol §2.1)."""

@@ -27,18 +27,20 @@ class Confirmation(msgspec.Struct):
 class Phone:
     """The confirmations of one account."""
 
-    def __init__(self, world: World, account: Account) -> None:
+    def __init__(self, world: World, account: Account, skew_seconds: int = 0) -> None:
         self._world = world
         self._account = account
+        self._skew_seconds = skew_seconds
 
     def is_his(self, query: dict[str, str]) -> bool:
         """Whether `k` was made with the identity secret for this time and tag."""
         moment, tag = query.get("t", ""), query.get("tag", "")
         if not moment.isascii() or not moment.isdigit() or query.get("a") != self._account.steamid64 or not tag.isascii():
             return False
-        if abs(int(moment) - self._world.now()) > _KEY_SECONDS:
+        if len(moment) > 20 or abs(int(moment) - self._world.now() - self._skew_seconds) > _KEY_SECONDS:
             return False
-        return hmac.compare_digest(confirmation_key(self._account.identity_secret, int(moment), tag), query.get("k", ""))
+        wanted = confirmation_key(self._account.identity_secret, int(moment), tag)
+        return hmac.compare_digest(wanted.encode(), query.get("k", "").encode())
 
     def open(self) -> list[Confirmation]:
         """His own offers that give something and wait for him, and offers to him that he accepted on the web only."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.entities import Account, Behaviour, Given
-from selldesk.steamsim.faults import FAULTS, FaultRequest, Faults
+from selldesk.steamsim.faults import FAULTS, NOBODYS, WITHOUT_PARTNER, FaultRequest, Faults
 from selldesk.steamsim.world import Limits, Refused, World
 from selldesk.steamwire.enums import OfferState
 
@@ -27,8 +27,8 @@ class ReverseRequest(msgspec.Struct):
 
 class ItemsRequest(msgspec.Struct):
     steamid64: str
-    game_id: int
-    market_hash_name: str
+    game_id: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    market_hash_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
 
@@ -142,6 +142,7 @@ class Control:
 
     async def accounts(self, _: web.Request) -> web.Response:
         """Every account with its secrets and items: for setting up programs against the simulator."""
+        self._world.unprotect()
         return _json({"accounts": [self._whole(account) for account in self._world.accounts.values()]})
 
     async def add_account(self, request: web.Request) -> web.Response:
@@ -220,6 +221,9 @@ class Control:
         return _json({"assetids": [item.assetid for item in added]})
 
     async def remove_item(self, request: web.Request) -> web.Response:
+        item = self._world.items.get(request.match_info["assetid"])
+        if item is not None and item.on_hold:
+            raise _refuse(409, "the item is in a trade hold: it is in nobody's inventory")
         if not self._world.remove_item(request.match_info["assetid"]):
             raise _refuse(404, "no such item")
         return _json({"assetid": request.match_info["assetid"]})
@@ -231,6 +235,14 @@ class Control:
         wanted = await _body(request, FaultRequest)
         if wanted.fault not in FAULTS:
             raise _refuse(400, f"unknown fault {wanted.fault!r}; GET /control/faults lists them")
+        no_partner = wanted.fault in NOBODYS | WITHOUT_PARTNER
+        for name, value, is_out in (
+            ("bot", wanted.bot, wanted.fault in NOBODYS),
+            ("seller", wanted.seller, no_partner),
+            ("game", wanted.game, no_partner),
+        ):
+            if value is not None and is_out:
+                raise _refuse(400, f"{wanted.fault} can't be switched on for one {name}: it strikes before that is known")
         wanted.bot, wanted.seller = self._steamid64(wanted.bot), self._steamid64(wanted.seller)
         self._faults.switch_on(wanted, self._world.now_us())
         return _json(self._faults.listing(self._world.now_us()))

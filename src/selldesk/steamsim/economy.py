@@ -1,12 +1,14 @@
 """IEconService and ISteamEconomy of the simulated Steam: offers, exchanges, histories, hold durations, item classes."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from aiohttp import web
 
 from selldesk.steamsim import calls
 from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
-from selldesk.steamsim.faults import FaultRequest, Faults
+from selldesk.steamsim.faults import Faults, Moods
 from selldesk.steamsim.viewers import Viewers, json_answer, whole
 from selldesk.steamsim.world import OPEN, World
 from selldesk.steamwire.enums import EResult, OfferState, TradeStatus
@@ -16,16 +18,6 @@ _CLASSES_MAX = 500
 _BACKDATED_SECONDS = 1800
 _UNKNOWN_STATE = 99
 OFFERS_PAGE = 1000
-
-
-class _ListMoods(NamedTuple):
-    """The switches that strike one answer of GetTradeOffers as a whole."""
-
-    late: FaultRequest | None
-    hides: FaultRequest | None
-    backdated: FaultRequest | None
-    no_items: FaultRequest | None
-    pages: FaultRequest | None
 
 
 class Economy:
@@ -46,29 +38,41 @@ class Economy:
         }.items():
             app.router.add_route("GET", f"/{method}/v1{{slash:/?}}", handler)
 
-    def _hit(self, fault: str, account: Account, partner: str | None = None) -> FaultRequest | None:
-        return self._faults.hit(fault, self._world.now_us(), account.steamid64, partner)
+    @contextmanager
+    def _moods(self, viewer: Account) -> Iterator[Moods]:
+        """The switches for one call of this account; what struck is used up at its end."""
+        moods = Moods(self._faults, self._world.now_us(), viewer.steamid64)
+        yield moods
+        moods.settle()
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
     async def _offers(self, request: web.Request) -> web.StreamResponse:
         """With an access token only: since April 2024 a Web API key sees no offers (protocol §2.1)."""
         viewer = self._viewers.viewer(request)
+        with self._moods(viewer) as moods:
+            return self._list(request, viewer, moods)
+
+    def _list(self, request: web.Request, viewer: Account, moods: Moods) -> web.Response:
         query = request.query
-        if self._hit("poll_500", viewer):
+        mine = [offer for offer in self._world.offers_of(viewer.steamid64) if _is_visible(offer, viewer)]
+
+        def strikes(fault: str) -> bool:
+            """Whether it strikes the answer as a whole, or anything that might be in it."""
+            return moods.on(fault) is not None or any(moods.on(fault, *_about(offer, viewer)) for offer in mine)
+
+        if strikes("poll_500"):
             return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
-        if self._hit("poll_empty", viewer) or "access_token" not in query:
+        if "access_token" not in query or moods.on("poll_empty"):
             return json_answer({"response": {"next_cursor": 0}})
-        moods = _ListMoods(*(self._hit(f"poll_{mood}", viewer) for mood in ("late", "hides", "backdated", "no_items", "pages")))
-        wanted = [offer for offer in self._world.offers_of(viewer.steamid64) if self._is_listed(offer, viewer, query, moods)]
+        wanted = [offer for offer in mine if self._is_listed(offer, viewer, query, moods)]
         start = whole(query.get("cursor"))
-        size = 1 if moods.pages else OFFERS_PAGE
+        size = 1 if strikes("poll_pages") else OFFERS_PAGE
         page = wanted[start : start + size]
         body: dict[str, Any] = {"next_cursor": start + size if start + size < len(wanted) else 0}
         sent = [self._in_list(offer, viewer, moods) for offer in page if offer.sender == viewer.steamid64]
         received = [self._in_list(offer, viewer, moods) for offer in page if offer.sender != viewer.steamid64]
-        if self._hit("poll_malformed", viewer):
-            sent = [{"tradeofferid": offer["tradeofferid"], "accountid_other": 0} for offer in sent]
+        if moods.on("poll_malformed"):
             return json_answer({"response": {"trade_offers_sent": sent}})
         if sent:
             body["trade_offers_sent"] = sent
@@ -76,63 +80,67 @@ class Economy:
             body["trade_offers_received"] = received
         if query.get("get_descriptions") in ("1", "true"):
             body["descriptions"] = calls.descriptions_of([given for offer in page for given in (*offer.give, *offer.receive)])
-        eresult = EResult.FAIL if self._hit("poll_eresult_2", viewer) else EResult.OK
-        return json_answer({"response": body}, eresult)
+        return json_answer({"response": body}, EResult.FAIL if strikes("poll_eresult_2") else EResult.OK)
 
-    def _is_listed(self, offer: OfferRecord, viewer: Account, query: Any, moods: "_ListMoods") -> bool:
+    def _is_listed(self, offer: OfferRecord, viewer: Account, query: Any, moods: Moods) -> bool:
         direction = "get_sent_offers" if offer.sender == viewer.steamid64 else "get_received_offers"
-        if query.get(direction) not in ("1", "true"):
+        about = _about(offer, viewer)
+        if query.get(direction) not in ("1", "true") or moods.on("poll_empty", *about):
             return False
-        if moods.late and self._world.now_us() < offer.created_us + int((moods.late.seconds or 30) * 1_000_000):
+        late = self._faults.is_on("poll_late", self._world.now_us(), viewer.steamid64, *about)
+        if late is not None and self._world.now_us() < offer.created_us + int((late.seconds or 30) * 1_000_000):
+            moods.on("poll_late", *about)
             return False
         if offer.state in OPEN:
-            return True
+            return query.get("historical_only") not in ("1", "true")
         # With active_only Steam also shows what has changed since the cutoff, if there is one.
         cutoff, active_only = whole(query.get("time_historical_cutoff")), query.get("active_only") in ("1", "true")
-        updated = offer.time_updated - (_BACKDATED_SECONDS if moods.backdated else 0)
-        return not moods.hides and updated >= cutoff and (bool(cutoff) or not active_only)
+        updated = offer.time_updated - (_BACKDATED_SECONDS if moods.on("poll_backdated", *about) else 0)
+        return not moods.on("poll_hides", *about) and updated >= cutoff and (bool(cutoff) or not active_only)
 
-    def _in_list(self, offer: OfferRecord, viewer: Account, moods: "_ListMoods") -> dict[str, Any]:
-        flaps = offer.state == OfferState.ACCEPTED and not offer.flapped and self._hit("state_flaps", viewer)
+    def _in_list(self, offer: OfferRecord, viewer: Account, moods: Moods) -> dict[str, Any]:
+        about = _about(offer, viewer)
+        if offer.sender == viewer.steamid64 and moods.on("poll_malformed", *about):
+            return {"tradeofferid": offer.tradeofferid, "accountid_other": 0}
+        flaps = offer.state == OfferState.ACCEPTED and not offer.flapped and moods.on("state_flaps", *about)
         if flaps:
             offer.flapped = True
             self._world.touch(offer)
-        shown = self._shown(offer, viewer, int(OfferState.ACTIVE) if flaps else None)
-        if moods.backdated:
+        shown = self._shown(offer, viewer, moods, int(OfferState.ACTIVE) if flaps else None)
+        if moods.on("poll_backdated", *about):
             shown["time_updated"] -= _BACKDATED_SECONDS
-        if moods.no_items:
+        if moods.on("poll_no_items", *about):
             shown.pop("items_to_give", None)
             shown.pop("items_to_receive", None)
         return shown
 
-    def _shown(self, offer: OfferRecord, viewer: Account, state: int | None = None) -> dict[str, Any]:
+    def _shown(self, offer: OfferRecord, viewer: Account, moods: Moods, state: int | None = None) -> dict[str, Any]:
         """An offer as this account sees it now, through whatever moods are on."""
-        other = offer.recipient if offer.sender == viewer.steamid64 else offer.sender
-        shown = calls.offer_json(
-            offer, viewer, self._world, state if state is not None else self._shown_state(offer, viewer, other)
-        )
-        if "tradeid" in shown and self._hit("offer_without_tradeid", viewer, other):
+        about = _about(offer, viewer)
+        shown = calls.offer_json(offer, viewer, self._world, state if state is not None else self._shown_state(offer, moods, about))
+        if "tradeid" in shown and moods.on("offer_without_tradeid", *about):
             del shown["tradeid"]
-        if shown["escrow_end_date"] and self._hit("escrow_end_zero", viewer, other):
+        if shown["escrow_end_date"] and moods.on("escrow_end_zero", *about):
             shown["escrow_end_date"] = 0
         return shown
 
-    def _shown_state(self, offer: OfferRecord, viewer: Account, other: str) -> int:
-        if offer.state == OfferState.ACTIVE and self._hit("unknown_state", viewer, other):
+    def _shown_state(self, offer: OfferRecord, moods: Moods, about: tuple[str, int | None]) -> int:
+        if offer.state == OfferState.ACTIVE and moods.on("unknown_state", *about):
             return _UNKNOWN_STATE
         trade = self._world.trades.get(offer.tradeid)
         is_reversed = trade is not None and trade.status == TradeStatus.TRADE_PROTECTION_ROLLBACK
-        if is_reversed and self._hit("reversal_on_offer", viewer, other):
+        if is_reversed and moods.on("reversal_on_offer", *about):
             return int(OfferState.REVERTED)
         return int(offer.state)
 
     async def _offer(self, request: web.Request) -> web.StreamResponse:
         viewer = self._viewers.viewer(request)
         offer = self._world.offers.get(request.query.get("tradeofferid", ""))
-        if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
+        if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient) or not _is_visible(offer, viewer):
             return json_answer({"response": {}}, EResult.NO_MATCH)
-        body: dict[str, Any] = {"offer": self._shown(offer, viewer)}
-        if request.query.get("get_descriptions", "1") == "1":
+        with self._moods(viewer) as moods:
+            body: dict[str, Any] = {"offer": self._shown(offer, viewer, moods)}
+        if request.query.get("get_descriptions", "1") in ("1", "true"):
             body["descriptions"] = calls.descriptions_of([*offer.give, *offer.receive])
         return json_answer({"response": body})
 
@@ -155,33 +163,35 @@ class Economy:
     async def _trade_status(self, request: web.Request) -> web.StreamResponse:
         viewer = self._viewers.viewer(request)
         trade = self._world.trades.get(request.query.get("tradeid", ""))
-        hidden = self._hit("trade_status_empty", viewer)
-        if hidden or trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
+        if trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
             return json_answer({"response": {}})
-        body: dict[str, Any] = {"trades": [self._exchange(trade, viewer, in_history=False)]}
+        with self._moods(viewer) as moods:
+            if moods.on("trade_status_empty", *_about(trade, viewer)):
+                return json_answer({"response": {}})
+            body: dict[str, Any] = {"trades": [self._exchange(trade, viewer, moods, in_history=False)]}
         if request.query.get("get_descriptions") in ("1", "true"):
             body["descriptions"] = calls.descriptions_of([*trade.given, *trade.received])
         return json_answer({"response": body})
 
-    def _exchange(self, trade: TradeRecord, viewer: Account, in_history: bool) -> dict[str, Any]:
-        other = trade.partner if viewer.steamid64 == trade.initiator else trade.initiator
+    def _exchange(self, trade: TradeRecord, viewer: Account, moods: Moods, in_history: bool) -> dict[str, Any]:
+        about = _about(trade, viewer)
         shown = calls.trade_json(trade, viewer)
         if not in_history:
-            shows = self._hit("trade_status_shows", viewer, other)
-            pending = self._hit("trade_status_pending", viewer, other) if trade.status == TradeStatus.COMPLETE else None
+            shows = moods.on("trade_status_shows", *about)
+            pending = moods.on("trade_status_pending", *about) if trade.status == TradeStatus.COMPLETE else None
             if shows is not None and shows.status is not None:
                 shown["status"] = shows.status
             elif pending is not None:
                 shown["status"] = pending.status if pending.status is not None else int(TradeStatus.PRE_COMMITTED)
-            if self._hit("exchange_other_items", viewer, other):
+            if moods.on("exchange_other_items", *about):
                 for asset in shown.get("assets_received", []):
                     asset["classid"] = str(int(asset["classid"]) + 1)
-            if self._hit("exchange_loses_items", viewer, other):
+            if moods.on("exchange_loses_items", *about):
                 shown["assets_received"] = shown.get("assets_received", [])[1:]
-        if self._hit("exchange_no_assets", viewer, other):
+        if moods.on("exchange_no_assets", *about):
             shown.pop("assets_received", None)
             shown.pop("assets_given", None)
-        if self._hit("no_new_assetid", viewer, other):
+        if moods.on("no_new_assetid", *about):
             for asset in (*shown.get("assets_received", []), *shown.get("assets_given", [])):
                 asset.pop("new_assetid", None)
                 asset.pop("new_contextid", None)
@@ -189,10 +199,16 @@ class Economy:
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
         viewer = self._viewers.viewer(request)
-        if self._hit("history_empty", viewer):
+        with self._moods(viewer) as moods:
+            return self._history_page(request, viewer, moods)
+
+    def _history_page(self, request: web.Request, viewer: Account, moods: Moods) -> web.Response:
+        if moods.on("history_500"):
+            return web.Response(status=500, text="")
+        if moods.on("history_empty"):
             return json_answer({"response": {"more": False, "total_trades": 0}})
         count = min(_HISTORY_PAGE, whole(request.query.get("max_trades")) or _HISTORY_PAGE)
-        mine = self._world.trades_of(viewer.steamid64)
+        mine = [trade for trade in self._world.trades_of(viewer.steamid64) if not moods.on("history_empty", *_about(trade, viewer))]
         total = len(mine)
         after_time = whole(request.query.get("start_after_time"))
         if after_time:
@@ -203,7 +219,7 @@ class Economy:
         body: dict[str, Any] = {
             "more": len(mine) > count,
             "total_trades": total,
-            "trades": [self._exchange(trade, viewer, in_history=True) for trade in page],
+            "trades": [self._exchange(trade, viewer, moods, in_history=True) for trade in page],
         }
         if request.query.get("get_descriptions") in ("1", "true"):
             body["descriptions"] = calls.descriptions_of([given for trade in page for given in (*trade.given, *trade.received)])
@@ -213,8 +229,9 @@ class Economy:
         viewer = self._viewers.viewer(request)
         target = self._world.accounts.get(request.query.get("steamid_target", ""))
         is_refused = target is None or request.query.get("trade_offer_access_token") != target.trade_token
-        if is_refused or target is None or self._hit("hold_unknown", viewer, target.steamid64):
-            return json_answer({"response": {}}, EResult.ACCESS_DENIED)
+        with self._moods(viewer) as moods:
+            if is_refused or target is None or moods.on("hold_unknown", target.steamid64):
+                return json_answer({"response": {}}, EResult.ACCESS_DENIED)
         theirs = 15 * 86_400 if self._world.held_sellers(target.steamid64) else 0
         parts = {"my_escrow": 0, "their_escrow": theirs, "both_escrow": theirs}
         return json_answer({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
@@ -235,3 +252,20 @@ class Economy:
                     "tradable": "1", "marketable": "1", "commodity": "0", "type": "Item", "icon_url": "", "fraudwarnings": "", "tags": {},
                 }  # fmt: skip
         return json_answer({"result": result})
+
+
+def game_of(what: OfferRecord | TradeRecord) -> int | None:
+    """The game of an offer or exchange: of its first item."""
+    both = [*what.receive, *what.give] if isinstance(what, OfferRecord) else [*what.received, *what.given]
+    return both[0].appid if both else None
+
+
+def _about(what: OfferRecord | TradeRecord, viewer: Account) -> tuple[str, int | None]:
+    """(the other side, the game): what a switch may be limited to."""
+    one, two = (what.sender, what.recipient) if isinstance(what, OfferRecord) else (what.initiator, what.partner)
+    return two if one == viewer.steamid64 else one, game_of(what)
+
+
+def _is_visible(offer: OfferRecord, viewer: Account) -> bool:
+    """What its sender must still confirm, nobody else sees."""
+    return offer.sender == viewer.steamid64 or offer.state != OfferState.NEEDS_CONFIRMATION

@@ -71,6 +71,9 @@ class Given(msgspec.Struct):
     market_hash_name: str
     new_assetid: str = ""
     new_contextid: str = ""
+    rollback_new_assetid: str = ""
+    rollback_new_contextid: str = ""
+    """Where a reversal put it (protocol §5.2)."""
 
 
 class OfferRecord(msgspec.Struct):

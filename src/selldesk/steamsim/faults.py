@@ -1,8 +1,9 @@
 """The switches: Steam's moods, thrown on purpose. They don't survive a restart."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 FAULTS: dict[str, str] = {
     # Sending (protocol §6, §9 no. 1–4).
@@ -41,6 +42,7 @@ FAULTS: dict[str, str] = {
     "exchange_other_items": "GetTradeStatus shows other items than were offered: every classid differs.",
     "exchange_loses_items": "GetTradeStatus shows an exchange without the first of its items.",
     "no_new_assetid": "GetTradeStatus and GetTradeHistory name no new_assetid.",
+    "history_500": "GetTradeHistory answers 500.",
     "history_empty": "GetTradeHistory answers 200 with no trades.",
     "reversal_on_offer": "Reversed offers are shown in state 12 instead of 3.",
     "reversal_new_assetid": "A reversal gives the items back under new asset ids, as before May 2026.",
@@ -77,13 +79,23 @@ FAULTS: dict[str, str] = {
 }
 
 
-class FaultRequest(msgspec.Struct):
+NOBODYS = frozenset({"clock_skew"})
+"""Switches that can't be for one account: nobody says who he is when he asks for the time."""
+WITHOUT_PARTNER = frozenset(
+    {"login_refused", "rsa_stale", "renew_refused", "session_expired", "rate_limited", "buckets", "header_filter"}
+    | {"user_agent_filter", "address_blocked", "maintenance", "slow", "phone_empty", "phone_fails"}
+)
+"""Switches that strike a call before it is known whom or what it is about: they take no `seller` and no `game`."""
+_YEAR_SECONDS = 31_536_000
+
+
+class FaultRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One switch. `bot`: the account that calls; `seller`: the partner it is about; None: everybody."""
 
     fault: str
-    times: int | None = None
-    for_seconds: float | None = None
-    seconds: float | None = None
+    times: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    for_seconds: Annotated[float, Meta(gt=0, le=_YEAR_SECONDS)] | None = None
+    seconds: Annotated[float, Meta(ge=-_YEAR_SECONDS, le=_YEAR_SECONDS)] | None = None
     bot: str | None = None
     seller: str | None = None
     eresult: int | None = None
@@ -109,6 +121,29 @@ class ActiveFault:
         return alive and for_bot and for_seller and for_game and bot not in self.over_for
 
 
+class Moods:
+    """The switches that strike one call. Each counts once a call, however many offers or trades of the answer it touches."""
+
+    def __init__(self, faults: "Faults", now_us: int, bot: str) -> None:
+        self._faults = faults
+        self._now_us = now_us
+        self._bot = bot
+        self._struck: dict[str, ActiveFault] = {}
+
+    def on(self, fault: str, partner: str | None = None, game: int | None = None) -> FaultRequest | None:
+        """Whether it strikes what is with this partner and of this game; None: the call as a whole."""
+        active = self._faults.find(fault, self._now_us, self._bot, partner, game)
+        if active is None:
+            return None
+        self._struck[fault] = active
+        return active.request
+
+    def settle(self) -> None:
+        """The call is answered: what struck is used up."""
+        for fault, active in self._struck.items():
+            self._faults.use(fault, active)
+
+
 class Faults:
     """What is switched on, newest last. `hit` asks and uses up, `is_on` only asks."""
 
@@ -125,7 +160,7 @@ class Faults:
         self._active = [] if fault is None else [active for active in self._active if active.request.fault != fault]
         return before - len(self._active)
 
-    def _find(self, fault: str, now_us: int, bot: str | None, seller: str | None, game: int | None) -> ActiveFault | None:
+    def find(self, fault: str, now_us: int, bot: str | None, seller: str | None, game: int | None) -> ActiveFault | None:
         for active in self._active:
             if active.request.fault == fault and active.concerns(now_us, bot, seller, game):
                 return active
@@ -134,18 +169,22 @@ class Faults:
     def is_on(
         self, fault: str, now_us: int, bot: str | None = None, seller: str | None = None, game: int | None = None
     ) -> FaultRequest | None:
-        active = self._find(fault, now_us, bot, seller, game)
+        active = self.find(fault, now_us, bot, seller, game)
         return active.request if active is not None else None
+
+    def use(self, fault: str, active: ActiveFault) -> None:
+        """It struck once."""
+        self.hits[fault] = self.hits.get(fault, 0) + 1
+        if active.times_left is not None:
+            active.times_left -= 1
 
     def hit(
         self, fault: str, now_us: int, bot: str | None = None, seller: str | None = None, game: int | None = None
     ) -> FaultRequest | None:
-        active = self._find(fault, now_us, bot, seller, game)
+        active = self.find(fault, now_us, bot, seller, game)
         if active is None:
             return None
-        self.hits[fault] = self.hits.get(fault, 0) + 1
-        if active.times_left is not None:
-            active.times_left -= 1
+        self.use(fault, active)
         return active.request
 
     def logged_in(self, bot: str) -> None:

@@ -24,7 +24,7 @@ _HEAD_SECONDS = 10
 
 
 def make_tls(ca_file: Path) -> ssl.SSLContext:
-    """A CA made now, its certificate written to `ca_file`, and one leaf for all of Steam's hosts. No key ever touches the disk."""
+    """A CA made now, its certificate written to `ca_file`, and one leaf for all of Steam's hosts. The CA's key stays in memory."""
     authority = trustme.CA(organization_name="selldesk Steam simulator (throw-away)")
     authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -147,7 +147,8 @@ class Logins:
         return int(skewed.seconds or 60) if skewed is not None else 0
 
     async def _query_time(self, request: web.Request) -> web.StreamResponse:
-        now = self._world.now() + self._skew_seconds()
+        skewed = self._faults.hit("clock_skew", self._world.now_us())
+        now = self._world.now() + (int(skewed.seconds or 60) if skewed is not None else 0)
         fields = await request.post()
         if "input_protobuf_encoded" in fields:
             body = protobuf.encode([(1, now)])

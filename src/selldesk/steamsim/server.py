@@ -13,7 +13,7 @@ from aiohttp import web
 from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.community import Community
 from selldesk.steamsim.control import Control
-from selldesk.steamsim.economy import Economy
+from selldesk.steamsim.economy import Economy, game_of
 from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import serves
 from selldesk.steamsim.logins import Logins
@@ -50,7 +50,10 @@ class SteamSimulator:
         self.request_log: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self.world.held_sellers = lambda steamid64: self.faults.is_on("hold", now_us(), seller=steamid64) is not None
-        self.world.mood = lambda fault, steamid64: self.faults.hit(fault, now_us(), seller=steamid64) is not None
+        self.world.hold_strikes = lambda offer: (
+            self.faults.hit("hold", now_us(), offer.sender, offer.recipient, game_of(offer)) is not None
+        )
+        self.world.mood = lambda fault, steamid64: self.faults.hit(fault, now_us(), steamid64, steamid64) is not None
         self._ticker: asyncio.Task[None] | None = None
 
     def app(self) -> web.Application:
@@ -59,7 +62,7 @@ class SteamSimulator:
         Logins(self.world, self.auth, self.faults).add_routes(app)
         Economy(self.world, self.faults, self._viewers).add_routes(app)
         Trading(self.world, self.faults, self._viewers).add_routes(app)
-        WebLogins(self.world, self.auth, self._viewers).add_routes(app)
+        WebLogins(self.world, self.auth, self.faults, self._viewers).add_routes(app)
         Community(self.world, self.faults, self._viewers).add_routes(app)
         app.on_startup.append(self._start)
         app.on_cleanup.append(self._stop)

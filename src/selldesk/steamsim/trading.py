@@ -67,7 +67,9 @@ class Trading:
                 raise Refused(EResult.INVALID_STATE, "You must acknowledge trade protection first.")
             if partner is None:
                 raise Refused(EResult.ACCESS_DENIED)
-            offer = self._world.create_offer(viewer, partner, token, sides[0], sides[1], form.get("tradeoffermessage", ""))
+            countered = self._world.offers.get(form.get("tradeofferid_countered", ""))
+            message = form.get("tradeoffermessage", "")
+            offer = self._world.create_offer(viewer, partner, token, sides[0], sides[1], message, countered)
         except Refused as error:
             return json_answer({"strError": calls.send_error_text(error.eresult, error.detail)}, status=500)
         if self._hit("send_needs_confirmation", bot, seller, game):
@@ -139,7 +141,7 @@ class Trading:
     async def _decline(self, request: web.Request) -> web.StreamResponse:
         viewer = self._viewers.community_post(request, await form_of(request))
         offer = self._world.offers.get(request.match_info["offer"])
-        if offer is None or offer.recipient != viewer.steamid64:
+        if offer is None or offer.recipient != viewer.steamid64 or offer.state == OfferState.NEEDS_CONFIRMATION:
             return json_answer({"success": int(EResult.NO_MATCH)})
         return self._end(offer, OfferState.DECLINED)
 
@@ -156,7 +158,7 @@ class Trading:
         """The recipient accepts. What he gives, he must still confirm on the phone."""
         viewer = self._viewers.community_post(request, await form_of(request), from_offer_page=True)
         offer = self._world.offers.get(request.match_info["offer"])
-        if offer is None or offer.recipient != viewer.steamid64:
+        if offer is None or offer.recipient != viewer.steamid64 or offer.state == OfferState.NEEDS_CONFIRMATION:
             return _accept_error(EResult.NO_MATCH)
         failed = self._hit("accept_error", viewer.steamid64, offer.sender)
         if failed is not None:

@@ -1,8 +1,6 @@
 """Who looks at the simulated Steam: sessions by cookie or access token, and how each host tells that one is dead."""
 
-import contextlib
 import hashlib
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,11 +29,8 @@ class Viewers:
         token = request.query.get("access_token")
         if token is not None:
             return token
-        cookies: SimpleCookie = SimpleCookie()
-        with contextlib.suppress(Exception):
-            cookies.load(request.headers.get("Cookie", ""))
-        secure = cookies.get("steamLoginSecure")
-        return unquote(secure.value).partition("||")[2] if secure is not None else None
+        secure = cookies_of(request).get("steamLoginSecure")
+        return unquote(secure).partition("||")[2] if secure is not None else None
 
     def identify(self, request: web.Request) -> Account | None:
         token = self._token(request)
@@ -58,9 +53,8 @@ class Viewers:
     def community_post(self, request: web.Request, form: dict[str, str], from_offer_page: bool = False) -> Account:
         """A logged-in POST must repeat its session id; sending and accepting must also come from an offer's page."""
         viewer = self.viewer(request)
-        cookies: SimpleCookie = SimpleCookie(request.headers.get("Cookie", ""))
-        session = cookies.get("sessionid")
-        if session is None or not session.value or session.value != form.get("sessionid"):
+        session = cookies_of(request).get("sessionid")
+        if not session or session != form.get("sessionid"):
             raise web.HTTPBadRequest(text="null", content_type="application/json")
         if from_offer_page and not request.headers.get("Referer", "").startswith("https://steamcommunity.com/tradeoffer/"):
             raise web.HTTPBadRequest(text="null", content_type="application/json")
@@ -70,6 +64,12 @@ class Viewers:
 def api_key_of(account: Account) -> str:
     """A Web API key, as the account finds it on its key page."""
     return hashlib.md5(f"api key of {account.steamid64}".encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def cookies_of(request: web.Request) -> dict[str, str]:
+    """As servers read them: whatever stands between semicolons. One odd cookie must not hide the others."""
+    pairs = (part.partition("=") for part in request.headers.get("Cookie", "").split(";"))
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def drop(request: web.Request) -> web.Response:

@@ -8,8 +8,9 @@ from urllib.parse import quote, unquote
 from aiohttp import web
 
 from selldesk.steamsim.auth import ACCESS_SECONDS, Authentication
+from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import TOKEN_HOSTS
-from selldesk.steamsim.viewers import Viewers, form_of, json_answer
+from selldesk.steamsim.viewers import Viewers, cookies_of, form_of, json_answer
 from selldesk.steamsim.world import World
 from selldesk.steamwire.enums import EResult
 
@@ -18,9 +19,10 @@ _LOGIN_HOSTS = (*TOKEN_HOSTS[:2], "steamcommunity.com", *TOKEN_HOSTS[2:])
 
 
 class WebLogins:
-    def __init__(self, world: World, auth: Authentication, viewers: Viewers) -> None:
+    def __init__(self, world: World, auth: Authentication, faults: Faults, viewers: Viewers) -> None:
         self._world = world
         self._auth = auth
+        self._faults = faults
         self._viewers = viewers
 
     def add_routes(self, app: web.Application) -> None:
@@ -29,6 +31,7 @@ class WebLogins:
         route("GET", "/jwt/refresh", self._refresh)
         route("*", "/login/settoken", self._set_token)
         route("POST", "/login/logout/", self._logout)
+        route("GET", "/login/home/", self._login_page)
         route("*", "/", self._front_page)
 
     async def _finalize_login(self, request: web.Request) -> web.StreamResponse:
@@ -57,6 +60,7 @@ class WebLogins:
         account = self._auth.owner_of(form.get("nonce", ""), needs="derive")
         if account is None or form.get("steamID", account.steamid64) != account.steamid64:
             return json_answer({"result": int(EResult.ACCESS_DENIED)})
+        self._faults.logged_in(account.steamid64)
         answer = json_answer({"result": 1, "rtExpiry": self._world.now() + ACCESS_SECONDS})
         _set_cookie(
             answer, "steamLoginSecure", f"{account.steamid64}||{self._auth.issue(account, ACCESS_SECONDS, ['web:community'])}"
@@ -65,7 +69,7 @@ class WebLogins:
 
     async def _refresh(self, request: web.Request) -> web.StreamResponse:
         """The web's renewal: the refresh cookie → a redirect that sets a fresh one."""
-        cookie = unquote(request.cookies.get("steamRefresh_steam", ""))
+        cookie = unquote(cookies_of(request).get("steamRefresh_steam", ""))
         account = self._auth.owner_of(cookie.partition("||")[2], needs="derive")
         if account is None:
             raise web.HTTPFound("https://steamcommunity.com/login/home/")
@@ -77,9 +81,17 @@ class WebLogins:
         answer.headers.add("Set-Cookie", "steamLoginSecure=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; Path=/")
         raise answer
 
+    async def _login_page(self, request: web.Request) -> web.StreamResponse:
+        """Where dead sessions are sent."""
+        return web.Response(
+            text="<html><head><title>Sign In</title></head><body>g_steamID = false;</body></html>", content_type="text/html"
+        )
+
     async def _front_page(self, request: web.Request) -> web.StreamResponse:
         """Where some clients fetch their first cookies, and look whether they are logged in."""
         viewer = self._viewers.identify(request)
+        if viewer is not None and self._faults.hit("session_expired", self._world.now_us(), viewer.steamid64):
+            viewer = None
         who = json.dumps(viewer.steamid64) if viewer is not None else "false"
         name = f'<span id="account_pulldown">{html.escape(viewer.login)}</span>' if viewer is not None else ""
         page = (
@@ -87,7 +99,7 @@ class WebLogins:
             f'<script type="text/javascript">\n\tg_steamID = {who};\n</script></body></html>'
         )
         answer = web.Response(text=page, content_type="text/html")
-        if "sessionid" not in request.cookies:
+        if "sessionid" not in cookies_of(request):
             _set_cookie(answer, "sessionid", secrets.token_hex(12))
         _set_cookie(answer, "steamCountry", "DE|0000000000000000")
         return answer

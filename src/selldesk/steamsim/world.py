@@ -5,13 +5,13 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from selldesk.steamsim.entities import Account, Behaviour, Counters, Given, Item, OfferRecord, TradeRecord
 from selldesk.steamsim.journal import Journal
-from selldesk.steamwire.enums import OfferState, TradeStatus
+from selldesk.steamwire.enums import EResult, OfferState, TradeStatus
 from selldesk.steamwire.tradelink import STEAMID64_BASE
 
 CS2 = 730
@@ -35,9 +35,9 @@ class Refused(Exception):
 class Limits(msgspec.Struct):
     """Steam's limits on open offers (protocol §6). Numbers of 2015 that nobody has restated since: they can be changed."""
 
-    offers: int = 30
-    offers_per_partner: int = 5
-    items_per_offer: int = 255
+    offers: Annotated[int, msgspec.Meta(ge=0)] = 30
+    offers_per_partner: Annotated[int, msgspec.Meta(ge=0)] = 5
+    items_per_offer: Annotated[int, msgspec.Meta(ge=1)] = 255
 
 
 class World:
@@ -62,7 +62,9 @@ class World:
             self._index(offer)
         self._protected: set[str] = {item.assetid for item in self.items.values() if item.protected_until}
         self.held_sellers: Callable[[str], bool] = lambda steamid64: False
-        """Set by the fault switches: whose items go into a trade hold."""
+        """Set by the fault switches: whose items would go into a trade hold."""
+        self.hold_strikes: Callable[[OfferRecord], bool] = lambda offer: False
+        """Set by the fault switches: whether this acceptance leads into a trade hold."""
         self.mood: Callable[[str, str], bool] = lambda fault, steamid64: False
         """Set by the fault switches: whether a mood of the world's own strikes now, for this account."""
         self.limits = Limits()
@@ -189,7 +191,7 @@ class World:
         return True
 
     def inventory(self, steamid64: str, appid: int, contextid: str) -> list[Item]:
-        self._unprotect()
+        self.unprotect()
         found = [self.items[assetid] for assetid in self._owned.get(steamid64, ())]
         shown = [item for item in found if item.appid == appid and item.contextid == contextid and not item.on_hold]
         return sorted(shown, key=lambda item: int(item.assetid))
@@ -224,7 +226,7 @@ class World:
         if protected_until:
             self._protected.add(assetid)
 
-    def _unprotect(self) -> None:
+    def unprotect(self) -> None:
         """Items whose protection is over move to the ordinary context."""
         now = self.now()
         for assetid in list(self._protected):
@@ -269,11 +271,23 @@ class World:
         give: list[tuple[int, str, str]],
         receive: list[tuple[int, str, str]],
         message: str,
+        countered: OfferRecord | None = None,
     ) -> OfferRecord:
-        """Assets are (appid, contextid, assetid). Raises Refused as Steam does (protocol §6)."""
-        if not give and not receive:
+        """Assets are (appid, contextid, assetid). `countered`: the received offer that this one answers; it needs no token.
+        Raises Refused as Steam does (protocol §6)."""
+        everything = [*give, *receive]
+        if not everything:
             raise Refused(2)
-        if token != recipient.trade_token:
+        if len(set(everything)) < len(everything):
+            raise Refused(EResult.INVALID_PARAM)
+        if sender is recipient:
+            raise Refused(15, "You cannot trade with yourself.")
+        if len({appid == CS2 for appid, _, _ in everything}) > 1:
+            raise Refused(15, "Trade protected and other items can't be in one trade offer.")
+        self.unprotect()
+        if countered is not None and (countered.recipient, countered.state) != (sender.steamid64, OfferState.ACTIVE):
+            raise Refused(EResult.INVALID_STATE)
+        if countered is None and token != recipient.trade_token:
             raise Refused(15, "This Trade URL is no longer valid for sending a trade offer.")
         mine = [
             offer
@@ -298,6 +312,8 @@ class World:
         self._index(offer)
         self._open.add(offer.tradeofferid)
         self.touch(offer)
+        if countered is not None:
+            self.set_state(countered, OfferState.COUNTERED)
         return offer
 
     def _named(self, assets: list[tuple[int, str, str]], owner: str) -> list[Given]:
@@ -329,7 +345,7 @@ class World:
         offer.tradeid = trade.tradeid
         self.trades[trade.tradeid] = trade
         self._index_trade(trade)
-        if self.held_sellers(offer.recipient):
+        if self.hold_strikes(offer):
             trade.status, trade.escrow_end = TradeStatus.IN_ESCROW, self.now() + HOLD_SECONDS
             offer.escrow_end = trade.escrow_end
             for given in everything:
@@ -353,7 +369,8 @@ class World:
     def _spoil_offers(self, assetids: set[str], besides: str = "") -> None:
         """Other offers that name these assets can't be accepted any more."""
         for offer in self.open_offers():
-            if offer.tradeofferid != besides and any(given.assetid in assetids for given in [*offer.give, *offer.receive]):
+            is_other = offer.tradeofferid != besides and offer.state != OfferState.IN_ESCROW
+            if is_other and any(given.assetid in assetids for given in [*offer.give, *offer.receive]):
                 self.set_state(offer, OfferState.INVALID_ITEMS)
 
     # -- what happens by itself ----------------------------------------------------------------------------------------
@@ -363,7 +380,7 @@ class World:
         now_us = self.now_us()
         now = now_us // 1_000_000
         for offer in self.open_offers():
-            if now >= offer.created_us // 1_000_000 + OFFER_LIFE_SECONDS and offer.state == OfferState.ACTIVE:
+            if now >= offer.created_us // 1_000_000 + OFFER_LIFE_SECONDS and offer.state != OfferState.IN_ESCROW:
                 self.set_state(offer, OfferState.EXPIRED)
             elif offer.state == OfferState.IN_ESCROW:
                 if now >= offer.escrow_end:
@@ -405,7 +422,7 @@ class World:
                 offer.answered = True
                 self.accept(offer)
             case Behaviour.ACCEPT_UNCONFIRMED:
-                offer.answered = True
+                offer.answered = offer.accepted_on_web = True
                 self.touch(offer)
             case Behaviour.CANCEL_ON_PHONE:
                 offer.answered = True
@@ -453,6 +470,7 @@ class World:
                 self._move(moved, owner, returned, given.contextid)
                 moved.new_assetid = returned
                 side.append(moved)
+                given.rollback_new_assetid, given.rollback_new_contextid = returned, given.contextid
             trade.status, trade.time_mod = TradeStatus.TRADE_PROTECTION_ROLLBACK, self.now()
             self.trades[back.tradeid] = back
             self._index_trade(back)

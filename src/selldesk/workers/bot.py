@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 _BEAT_EVERY_US = 15 * SECOND_US
 _FAILURES_UNTIL_DOWN = 3
+_OWN_BUCKET = {"read_trade": ("status",), "verify": ("inventory",)}
+"""Buckets that the agenda watches for calls about one trade."""
 _LOOK_FOR_LEASE_US = SECOND_US
 _LIMITED_TOO_LONG_US = 10 * MINUTE_US
 """A 429 that doesn't end is no rate but a filter (protocol §7): somebody must look."""
@@ -53,7 +55,8 @@ _HEARD_BY_STEAM = frozenset(
 
 
 class BotWorker:
-    def __init__(self, bot: BotContext, aside: Aside, box: SecretBox) -> None:
+    def __init__(self, bot: BotContext, aside: Aside, box: SecretBox, sealed: tuple[bytes, bytes | None]) -> None:
+        """`sealed`: credentials and tokens as they stood in the store when the session was made of them."""
         self.alarm = Alarm(bot.clock)
         self._bot = bot
         self._session = bot.client.session
@@ -66,7 +69,7 @@ class BotWorker:
         self._last_beat_real_us = 0
         self._dead_sessions = 0
         self._retiring = False
-        self._sealed: bytes | None = None
+        self._sealed, self._sealed_tokens = sealed
 
     def retire(self) -> None:
         """Ends `run` after the call that is under way."""
@@ -110,8 +113,15 @@ class BotWorker:
         try:
             await self._perform(call, trades)
         except Throttled as throttled:
-            # Our own restraint is no fault of anybody: this call makes way until its bucket has a drop again.
-            self._put_off(call, throttled.until_us)
+            # Our own restraint is no fault of anybody: calls of this kind make way until their bucket has a drop again.
+            if throttled.bucket is None:
+                self._bot.memory.quiet_until = throttled.until_us
+            else:
+                self._bot.memory.free_at[throttled.bucket] = throttled.until_us
+                if throttled.bucket not in _OWN_BUCKET.get(call.kind, ()) and call.trade_id is not None:
+                    # It was a side question of this call: the agenda can't know, so this trade waits.
+                    self._bot.memory.defer(call.trade_id, throttled.until_us)
+            await asyncio.sleep(0)
         except SteamFault as fault:
             self._put_off(call)
             await self._suffer(fault)
@@ -139,13 +149,10 @@ class BotWorker:
                 raise
             await self._bot.tell_of_poison(trade.id, refusal)
 
-    def _put_off(self, call: Call, until: int | None = None) -> None:
-        """A failed call makes way for the others; how often it failed decides for how long, if nobody else says."""
+    def _put_off(self, call: Call) -> None:
+        """A failed call makes way for the others; how often it failed decides for how long."""
         memory = self._bot.memory
-        if until is None:
-            until = self._bot.clock.now_us() + int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
-        elif call.kind in ("login", "renew", "acknowledge", "poll", "sweep", "take_down"):
-            memory.quiet_until = until
+        until = self._bot.clock.now_us() + int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
         if call.trade_id is not None:
             memory.defer(call.trade_id, until)
         elif call.kind == "reversal":
@@ -154,22 +161,25 @@ class BotWorker:
     def _games_not_to_send(self, now: int) -> Collection[int]:
         """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
         reader = self._bot.reader
-        state, _, until, secrets = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
-        self._take_new_secrets(secrets)
+        state, _, until, secrets, tokens = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        if secrets != self._sealed:
+            self._take_new_secrets(secrets, tokens)
         if in_quarantine(state, until, now):
             return GAMES
-        full = {game for bot, game in reader.fetch("load_blocks", now=now) if bot == self._bot.number}
-        return full | {row[0] for row in reader.fetch("paused_games", now=now)}
+        rules = self._bot.rules
+        blocks = reader.fetch("load_blocks", now=now, furthest=now + rules.bot_full_us)
+        pauses = reader.fetch("paused_games", now=now, furthest=now + rules.game_pause_us)
+        return {game for bot, game in blocks if bot == self._bot.number} | {row[0] for row in pauses}
 
-    def _take_new_secrets(self, sealed: bytes) -> None:
-        """An operator gave the bot another password or authenticator: the next login is due at once."""
-        if sealed == self._sealed:
-            return
-        if self._sealed is not None:
-            self._session.credentials = msgspec.json.decode(self._box.open(sealed), type=Credentials)
-            self._bot.memory.next_login_at = self._bot.memory.logins_refused = 0
-            self._bot.memory.quiet_until = 0
-        self._sealed = sealed
+    def _take_new_secrets(self, secrets: bytes, tokens: bytes | None) -> None:
+        """An operator gave the bot another password, authenticator or refresh token: they are tried at once."""
+        self._session.credentials = msgspec.json.decode(self._box.open(secrets), type=Credentials)
+        memory = self._bot.memory
+        memory.next_login_at = memory.logins_refused = memory.quiet_until = 0
+        if tokens is not None and tokens != self._sealed_tokens:
+            self._session.tokens = msgspec.json.decode(self._box.open(tokens), type=Tokens)
+            memory.logged_in, memory.token_expires_at = True, 0
+        self._sealed, self._sealed_tokens = secrets, tokens
 
     def _task(self, trade: Trade, now: int, may_send: bool) -> Task:
         return Task(
@@ -191,6 +201,8 @@ class BotWorker:
     async def _perform(self, call: Call, trades: dict[str, Trade]) -> None:
         """Makes the call. Raises SteamFault."""
         trade = trades[call.trade_id] if call.trade_id is not None else None
+        if call.kind in ("read_trade", "reversal"):
+            self._bot.memory.after_exchanged = call.kind == "read_trade"
         match call.kind, trade:
             case "login", _:
                 await self._log_in()
@@ -248,8 +260,9 @@ class BotWorker:
 
     async def _keep(self, tokens: Tokens) -> None:
         """New tokens are on record before they are used (protocol §7)."""
-        await self._bot.desk.ask(commands.BotReport(self._bot.number, tokens=self._box.seal(msgspec.json.encode(tokens))))
-        self._session.tokens = tokens
+        sealed = self._box.seal(msgspec.json.encode(tokens))
+        await self._bot.desk.ask(commands.BotReport(self._bot.number, tokens=sealed))
+        self._session.tokens, self._sealed_tokens = tokens, sealed
         self._bot.memory.logged_in = True
         self._bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
 
@@ -316,7 +329,7 @@ class BotWorker:
 
     async def _report(self, state: BotState, reason: str | None) -> None:
         """A change of health is on record before anything else happens, and in the log. A quarantine is not ours to end."""
-        state_on_record, reason_on_record, until, _ = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        state_on_record, reason_on_record, until, *_ = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
         if (state_on_record, reason_on_record) == (state.value, reason):
             return
         if in_quarantine(state_on_record, until, self._bot.clock.now_us()):

@@ -14,43 +14,77 @@ from selldesk.workers.context import BotContext
 _HISTORY_PAGES_MAX = 50
 _CLOCK_TRUSTED_US = 60 * SECOND_US
 _EXCHANGED = frozenset({TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW, TradeStatus.TRADE_PROTECTION_ROLLBACK})
+_REVERSED = int(TradeStatus.TRADE_PROTECTION_ROLLBACK)
 _REVERSAL_TRIES = 6
 """So often the readings of a reversal are asked for until what is known must do."""
+
+
+class _Search(msgspec.Struct):
+    """A walk through the history, from the newest back to `floor` (seconds)."""
+
+    floor: int
+    before: Exchange | None = None
+    began: int = 0
+
+
+class _Sweep(msgspec.Struct):
+    before: Exchange | None = None
+    seen: set[str] = set()
+    pages: int = 0
 
 
 class Exchanges:
     def __init__(self, bot: BotContext) -> None:
         self._bot = bot
         self._clock_measured_at = 0
+        self._searches: dict[str, _Search] = {}
+        """Trade → how far the look for its exchange has come."""
+        self._sweep: _Sweep | None = None
 
     async def find(self, trade: Trade) -> bool:
-        """Looks in the bot's own trade history for an exchange of exactly these items, and tells the desk of it."""
+        """Looks in the bot's own trade history for an exchange of exactly these items, and tells the desk of it.
+
+        When Steam's limit stops it between two pages, the next call goes on from there; and since new exchanges may have come
+        meanwhile, a search that was stopped looks once more at what is newer than its beginning. Raises Throttled.
+        """
         if trade.unknown_since is None and trade.send_started_at is None:
             return False
         since = min(moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None) // SECOND_US - 60
+        search = self._searches.setdefault(trade.id, _Search(since))
         wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
-        before: Exchange | None = None
-        for _ in range(_HISTORY_PAGES_MAX):
-            page, more = await self._bot.client.trade_history(before)
-            taken = self._taken_by_others(trade, page)
-            for exchange in page:
-                if exchange.status not in _EXCHANGED or exchange.trade_id in taken:
-                    continue
-                received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
-                if (
-                    exchange.partner == trade.seller
-                    and received == wanted
-                    and exchange.time_init >= since
-                    and not exchange.rollback_of
-                ):
-                    await self._bot.desk.ask(
-                        commands.ExchangeFound(trade.id, exchange.trade_id, msgspec.json.encode(exchange.raw).decode())
-                    )
-                    return True
-            if not more or page[-1].time_init < since:
+        in_one_go = search.before is None
+        while True:
+            if search.before is None:
+                search.began = self._bot.clock.now_us() // SECOND_US
+            page, more = await self._bot.client.trade_history(search.before)
+            found = self._exchange_of(trade, wanted, since, page)
+            if found is not None:
+                del self._searches[trade.id]
+                raw = msgspec.json.encode(found.raw).decode()
+                await self._bot.desk.ask(commands.ExchangeFound(trade.id, found.trade_id, raw))
+                return True
+            if more and page[-1].time_init >= search.floor:
+                search.before = page[-1]
+            elif in_one_go:
+                del self._searches[trade.id]
                 return False
-            before = page[-1]
-        return False
+            else:
+                search.floor, search.before, in_one_go = search.began - 60, None, True
+
+    def _exchange_of(self, trade: Trade, wanted: set[tuple[int, str, str]], since: int, page: list[Exchange]) -> Exchange | None:
+        taken = self._taken_by_others(trade, page)
+        for exchange in page:
+            received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
+            if (
+                exchange.status in _EXCHANGED
+                and exchange.trade_id not in taken
+                and exchange.partner == trade.seller
+                and received == wanted
+                and exchange.time_init >= since
+                and not exchange.rollback_of
+            ):
+                return exchange
+        return None
 
     def _taken_by_others(self, trade: Trade, page: list[Exchange]) -> set[str]:
         """Exchanges that belong to other trades: an asset may come back after a reversal and be sold again (protocol §5.3)."""
@@ -78,20 +112,23 @@ class Exchanges:
         return min(now, now + (self._bot.client.session.clock_offset_seconds + 1) * SECOND_US)
 
     async def sweep(self) -> None:
-        """Reversals show in the trade history while the offer may still say Accepted (protocol §5.3)."""
+        """Reversals show in the trade history while the offer may still say Accepted (protocol §5.3). One page a call: what was
+        read stays read when Steam's limit comes between. Raises Throttled."""
+        memory = self._bot.memory
+        if not memory.is_sweeping or self._sweep is None:
+            self._sweep = _Sweep()
+            memory.is_sweeping = True
+        progress = self._sweep
         unsettled = {row[1] for row in self._bot.reader.fetch("unsettled_of_bot", bot=self._bot.number)}
-        gone: set[str] = set()
-        seen: set[str] = set()
-        before: Exchange | None = None
-        for _ in range(_HISTORY_PAGES_MAX):
-            page, more = await self._bot.client.trade_history(before)
-            seen |= {exchange.trade_id for exchange in page}
-            gone |= {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
-            gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
-            if not more or unsettled <= seen:
-                break
-            before = page[-1]
-        self._bot.memory.last_sweep_at = self._bot.clock.now_us()
+        page, more = await self._bot.client.trade_history(progress.before)
+        progress.pages += 1
+        progress.seen |= {exchange.trade_id for exchange in page}
+        gone = {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
+        gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
+        if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX:
+            self._sweep, memory.is_sweeping, memory.last_sweep_at = None, False, self._bot.clock.now_us()
+        else:
+            progress.before = page[-1]
         for trade_id, status, steam_status, *_ in self._bot.reader.load(
             "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
         ):
@@ -137,6 +174,8 @@ class Exchanges:
             some_stand = some_stand or status != TradeStatus.TRADE_PROTECTION_ROLLBACK
         memory = self._bot.memory
         memory.suspects_tries += 1
+        # The round is over: the next one asks again for what had no entry, and for what stood.
+        memory.readings = {trade_id: status for trade_id, status in memory.readings.items() if status == _REVERSED}
         if unread and not some_stand and memory.suspects_tries < _REVERSAL_TRIES:
             # Whether the bot's account was reversed can't be told yet: wait for the missing words, for a while.
             self._ask_again(memory.suspects)
@@ -145,23 +184,19 @@ class Exchanges:
         self._ask_again(tuple(trade_id for trade_id in suspects if trade_id in unread))
 
     async def _reading(self, trade_id: str, steam_trade_id: str) -> int | None:
-        """Steam's status of one trade. What was read reversed stays so: when Steam's limit stops us in the middle of many, the next
-        try goes on from there."""
-        memory = self._bot.memory
-        if trade_id in memory.seen_reversed:
-            return TradeStatus.TRADE_PROTECTION_ROLLBACK
-        exchange = await self._bot.client.trade_status(steam_trade_id)
-        if exchange is None:
-            return None
-        if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
-            memory.seen_reversed |= {trade_id}
-        return exchange.status
+        """Steam's status of one trade, asked for once a round: when Steam's limit stops us in the middle of many, the next try goes
+        on from there. Raises Throttled."""
+        readings = self._bot.memory.readings
+        if trade_id not in readings:
+            exchange = await self._bot.client.trade_status(steam_trade_id)
+            readings[trade_id] = None if exchange is None else exchange.status
+        return readings[trade_id]
 
     def _ask_again(self, suspects: tuple[str, ...]) -> None:
         memory = self._bot.memory
         memory.suspects = suspects
         if not suspects:
-            memory.suspects_tries, memory.seen_reversed = 0, frozenset()
+            memory.suspects_tries, memory.readings = 0, {}
         memory.suspects_not_before = self._bot.clock.now_us() + (SECOND_US << min(memory.suspects_tries, 6))
 
 

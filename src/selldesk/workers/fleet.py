@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from selldesk.bots.agenda import Memory, Pace
-from selldesk.bots.leases import LEASE_US, RENEW_EVERY_SECONDS
+from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, RENEW_EVERY_SECONDS
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.client import DeskPort
@@ -63,10 +63,12 @@ class Fleet:
         self._clock = clock
         self._box = box
         self._settings = settings
-        self._transport = AiohttpTransport()
+        self._transport = AiohttpTransport(CALL_TIMEOUT_SECONDS)
         self._address = Address(settings.limits)
         self._bots: dict[int, _Manned] = {}
         self._released: set[int] = set()
+        self._known: set[int] = set()
+        """All bots of the market when the leases were last looked at."""
         self._watch = ClockWatch(clock)
         self._wake = asyncio.Event()
 
@@ -75,8 +77,8 @@ class Fleet:
             manned = self._bots.get(number)
             if manned is not None:
                 manned.worker.alarm.ring()
-            else:
-                # A new bot, perhaps: whose it is, the next look at the leases tells.
+            elif number not in self._known:
+                # A new bot: whose it is, the next look at the leases tells.
                 self._wake.set()
 
     async def run(self) -> None:
@@ -84,9 +86,13 @@ class Fleet:
         others = [asyncio.create_task(self._watch.run()), asyncio.create_task(self._relieve())]
         try:
             while True:
-                await self._keep()
+                try:
+                    await self._keep()
+                except Exception:
+                    logger.exception("leases of bots could not be kept; trying again")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), RENEW_EVERY_SECONDS)
+                    async with asyncio.timeout(RENEW_EVERY_SECONDS):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             for task in others:
@@ -110,6 +116,7 @@ class Fleet:
             logger.warning("leases of bots could not be renewed: %s", refusal.text)
             return
         self._released.difference_update(released)
+        self._known = set(answer["bots"])
         held = {int(bot): int(fence) for bot, fence in answer["held"]}
         for number, manned in list(self._bots.items()):
             if held.get(number) != manned.lease.fence and number not in self._released:
@@ -130,8 +137,8 @@ class Fleet:
         try:
             credentials = msgspec.json.decode(self._box.open(row["secrets"]), type=Credentials)
             tokens = msgspec.json.decode(self._box.open(row["tokens"]), type=Tokens) if row["tokens"] is not None else None
-        except CannotOpen as error:
-            logger.error("bot %d: %s", number, error)
+        except (CannotOpen, msgspec.MsgspecError) as error:
+            logger.error("bot %d can't be worked for: %s", number, error)
             return
         settings, clock = self._settings, self._clock
         lease = HeldLease(clock, number, fence, ends_at_us)
@@ -141,7 +148,7 @@ class Fleet:
             number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
             Memory(),
         )  # fmt: skip
-        worker = BotWorker(bot, self._aside, self._box)
+        worker = BotWorker(bot, self._aside, self._box, (row["secrets"], row["tokens"]))
         task = asyncio.create_task(worker.run(), name=f"bot {number}")
         self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)
@@ -160,6 +167,8 @@ class Fleet:
         """At once, whatever it is doing: another worker has the bot, or the process ends."""
         manned = self._bots.pop(number)
         self._watch.alarms.discard(manned.worker.alarm)
+        # Retired too: a cancellation that is lost in somebody's clean-up must not leave it running.
+        manned.worker.retire()
         manned.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await manned.task
@@ -175,7 +184,9 @@ class Fleet:
             await asyncio.sleep(_RELIEVE_EVERY_SECONDS)
             try:
                 stale_us = self._clock.real_us() - FRESH_WITHIN_US
-                for (number,) in self._reader.fetch("bots_to_relieve", stale_us=stale_us, now=self._clock.now_us()):
+                now = self._clock.now_us()
+                furthest = now + self._settings.rules.bot_full_us
+                for (number,) in self._reader.fetch("bots_to_relieve", stale_us=stale_us, now=now, furthest=furthest):
                     await self._desk.ask(commands.Relieve(number))
             except Refusal as refusal:
                 logger.info("bots could not be relieved: %s", refusal.text)

@@ -12,12 +12,14 @@ from selldesk.steam.results import (
     Asset,
     Cause,
     Inventory,
+    Malformed,
     NeedsConfirmation,
     NotLoggedIn,
     Offer,
     OfferLists,
     RateLimited,
     Rejected,
+    ResultFault,
     SendUnknown,
     Sent,
     SteamFault,
@@ -62,11 +64,24 @@ _CANCELLABLE = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION)
 _HEX = frozenset("0123456789abcdef")
 
 
+_LISTING_GOOD_FOR_US = 60 * SECOND_US
+
+
+class _Listing(msgspec.Struct):
+    cutoff: int
+    full: bool
+    active_only: bool
+    began_at: int
+    lists: OfferLists
+
+
 class Offers:
     def __init__(self, bot: BotContext, exchanges: Exchanges) -> None:
         self._bot = bot
         self._exchanges = exchanges
         self._known_accepted: set[str] = set()
+        self._listing: _Listing | None = None
+        """A poll that Steam's limit stopped between two pages."""
 
     # -- before the offer ----------------------------------------------------------------------------------------------
 
@@ -192,7 +207,13 @@ class Offers:
             # Everything that can still matter, however long ago it was missed; not the bot's whole life.
             since = min([since, now - _FULL_LOOK_BACK_US, *(trade.created_at for trade in trades.values())])
         cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
-        lists = await self._bot.client.offers(cutoff, active_only=not full and not lost)
+        if self._listing is None or now - self._listing.began_at > _LISTING_GOOD_FOR_US:
+            self._listing = _Listing(cutoff, full, not full and not lost, now, OfferLists())
+        listing = self._listing
+        lists = await self._bot.client.offers(listing.cutoff, listing.active_only, listing.lists)
+        self._listing = None
+        # What was listed first may have changed since: the whole is as old as its first page.
+        full, now = listing.full, listing.began_at
         memory.last_poll_at = now
         memory.poll_now = False
         if full:
@@ -205,10 +226,14 @@ class Offers:
         for trade in trades.values():
             try:
                 await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
-                if trade.work is Stage.RECONCILE:
+                if trade.work is Stage.RECONCILE and memory.not_before.get(trade.id, 0) <= self._bot.clock.now_us():
                     await self._reconcile(trade, lists, now)
             except Throttled as throttled:
                 memory.defer(trade.id, throttled.until_us)
+            except (Unreachable, Malformed, ResultFault) as fault:
+                # The list itself was read: one trade whose history can't be looked into doesn't silence the others.
+                logger.info("bot %d: trade %s waits: %s", self._bot.number, trade.id, fault)
+                memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
             except Refusal as refusal:
                 if refusal.status != INTERNAL_ERROR.status:
                     raise

@@ -23,8 +23,10 @@ class Alarm:
     async def wait_until(self, moment_us: int) -> None:
         remaining = (moment_us - self._clock.now_us()) / SECOND_US
         if remaining > 0:
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with the ring.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._rung.wait(), min(remaining, _SLEEP_MAX_SECONDS))
+                async with asyncio.timeout(min(remaining, _SLEEP_MAX_SECONDS)):
+                    await self._rung.wait()
         self._rung.clear()
 
 

@@ -30,10 +30,10 @@ SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, st
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot ORDER BY number
 
 -- name: standing_of_bot
-SELECT state, state_reason, quarantined_until, secrets FROM bot WHERE number = :bot
+SELECT state, state_reason, quarantined_until, secrets, tokens FROM bot WHERE number = :bot
 
 -- name: paused_games
-SELECT game, until, reason FROM game_pause WHERE until > :now
+SELECT game, until, reason FROM game_pause WHERE until > :now AND until <= :furthest
 
 -- name: waiting_of_bot
 SELECT t.id, t.seller FROM trade t
@@ -44,7 +44,7 @@ ORDER BY t.id
 SELECT DISTINCT t.bot FROM trade t JOIN bot b ON b.number = t.bot LEFT JOIN bot_heartbeat h ON h.bot = b.number
 WHERE t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_since IS NULL AND t.offer_id IS NULL
   AND (b.state <> 'ok' OR coalesce(h.last_good_real_us, 0) <= :stale_us
-       OR EXISTS (SELECT 1 FROM bot_block k WHERE k.bot = t.bot AND k.game = t.game AND k.until > :now))
+       OR EXISTS (SELECT 1 FROM bot_block k WHERE k.bot = t.bot AND k.game = t.game AND k.until > :now AND k.until <= :furthest))
 
 -- name: offers_since
 SELECT 1 FROM trade t
