@@ -1,15 +1,22 @@
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from tests.stores import ENGINES, new_database, postgres_server, use_engine
-from tests.support import SandboxProcess
+from tests.support import AK, AWP, SandboxProcess
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whoever uses `engine`, directly or through the sandbox, runs once on each; a module may say ENGINES for itself."""
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", getattr(metafunc.module, "ENGINES", ENGINES), indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> str:
-    """Which store a test runs on: whoever uses this fixture runs once on each."""
+    """Which store a test runs on."""
     name: str = request.param
     if name == "postgresql" and postgres_server() is None:
         pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
@@ -28,14 +35,21 @@ def shared_sandbox(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     use_engine(engine)
     folder = tmp_path_factory.mktemp("sandbox")
     sandbox = SandboxProcess(folder / "data", new_database(folder) if engine == "postgresql" else None).start()
+    # Enough demand for every story of the session.
+    for buyer in sandbox.buyers:
+        for name in (AK, AWP):
+            (order,) = buyer.get(f"/api/buy/orders?game_id=730&market_hash_name={quote(name)}")["orders"]
+            line = {"market_hash_name": name, "price": order["price"], "amount": 10_000}
+            buyer.do("PUT", "/api/buy/orders", {"game_id": 730, "mode": "merge", "orders": [line]})
     yield sandbox
     sandbox.stop()
 
 
 @pytest.fixture
 def sandbox(shared_sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
-    """The shared sandbox, calm before and after: no faults, obliging sellers."""
+    """The shared sandbox, calm before and after: no faults, obliging sellers, all bots at work."""
     shared_sandbox.steam.clear()
+    shared_sandbox.man_all_bots()
     for seller in shared_sandbox.sellers:
         shared_sandbox.steam.behave(seller, "accept")
     yield shared_sandbox

@@ -180,6 +180,20 @@ class SandboxProcess:
     def advance(self, seconds: int) -> None:
         self.operator.do("POST", "/sandbox/clock", {"advance_seconds": seconds})
 
+    def man_all_bots(self) -> None:
+        """Whatever the last story did to them: every bot enabled and healthy."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            ill = [bot for bot in self.operator.get("/api/operator/bots") if not bot["healthy"] or bot["blocked_games"]]
+            if not ill:
+                return
+            assert time.monotonic() < deadline, ill
+            for bot in ill:
+                if not bot["enabled"] or bot["state"] == "quarantined" or bot["blocked_games"]:
+                    self.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": True})
+            self.advance(20)
+            time.sleep(0.1)
+
     def new_custom_id(self) -> str:
         self._sales += 1
         return f"sale-{self.port}-{self._sales}"

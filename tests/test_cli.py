@@ -13,6 +13,8 @@ from tests.support import AK, SandboxProcess
 
 SECRET = "a-secret-of-at-least-32-characters-here"
 
+ENGINES = ("sqlite",)
+
 
 class Shell:
     def __init__(self, folder: Path) -> None:

@@ -31,6 +31,8 @@ HOSTS = [
     ("127.0.0.1:8101", "/control/state", False),
 ]
 
+ENGINES = ("sqlite",)
+
 
 @pytest.mark.parametrize(("host", "path", "served"), HOSTS)
 def test_each_host_serves_its_own_paths(host: str, path: str, served: bool) -> None:

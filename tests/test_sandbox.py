@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import AK, DAY, SandboxProcess, fetch, free_port
 
+ENGINES = ("sqlite",)
+
 
 def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_sandbox: SandboxProcess) -> None:
     began = time.monotonic()
