@@ -162,6 +162,37 @@ async function main() {
   assert.strictEqual(taken, 'accepted');
   step('a gift is accepted without a phone');
 
+  // Several gifts, confirmed at once.
+  const more = (await control('POST', 'items', { steamid64: botAccount.steamid64, game_id: 440, market_hash_name: 'Mann Co. Supply Crate Key', count: 2 })).assetids;
+  const pair = [];
+  for (const assetid of more) {
+    const one = bot.manager.createOffer(sellerAccount.tradelink);
+    one.addMyItem({ appid: 440, contextid: '2', assetid });
+    await call(one, 'send');
+    pair.push(one.id);
+  }
+  const now = () => Math.floor(Date.now() / 1000);
+  const keyOf = (tag) => SteamTotp.getConfirmationKey(botAccount.identity_secret, now(), tag);
+  const [waiting] = await call(bot.community, 'getConfirmations', now(), { tag: 'list', key: keyOf('list') });
+  assert.strictEqual(waiting.length, 2);
+  await call(bot.community, 'respondToConfirmation', waiting.map((one) => one.id), waiting.map((one) => one.key), now(), keyOf('allow'), true);
+  for (const id of pair) assert.strictEqual((await call(bot.manager, 'getOffer', id))[0].state, State.Active);
+  step('two gifts confirmed at once');
+
+  // A counter-offer, from the offer's own page.
+  const asked = bot.manager.createOffer(sellerAccount.tradelink);
+  asked.addTheirItem(items[2]);
+  await call(asked, 'send');
+  const [inbox] = await call(seller.manager, 'getOffer', asked.id);
+  const [mine, partner] = await call(inbox, 'getUserDetails');
+  assert.deepStrictEqual([mine.escrowDays, partner.escrowDays, partner.personaName], [0, 0, botAccount.persona]);
+  const counter = inbox.counter();
+  counter.removeMyItem(counter.itemsToGive[0]);
+  counter.addMyItem(items[3]);
+  assert.strictEqual((await call(counter, 'send'))[0], 'pending');
+  assert.strictEqual((await call(bot.manager, 'getOffer', asked.id))[0].state, State.Countered);
+  step('countered from the page of the offer: state 4');
+
   // Reversal: the trade's own status tells, while the offer may still say Accepted.
   const { reversed } = await control('POST', 'reverse', { steamid64: sellerAccount.steamid64 });
   assert.deepStrictEqual(reversed, [seen.tradeID]);

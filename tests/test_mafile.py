@@ -117,6 +117,7 @@ WHOLE: dict[str, Any] = {"account_name": "bot", **SECRETS, "Session": {"SteamID"
 BAD: list[tuple[str, bytes, str]] = [
     ("no secret", json.dumps({**WHOLE, "identity_secret": None}).encode(), "no identity_secret"),
     ("no base64", json.dumps({**WHOLE, "shared_secret": "a"}).encode(), "shared_secret is not base64"),
+    ("stars", json.dumps({**WHOLE, "shared_secret": "********"}).encode(), "shared_secret is not base64"),
     ("no id", json.dumps({**WHOLE, "Session": {"SteamID": 0}}).encode(), "no steamid"),
     ("a rounded id", json.dumps({**WHOLE, "Session": {"SteamID": STEAMID - 7, "AccessToken": TOKEN}}).encode(), "several SteamIDs"),
     ("no SteamID64", json.dumps({**WHOLE, "Session": {"SteamID": 5}}).encode(), "steamid"),
@@ -136,3 +137,11 @@ def test_bad_files_are_one_clear_line(tmp_path: Path, what: str, content: bytes,
     assert str(file) in str(refused.value)
     with pytest.raises(BadSetting, match="No such file"):
         read_mafile(tmp_path / "missing.maFile", ask())
+
+
+@pytest.mark.parametrize("manifest", ["[]", '{"entries": 5}', "not json", '{"entries": [null, {"filename": "bot.maFile"}]}'])
+def test_a_plain_file_needs_no_manifest(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    file = tmp_path / "bot.maFile"
+    file.write_text(json.dumps(WHOLE))
+    assert read_mafile(file, ask()).steamid == str(STEAMID)

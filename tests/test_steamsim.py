@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import contextlib
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -15,14 +17,24 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from selldesk.kernel.clock import ManualClock
 from selldesk.steam.client import SteamClient
-from selldesk.steam.results import Asset, LoginRefused, NotLoggedIn, RateLimited, Rejected, SendUnknown, Sent, Unreachable
+from selldesk.steam.results import (
+    Asset,
+    LoginRefused,
+    NotLoggedIn,
+    RateLimited,
+    Rejected,
+    SendUnknown,
+    Sent,
+    SteamFault,
+    Unreachable,
+)
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.transport import AiohttpTransport
-from selldesk.steamsim.entities import Account
+from selldesk.steamsim.entities import Account, Behaviour
 from selldesk.steamsim.faults import FAULTS, FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.steamsim.viewers import api_key_of
-from selldesk.steamsim.world import World
+from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
 from selldesk.steamwire.guard import confirmation_key, guard_code
 from selldesk.steamwire.tokens import claims
@@ -50,7 +62,7 @@ class Steam:
     def session(self, account: Account | None = None, **changed: str) -> SteamSession:
         account = account or self.bot
         fields = {"password": account.password, "shared_secret": account.shared_secret, "account_name": account.login} | changed
-        credentials = Credentials(identity_secret="", steamid64=account.steamid64, **fields)
+        credentials = Credentials(identity_secret=account.identity_secret, steamid64=account.steamid64, **fields)
         urls = SteamUrls(self.url, self.url, self.url)
         return SteamSession(self.transport, urls, credentials, None, lambda: self.clock.now_us() // 1_000_000)
 
@@ -529,6 +541,311 @@ def test_the_remaining_switches_strike(tmp_path: Path) -> None:
                 assert re.search("<p>Key: ([0-9A-F]+)</p>", await answer.text())
 
     with_steam(tmp_path, story)
+
+
+async def _logged_in(steam: Steam, account: Account) -> SteamClient:
+    client = SteamClient(steam.session(account))
+    await client.session.log_in()
+    await client.acknowledge_protection()
+    return client
+
+
+def test_several_confirmations_at_once(tmp_path: Path) -> None:
+    """Lists come as `cid[]` or as `cid[0]`; both are read, and the key's time must be about now."""
+
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        offers = [
+            steam.world.create_offer(
+                steam.bot, steam.seller, steam.seller.trade_token, [(440, "2", steam.world.add_item(steam.bot.steamid64, 440, NAME).assetid)], [], ""
+            )
+            for _ in range(4)
+        ]  # fmt: skip
+        now = steam.clock.now_us() // 1_000_000
+        cookie = {"Cookie": client.session.cookie()}
+        async with aiohttp.ClientSession(steam.url, headers=cookie) as http:
+            listed = (await _phone(steam, http, steam.bot, "getlist", "list"))["conf"]
+
+            async def act(lines: list[dict[str, Any]], names: tuple[str, str], at: int = now) -> bool:
+                key = confirmation_key(steam.bot.identity_secret, at, "accept")
+                form = {
+                    "op": "allow",
+                    "tag": "accept",
+                    "p": "android:x",
+                    "a": steam.bot.steamid64,
+                    "k": key,
+                    "t": str(at),
+                    "m": "react",
+                }
+                for place, line in enumerate(lines):
+                    form |= {names[0].format(place): line["id"], names[1].format(place): line["nonce"]}
+                async with http.post("/mobileconf/multiajaxop", data=form) as answer:
+                    done: bool = (await answer.json())["success"]
+                    return done
+
+            assert not await act(listed[:2], ("cid[{}]", "ck[{}]"), now - 3600), "a key of an hour ago"
+            assert await act(listed[:2], ("cid[{}]", "ck[{}]"))
+            assert await act(listed[2:3], ("cid[]", "ck[]"))
+            assert sorted(offer.state for offer in offers) == [2, 2, 2, 9]
+            steam.simulator.faults.switch_on(FaultRequest("phone_fails", times=1), steam.clock.now_us())
+            assert not await act(listed[3:], ("cid[]", "ck[]"))
+
+    with_steam(tmp_path, story)
+
+
+def test_what_is_not_confirmed_nobody_else_sees(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client, seller = await _client(steam), await _logged_in(steam, steam.seller)
+        item = steam.world.add_item(steam.bot.steamid64, 440, NAME)
+        offer = steam.world.create_offer(steam.bot, steam.seller, steam.seller.trade_token, [(440, "2", item.assetid)], [], "")
+        assert [one.state for one in (await client.offers(1, True)).sent] == [9]
+        assert (await seller.offers(1, True)).received == []
+        assert await seller.offer(offer.tradeofferid) is None
+        await seller.decline(offer.tradeofferid)
+        assert offer.state == 9
+        steam.clock.advance(14 * 86_400)
+        steam.world.tick()
+        assert offer.state == 5
+
+    with_steam(tmp_path, story)
+
+
+def test_a_program_counters_an_offer(tmp_path: Path) -> None:
+    """From the offer's own page, without a trade link: the original ends countered."""
+
+    async def story(steam: Steam) -> None:
+        client, seller = await _client(steam), await _logged_in(steam, steam.seller)
+        items = [steam.world.add_item(steam.seller.steamid64, 440, NAME).assetid for _ in range(2)]
+        sent = await client.send(steam.link, [Asset(440, "2", items[0])], "m")
+        assert isinstance(sent, Sent)
+        wanted = {
+            "newversion": True,
+            "version": 2,
+            "me": {"assets": [{"appid": 440, "contextid": "2", "amount": 1, "assetid": items[1]}], "currency": [], "ready": False},
+            "them": {"assets": [], "currency": [], "ready": False},
+        }
+        form = {
+            "sessionid": seller.session.session_id, "serverid": "1", "partner": steam.bot.steamid64, "tradeoffermessage": "",
+            "json_tradeoffer": json.dumps(wanted), "captcha": "", "trade_offer_create_params": "{}", "tradeofferid_countered": sent.offer_id,
+        }  # fmt: skip
+        page = f"https://steamcommunity.com/tradeoffer/{sent.offer_id}/"
+        async with aiohttp.ClientSession(steam.url, headers={"Cookie": seller.session.cookie()}) as http:
+            for headers, body, status in (
+                ({}, form, 400),
+                ({"Referer": page}, form | {"sessionid": "another"}, 400),
+                ({"Referer": page}, form, 200),
+                ({"Referer": page}, form, 500),
+            ):
+                async with http.post("/tradeoffer/new/send", data=body, headers=headers) as answer:
+                    assert answer.status == status, (headers, body)
+            async with http.get(f"/tradeoffer/{sent.offer_id}/") as answer:
+                text = await answer.text()
+                for name in ("g_rgAppContextData", "g_strTradePartnerPersonaName", "g_daysTheirEscrow", "g_ulTradePartnerSteamID"):
+                    assert f"var {name} = " in text
+        assert steam.world.offers[sent.offer_id].state == 4
+
+    with_steam(tmp_path, story)
+
+
+def test_items_that_leave_are_shown_missing(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        item = steam.world.add_item(steam.seller.steamid64, 440, NAME)
+        sent = await client.send(steam.link, [Asset(440, "2", item.assetid)], "m")
+        assert isinstance(sent, Sent)
+        steam.world.remove_item(item.assetid)
+        offer = await client.offer(sent.offer_id)
+        assert offer is not None
+        assert (offer.state, offer.items_to_receive[0].missing) == (8, True)
+
+    with_steam(tmp_path, story)
+
+
+IMPOSSIBLE = [
+    # what                       give            receive                      eresult
+    ("twice the same",           [],             ["own", "own"],              8),
+    ("CS2 and others in one",    [],             ["own", "cs2"],              15),
+    ("nothing at all",           [],             [],                          2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "give", "receive", "eresult"), IMPOSSIBLE)
+def test_impossible_offers_are_refused(tmp_path: Path, what: str, give: list[str], receive: list[str], eresult: int) -> None:
+    async def story(steam: Steam) -> None:
+        own = steam.world.add_item(steam.seller.steamid64, 440, NAME).assetid
+        cs2 = steam.world.add_item(steam.seller.steamid64, 730, NAME).assetid
+        assets = {"own": (440, "2", own), "cs2": (730, "2", cs2)}
+        with pytest.raises(Refused) as refused:
+            steam.world.create_offer(
+                steam.bot, steam.seller, steam.seller.trade_token, [assets[n] for n in give], [assets[n] for n in receive], ""
+            )
+        assert refused.value.eresult == eresult
+        with pytest.raises(Refused):
+            steam.world.create_offer(steam.seller, steam.seller, steam.seller.trade_token, [], [assets["own"]], "")
+
+    with_steam(tmp_path, story)
+
+
+def test_inventories_come_in_pages_and_context_16_is_private(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        for _ in range(1050):
+            steam.world.add_item(steam.seller.steamid64, 440, NAME)
+        assert len((await client.partner_inventory(steam.link, 440, "2")).items) == 1050
+        path = f"/inventory/{steam.seller.steamid64}/440/2"
+        async with aiohttp.ClientSession(steam.url) as http:
+            async with http.get(path, params={"count": "1000"}) as answer:
+                first = await answer.json()
+            assert (len(first["assets"]), first["more_items"], first["total_inventory_count"]) == (1000, 1, 1050)
+            async with http.get(path, params={"count": "1000", "start_assetid": first["last_assetid"]}) as answer:
+                second = await answer.json()
+            assert (len(second["assets"]), "more_items" in second) == (50, False)
+            assert not {one["assetid"] for one in first["assets"]} & {one["assetid"] for one in second["assets"]}
+            async with http.get(path, params={"count": "5000"}) as answer:
+                assert answer.status == 400
+            async with http.get(path.replace("440/2", "730/16")) as answer:
+                assert (answer.status, await answer.text()) == (403, "null")
+            classid = first["assets"][0]["classid"]
+            status, answer_body = await _get(
+                http, client, "/ISteamEconomy/GetAssetClassInfo/v1/", appid="440", class_count="1", classid0=classid
+            )
+            assert (status, answer_body["result"][classid]["name"]) == (200, NAME)
+
+    with_steam(tmp_path, story)
+
+
+def test_old_offers_expire_and_holds_tell_their_end(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        steam.seller.behaviour = Behaviour.IGNORE
+        items = [steam.world.add_item(steam.seller.steamid64, 440, NAME).assetid for _ in range(2)]
+        sent = [await client.send(steam.link, [Asset(440, "2", item)], "m") for item in items]
+        offers = [steam.world.offers[one.offer_id] for one in sent if isinstance(one, Sent)]
+        steam.simulator.faults.switch_on(FaultRequest("hold", times=1), steam.clock.now_us())
+        steam.world.accept(offers[0])
+        held = await client.offer(offers[0].tradeofferid)
+        assert held is not None
+        assert (held.state, held.escrow_end) == (11, steam.clock.now_us() // 1_000_000 + 15 * 86_400)
+        async with aiohttp.ClientSession(steam.url) as http, http.delete(f"/control/items/{items[0]}") as answer:
+            assert answer.status == 409, "what is in a hold is in nobody's inventory"
+        steam.clock.advance(14 * 86_400)
+        steam.world.tick()
+        assert [offer.state for offer in offers] == [11, 5]
+
+    with_steam(tmp_path, story)
+
+
+def test_an_odd_cookie_hides_no_other_and_dead_sessions_go_to_the_login_page(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        async with aiohttp.ClientSession(steam.url) as http:
+            odd = 'foo={"a":1}; weird=a b; x[y]=1; ' + client.session.cookie()
+            async with http.get("/my", headers={"Cookie": odd}, allow_redirects=False) as answer:
+                profile = answer.headers["Location"].removeprefix("https://steamcommunity.com")
+            assert profile == f"/profiles/{steam.bot.steamid64}/"
+            async with http.get(profile + "?xml=1") as answer:
+                assert f"<steamID64>{steam.bot.steamid64}</steamID64>" in await answer.text()
+            steam.simulator.faults.switch_on(FaultRequest("session_expired", times=2), steam.clock.now_us())
+            async with http.get("/my", headers={"Cookie": odd}, allow_redirects=False) as answer:
+                assert "/login/home/" in answer.headers["Location"]
+            async with http.get("/", headers={"Cookie": odd}) as answer:
+                assert "g_steamID = false" in await answer.text()
+            async with http.get("/my", headers={"Cookie": "steamLoginSecure=1%7C%7Ca.e30.%C3%A9"}, allow_redirects=False) as answer:
+                assert answer.status == 302
+
+    with_steam(tmp_path, story)
+
+
+def test_a_browsers_token_is_not_renewed_as_an_apps(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        session = steam.session()
+        browser = steam.simulator.auth.issue(steam.bot, 86_400, ["web", "renew", "derive"])
+        session.tokens = Tokens(browser, "")
+        with pytest.raises(NotLoggedIn):
+            await session.renew()
+
+    with_steam(tmp_path, story)
+
+
+def test_a_user_agent_that_is_no_phones_is_filtered(tmp_path: Path) -> None:
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        steam.simulator.faults.switch_on(FaultRequest("user_agent_filter"), steam.clock.now_us())
+        headers = {"Cookie": client.session.cookie(), "User-Agent": "Mozilla"}
+        async with aiohttp.ClientSession(steam.url, headers=headers) as http, http.get("/mobileconf/getlist") as answer:
+            assert answer.status == 429
+        assert await client.confirmations() == []
+
+    with_steam(tmp_path, story)
+
+
+BAD_FAULTS = [
+    {"fault": "nonsense"},
+    {"fault": "slow", "tims": 1},
+    {"fault": "slow", "times": 0},
+    {"fault": "slow", "for_seconds": -1},
+    {"fault": "slow", "for_seconds": 1e308},
+    {"fault": "poll_late", "seconds": 1e308},
+    {"fault": "slow", "bot": "nobody"},
+    {"fault": "rate_limited", "seller": "alice"},
+    {"fault": "login_refused", "game": 730},
+    {"fault": "clock_skew", "bot": "bot1"},
+]
+
+
+@pytest.mark.parametrize("body", BAD_FAULTS, ids=lambda body: json.dumps(body)[:50])
+def test_a_switch_that_can_not_strike_as_asked_is_refused(tmp_path: Path, body: dict[str, Any]) -> None:
+    async def story(steam: Steam) -> None:
+        async with aiohttp.ClientSession(steam.url) as http, http.post("/control/faults", json=body) as answer:
+            assert answer.status == 400, await answer.text()
+            assert "error" in await answer.json()
+
+    with_steam(tmp_path, story)
+
+
+LIMITED = ["poll_late", "poll_empty", "poll_hides", "poll_no_items", "poll_malformed", "poll_500", "state_flaps", "offer_without_tradeid",
+           "trade_status_empty", "exchange_no_assets", "history_empty", "no_new_assetid"]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LIMITED)
+@pytest.mark.parametrize("about", ["seller", "game"])
+def test_switches_strike_only_whom_and_what_they_are_for(tmp_path: Path, fault: str, about: str) -> None:
+    """Two exchanged offers: one is with the seller, or of the game, that the switch is for."""
+
+    async def story(steam: Steam) -> None:
+        client = await _client(steam)
+        other = steam.world.add_account("boris", "seller")
+        one = steam.world.add_item(steam.seller.steamid64, 440, NAME)
+        two = steam.world.add_item(other.steamid64, 570, NAME)
+        await client.send(steam.link, [Asset(440, "2", one.assetid)], "m")
+        await client.send(TradeLink(other.number, other.trade_token), [Asset(570, "2", two.assetid)], "m")
+        steam.clock.advance(2)
+        steam.world.tick()
+        limits: dict[str, Any] = {"seller": steam.seller.steamid64} if about == "seller" else {"game": 440}
+        async with aiohttp.ClientSession(steam.url) as http:
+            await http.post("/control/faults", json={"fault": fault, "seconds": 1000, "times": 1, **limits})
+        await self_or_fault(client.offers(1, False))
+        for trade in list(steam.world.trades.values()):
+            await self_or_fault(client.trade_status(trade.tradeid))
+        await self_or_fault(client.trade_history())
+        assert steam.simulator.faults.hits.get(fault) == 1
+        steam.simulator.faults.switch_off(None)
+        before = dict(steam.simulator.faults.hits)
+        stranger = steam.world.add_account("carl", "seller")
+        nothing: dict[str, Any] = {"seller": stranger.steamid64} if about == "seller" else {"game": 252490}
+        async with aiohttp.ClientSession(steam.url) as http:
+            await http.post("/control/faults", json={"fault": fault, "seconds": 1000, **nothing})
+        assert len((await client.offers(1, False)).sent) == 2
+        for trade in list(steam.world.trades.values()):
+            assert await client.trade_status(trade.tradeid) is not None
+        assert steam.simulator.faults.hits == before
+
+    with_steam(tmp_path, story)
+
+
+async def self_or_fault(asked: Awaitable[Any]) -> None:
+    with contextlib.suppress(SteamFault):
+        await asked
 
 
 def test_every_switch_is_thrown_somewhere_in_these_tests() -> None:

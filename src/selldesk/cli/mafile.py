@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from selldesk.api.operator_setup import BotRequest
 from selldesk.config import BadSetting
 from selldesk.steamwire import tokens
-from selldesk.steamwire.guard import guard_code
+from selldesk.steamwire.guard import is_secret
 
 _KEY_BYTES = 32
 _PBKDF2_ROUNDS = 50_000
@@ -45,8 +45,15 @@ def read_mafile(
         content = file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
     except OSError as error:
         raise BadSetting(f"{file}: {error.strerror or error}") from None
-    entry = _manifest_entry(file)
-    if not content.startswith(b"{"):
+    is_plain = content.startswith(b"{")
+    try:
+        entry = _manifest_entry(file)
+    except BadSetting:
+        # A plain file needs no manifest; one that can't be read may be anybody's.
+        if not is_plain:
+            raise
+        entry = {}
+    if not is_plain:
         content = _decrypt(file, content, entry, passphrase, ask)
     raw = _object(file, content)
     fields = {
@@ -60,10 +67,8 @@ def read_mafile(
         hint = " (an account name can be given with --account-name)" if "account_name" in missing else ""
         raise BadSetting(f"{file}: no {', '.join(missing)}{hint}")
     for name in ("shared_secret", "identity_secret"):
-        try:
-            guard_code(str(fields[name]), 0)
-        except ValueError:
-            raise BadSetting(f"{file}: {name} is not base64") from None
+        if not is_secret(str(fields[name])):
+            raise BadSetting(f"{file}: {name} is not base64")
     refresh_token = _refresh_token(raw)
     secret = password or raw.get("password")
     if not secret and not refresh_token:
@@ -134,7 +139,8 @@ def _manifest_entry(file: Path) -> dict[str, Any]:
     if not path.is_file() or path == file:
         return {}
     manifest = _object(path, path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    entries = [entry for entry in manifest.get("entries") or [] if isinstance(entry, dict)]
+    listed = manifest.get("entries")
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     in_name = _STEAMID64.search(file.stem)
     for entry in entries:
         if str(entry.get("filename", "")).lower() == file.name.lower():

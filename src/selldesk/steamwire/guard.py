@@ -8,6 +8,14 @@ _ALPHABET = "23456789BCDFGHJKMNPQRTVWXY"
 CODE_SECONDS = 30
 
 
+def is_secret(text: str) -> bool:
+    """Whether it is base64 of something: what the authenticator's secrets are kept as."""
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
 def guard_code(shared_secret: str, at_seconds: int) -> str:
     """The five characters that the mobile app shows at a moment. `shared_secret` is base64. Raises ValueError on a bad one."""
     digest = hmac.digest(base64.b64decode(shared_secret), struct.pack(">Q", at_seconds // CODE_SECONDS), "sha1")
