@@ -144,8 +144,14 @@ class LittleMarket:
         self.bot_accounts = [self.steam.world.add_account(f"bot{number}", "bot") for number in range(1, bots + 1)]
         self.seller = self.steam.world.add_account("alice", "seller")
         self.steam.world.commit()
-        self.desk = Desk(self.store.writer(), self.clock, self.settings)
+        self.desk = self._new_desk()
         self._set_up()
+
+    def _new_desk(self) -> Desk:
+        """Time is moved by hand here, the database's own clock included."""
+        writer = self.store.writer()
+        writer.machine_us = lambda: None  # type: ignore[method-assign]
+        return Desk(writer, self.clock, self.settings)
 
     @property
     def bot_account(self) -> Account:
@@ -208,7 +214,7 @@ class LittleMarket:
     def workers(self, crash: CrashAt | None = None) -> list[BotWorker]:
         """A new process that takes over all bots."""
         crash = crash or CrashAt(None)
-        self.desk = Desk(self.store.writer(), self.clock, self.settings)
+        self.desk = self._new_desk()
         if self._process is not None:
             self.desk.ask(commands.KeepLeases(self._process, leaves=True))
         self._process = process_name()

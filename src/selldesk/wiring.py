@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,15 @@ from selldesk.kernel.clock import Clock
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
+from selldesk.store.store import Watch
 from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
 
 FOLLOW_SECONDS = 0.05
-"""How often the view looks for batches of other desks (a command line beside the server)."""
+"""How often the view looks for batches of other desks (a command line beside the server), where the store rings no bell."""
+FOLLOW_UNRUNG_SECONDS = 1.0
+"""The same where it does: a bell that was lost must not be missed for long."""
 TOUCH_KEYS_SECONDS = 20
 _PORT_WAIT_SECONDS = 3
 
@@ -162,15 +165,28 @@ class RunningMarket:
         await server.serve(sockets=[await _listen(self.settings.host, self.settings.port)])
 
     async def _follow(self) -> None:
+        """Keeps the view up to date with batches of other desks: when the store rings, else by looking from time to time."""
+        bell = asyncio.Event()
+        watch = self.store.watch()
         missed = False
         while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
             try:
-                (self.view.catch_up if missed else self.view.poll)()
-                missed = False
+                async with _rung_by(watch, bell):
+                    while True:
+                        with contextlib.suppress(TimeoutError):
+                            async with asyncio.timeout(FOLLOW_SECONDS if watch is None else FOLLOW_UNRUNG_SECONDS):
+                                await bell.wait()
+                        bell.clear()
+                        if watch is not None:
+                            watch.rang()
+                            self.view.catch_up()
+                        else:
+                            (self.view.catch_up if missed else self.view.poll)()
+                        missed = False
             except Exception:
                 missed = True
                 logger.exception("the view could not follow the feed")
+                await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _touch_keys(self) -> None:
         while True:
@@ -178,6 +194,22 @@ class RunningMarket:
             used = self.key_ring.take_used()
             if used:
                 await asyncio.to_thread(self._aside.touch_keys, used)
+
+
+@contextlib.asynccontextmanager
+async def _rung_by(watch: Watch | None, bell: asyncio.Event) -> AsyncIterator[None]:
+    """The event is set whenever the store rings. Raises StoreUnavailable."""
+    if watch is None:
+        yield
+        return
+    loop, descriptor = asyncio.get_running_loop(), watch.fileno()
+    loop.add_reader(descriptor, bell.set)
+    bell.set()
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        watch.close()
 
 
 async def _listen(host: str, port: int) -> socket.socket:

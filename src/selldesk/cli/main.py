@@ -53,9 +53,13 @@ def run() -> None:
     from selldesk.cli import market, people, seller  # noqa: F401 — they add their commands
     from selldesk.kernel.refusals import Refusal
     from selldesk.store.open import BadDatabaseUrl
+    from selldesk.store.store import StoreUnavailable
 
     try:
         app()
+    except StoreUnavailable as error:
+        print(f"selldesk: the store is not available: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
     except (BadSetting, BadDatabaseUrl, Refusal) as error:
         print(f"selldesk: {error}", file=sys.stderr)
         sys.exit(2)

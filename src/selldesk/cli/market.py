@@ -18,7 +18,8 @@ from selldesk.steam.results import SteamFault
 from selldesk.steam.session import base_headers, request
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.audit import run_audit
-from selldesk.store.open import open_store
+from selldesk.store.blocks import purpose
+from selldesk.store.open import open_store, shown
 from selldesk.wiring import RunningMarket
 
 
@@ -54,15 +55,22 @@ def work(
 
 
 @app.command()
-def migrate(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+def migrate(
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
     """Brings the store's schema up to date, and says what it does."""
     settings = settings_of(config, database_url=database_url)
-    store = open_store(settings.database_url)
+    store, where = open_store(settings.database_url), shown(settings.database_url)
     pending = store.pending_migrations()
     for name in pending:
-        print(f"applying {name}")
+        print(f"applying {name}: {purpose(name)}")
+    if dry_run:
+        print(f"{where}: {len(pending)} to apply" if pending else f"{where}: up to date")
+        return
     store.migrate()
-    print(f"{settings.database_url}: {len(pending)} applied, up to date" if pending else f"{settings.database_url}: up to date")
+    print(f"{where}: {len(pending)} applied, up to date" if pending else f"{where}: up to date")
 
 
 @app.command()

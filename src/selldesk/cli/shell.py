@@ -8,7 +8,7 @@ import typer
 from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk.desk import Desk
 from selldesk.kernel.clock import SystemClock
-from selldesk.store.open import open_store
+from selldesk.store.open import open_store, shown
 from selldesk.store.store import Store
 
 OPERATOR = "shell"
@@ -26,7 +26,7 @@ def open_migrated(settings: Settings) -> Store:
     """Raises BadSetting if the store lacks migrations."""
     store = open_store(settings.database_url)
     if store.pending_migrations():
-        raise BadSetting(f"the store {settings.database_url} is not up to date: run selldesk migrate first")
+        raise BadSetting(f"the store {shown(settings.database_url)} is not up to date: run selldesk migrate first")
     return store
 
 

@@ -21,13 +21,13 @@ def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
         store.write("put_leases", [_row(lease) for lease in leave(command.worker, work.leases)])
         store.execute("drop_worker", name=command.worker)
         return {"held": [], "let_go": [], "bots": bots}
-    store.execute("put_worker", name=command.worker, until_us=work.real_us + LEASE_US)
+    store.execute("put_worker", name=command.worker, until_us=work.lease_us + LEASE_US)
     workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
-    alive = alive_workers(workers, is_gone, work.real_us)
+    alive = alive_workers(workers, is_gone, work.lease_us)
     for worker in workers:
         if worker.name not in alive:
             store.execute("drop_worker", name=worker.name)
-    keeping = keep(command.worker, alive, bots, work.leases, command.released, work.real_us)
+    keeping = keep(command.worker, alive, bots, work.leases, command.released, work.lease_us)
     store.write("put_leases", [_row(lease) for lease in keeping.changed])
     return {"held": [[lease.bot, lease.fence] for lease in keeping.held], "let_go": keeping.let_go, "bots": bots}
 
@@ -39,7 +39,7 @@ def check(command: commands.BotNews, work: Work) -> None:
     if lease is None or lease.fence != command.fence or lease.worker is None:
         raise refusals.LEASE_LOST()
     news = command.news
-    if isinstance(news, commands.IntendSend | commands.IntendCancel) and not lease.outlives_a_send(work.real_us):
+    if isinstance(news, commands.IntendSend | commands.IntendCancel) and not lease.outlives_a_send(work.lease_us):
         raise refusals.LEASE_LOST()
     if isinstance(news, commands.TradeCommand):
         trade = work.trades.get(news.trade_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
@@ -101,6 +102,12 @@ class Work:
         self._generations = 0
         self.wrote_directly = False
         """Set by commands that write through `store` themselves (they run alone)."""
+
+    @cached_property
+    def lease_us(self) -> int:
+        """The time that leases are judged by: the database's, where several machines share one; else this machine's."""
+        shared = self.store.machine_us()
+        return self.real_us if shared is None else shared
 
     # -- loading -------------------------------------------------------------------------------------------------------
 

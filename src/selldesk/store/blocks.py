@@ -49,6 +49,12 @@ def migrations() -> list[tuple[int, str, str]]:
     return [(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files if file.name.endswith(".sql")]
 
 
+def purpose(migration: str) -> str:
+    """What a migration says of itself in its first line."""
+    text = next(text for _, name, text in migrations() if name == migration)
+    return text.partition("\n")[0].removeprefix("-- ")
+
+
 def statements(sql: str) -> Iterator[str]:
     """Splits a migration at the semicolons that end a statement."""
     buffer = ""

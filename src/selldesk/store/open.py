@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from selldesk.store.postgres import PostgresStore, shown
+from selldesk.store.postgres import PostgresStore
 from selldesk.store.sqlite import SqliteStore
 from selldesk.store.store import Store
 
@@ -25,3 +25,9 @@ def open_store(url: str) -> Store:
     raise BadDatabaseUrl(
         f"{shown(url)!r} is no database URL that selldesk knows: write sqlite:///path/to/market.db or postgresql://host/name"
     )
+
+
+def shown(url: str) -> str:
+    """The URL without its password, for people and logs."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":***@", 1) if password else url

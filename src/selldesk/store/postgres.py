@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import pq, sql
@@ -228,6 +227,11 @@ class _Connection:
 
         return self._ask(ask)
 
+    def machine_us(self) -> int | None:
+        self._flush()
+        question = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+        return int(self._ask(lambda connection: connection.execute(question).fetchall())[0][0])
+
     def ring(self) -> None:
         self._flush()
         self._ask(lambda connection: connection.execute(f"NOTIFY {CHANNEL}"))
@@ -380,9 +384,3 @@ def _applied(connection: "psycopg.Connection[Row]") -> set[int]:
     if "migration" not in _tables(connection):
         return set()
     return {int(row[0]) for row in connection.execute("SELECT number FROM migration").fetchall()}
-
-
-def shown(url: str) -> str:
-    """The URL without its password, for people and logs."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@", 1) if password else url

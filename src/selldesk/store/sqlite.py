@@ -114,6 +114,9 @@ class _Connection:
     def execute(self, block: str, **parameters: Any) -> list[Row]:
         return self._connection.execute(all_blocks()[block].sql, parameters).fetchall()
 
+    def machine_us(self) -> int | None:
+        return None
+
     def ring(self) -> None:
         """SQLite rings no bell: followers ask `changed`."""
 

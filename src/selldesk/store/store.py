@@ -101,6 +101,10 @@ class Writer(Reader, Protocol):
         """A changing block with named parameters; its RETURNING rows."""
         ...
 
+    def machine_us(self) -> int | None:
+        """The database's own clock, which all its users share, in microseconds; None: it runs on this machine and has none of its own."""
+        ...
+
     def ring(self) -> None:
         """Wakes the followers when this transaction commits (see Watch)."""
         ...
