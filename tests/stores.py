@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from selldesk.store.open import open_store
+from selldesk.store.sqlite import SqliteStore
 from selldesk.store.store import Store
 
 ENGINES = ("sqlite", "postgresql")
@@ -49,8 +50,8 @@ def drop_database(url: str) -> None:
 
 
 def new_store(folder: Path) -> Store:
-    """An empty store of the engine in use, its schema up to date."""
-    store = open_store(new_database(folder))
+    """An empty store of the engine in use, its schema up to date. A locked SQLite gives up quickly."""
+    store = SqliteStore(folder / "market.db", busy_seconds=0.2) if _engine == "sqlite" else open_store(new_database(folder))
     store.migrate()
     return store
 

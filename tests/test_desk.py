@@ -1,9 +1,11 @@
-"""The desk on a real SQLite file: the order of refusals, group commit and its failure paths, orders and their generations."""
+"""The desk on a real store of each engine: the order of refusals, group commit and its failure paths, orders and their generations."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from selldesk.desk import commands
@@ -16,9 +18,11 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.people.roles import Role, pack_roles
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
-from selldesk.store.sqlite import SqliteStore
 from selldesk.store.store import CommitUnknown, StoreUnavailable
 from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
+from tests.stores import new_store, postgres_server
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 SHOP, RICH, POOR = 1, 2, 3
 SELLER = "76561197961265732"
@@ -30,8 +34,7 @@ class Market:
     """A desk with a shop, two buyers, a room from 10 to 100,000 mills and two bots."""
 
     def __init__(self, folder: Path, fee_basis_points: int = 0) -> None:
-        self.store = SqliteStore(folder / "market.db", busy_seconds=0.2)
-        self.store.migrate()
+        self.store = new_store(folder)
         self.clock = ManualClock()
         self.desk = Desk(self.store.writer(), self.clock, DeskSettings(fee_basis_points=fee_basis_points))
         self._assets = 100
@@ -271,13 +274,27 @@ def test_a_lost_answer_to_a_commit_is_resolved_by_reading(market: Market, happen
         market.ask(market.open("c1"))
 
 
-def test_a_locked_store_is_503_and_nothing_is_lost(market: Market) -> None:
+def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str) -> None:
+    """It holds the market's lock and is stopped. SQLite: 503 when the time-out is over, and nothing is lost. PostgreSQL cuts it off
+    after two seconds, and the batch goes through; the stalled one finds its transaction gone."""
     other = market.store.writer()
     other.begin()
+    other.execute("take_seq")
+    began = time.monotonic()
     (result,) = market.desk.process([market.open("c1")])
-    assert result.answers[0].status == 503
-    other.rollback()
-    market.ask(market.open("c1"))
+    assert time.monotonic() - began < 5
+    assert result.answers[0].status == (503 if engine == "sqlite" else 200)
+    if engine == "sqlite":
+        other.rollback()
+        market.ask(market.open("c1"))
+    else:
+        with pytest.raises(StoreUnavailable):
+            other.execute("take_seq")
+        other.rollback()
+        other.begin()
+        other.execute("take_seq")
+        other.rollback()
+    market.assert_clean()
 
 
 def test_a_second_desk_may_stand_beside(market: Market) -> None:
@@ -292,12 +309,38 @@ def test_a_second_desk_may_stand_beside(market: Market) -> None:
     assert market.order(RICH, "A") == (5, 0, 5, 0)
 
 
-def test_writer_refuses_when_busy(market: Market) -> None:
-    first, second = market.store.writer(), market.store.writer()
-    first.begin()
+def test_a_connection_that_breaks_is_made_again(market: Market, engine: str) -> None:
+    """The server ends every connection, as when it restarts: a batch under way is refused as a whole, the next one goes through, and
+    readers notice nothing."""
+    if engine == "sqlite":
+        return
+    reader = market.store.reader()
+    assert reader.fetch("current_seq")
+    server = postgres_server()
+    assert server is not None
+
+    def cut_all() -> None:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ILIKE '%market%'"
+            )
+
+    cut_all()
+    assert reader.fetch("current_seq")
+    (result,) = market.desk.process([market.open("c1")])
+    assert result.answers[0].status == 200
+    writer = market.store.writer()
+    writer.begin()
+    writer.execute("take_seq")
+    cut_all()
     with pytest.raises(StoreUnavailable):
-        second.begin()
-    first.rollback()
+        writer.fetch("current_seq")
+    writer.rollback()
+    writer.begin()
+    assert writer.execute("take_seq")
+    writer.rollback()
+    market.ask(market.open("c2"))
+    market.assert_clean()
 
 
 # -- orders and generations (contract C2) ------------------------------------------------------------------------------

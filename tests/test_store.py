@@ -1,15 +1,19 @@
 """The store: migrations, every SQL block compiles, and no look-up walks a table that grows."""
 
+import contextlib
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from selldesk.store.blocks import all_blocks, parse
-from selldesk.store.open import BadDatabaseUrl, open_store
-from selldesk.store.sqlite import SqliteStore, render, statements
+from selldesk.store.blocks import all_blocks, migrations, parse, statements
+from selldesk.store.open import BadDatabaseUrl, open_store, shown
+from selldesk.store.sqlite import SqliteStore, render
 from selldesk.trades.trade import Trade
+from tests.stores import new_database, new_store, postgres_server, use_engine
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -56,6 +60,48 @@ def test_migrations_run_once_and_mark_a_new_store(tmp_path: Path) -> None:
     assert (store.mark("sandbox"), store.mark("other"), store.is_empty()) == ("1", None, False)
     store.destroy()
     assert store.is_empty()
+
+
+def test_every_block_compiles_on_postgresql(tmp_path: Path) -> None:
+    """With no rows and with NULLs: what PostgreSQL can't type or doesn't know shows at once."""
+    if postgres_server() is None:
+        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    use_engine("postgresql")
+    store = new_store(tmp_path)
+    assert store.pending_migrations() == []
+    writer = store.writer()
+    for name, block in all_blocks().items():
+        writer.begin()
+        try:
+            if block.columns and block.sql.startswith("SELECT"):
+                writer.load(name, [(None,) * len(block.columns)])
+            elif block.columns:
+                with contextlib.suppress(psycopg.IntegrityError):
+                    writer.write(name, [(None,) * len(block.columns)])
+                    writer.fetch("current_seq")
+            else:
+                with contextlib.suppress(psycopg.IntegrityError):
+                    writer.execute(name, **dict.fromkeys(re.findall(r":(\w+)", block.sql)))
+        finally:
+            writer.rollback()
+    writer.close()
+    store.destroy()
+    assert store.is_empty()
+
+
+@pytest.mark.usefixtures("engine")
+def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    url = new_database(tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(lambda _: open_store(url).migrate({"made_by": "a test"}), range(4)))
+    assert sorted(map(len, applied)) == [0, 0, 0, len(migrations())]
+    store = open_store(url)
+    assert (store.mark("made_by"), store.mark("nothing"), store.pending_migrations()) == ("a test", None, [])
+
+
+def test_a_password_is_never_shown() -> None:
+    assert shown("postgresql://me:secret@host/name") == "postgresql://me:***@host/name"
+    assert shown("sqlite:///a/b.db") == "sqlite:///a/b.db"
 
 
 def test_a_migration_is_cut_into_statements() -> None:

@@ -16,6 +16,8 @@ from selldesk.desk.work import DeskSettings
 from selldesk.kernel.refusals import Refusal
 from tests.test_desk import POOR, RICH, SHOP, Market
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 @pytest.fixture
 def market(tmp_path: Path) -> Market:

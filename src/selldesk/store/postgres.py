@@ -85,16 +85,20 @@ class _Connection:
         StoreConflict."""
         try:
             return question(self._connected())
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
             if _is_conflict(error):
                 raise StoreConflict(str(error)) from error
+            if not _is_unavailable(error):
+                raise
             was_in_transaction = self._in_transaction
             self._drop()
             if was_in_transaction or not _is_lost(error):
                 raise StoreUnavailable(str(error)) from error
         try:
             return question(self._connected())
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
+            if not _is_unavailable(error):
+                raise
             self._drop()
             raise StoreUnavailable(str(error)) from error
 
@@ -253,7 +257,7 @@ class _Connection:
                 pipeline.__exit__(type(error), error, None)
         if _is_conflict(error):
             raise StoreConflict(str(error)) from error
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if _is_unavailable(error):
             self._drop()
             raise StoreUnavailable(str(error)) from error
         raise error
@@ -266,6 +270,11 @@ def _columns(rows: Sequence[Row]) -> list[list[Any]]:
 def _is_conflict(error: psycopg.Error) -> bool:
     """Somebody else's transaction was in the way: the same batch may go through the next time."""
     return error.sqlstate in ("40001", "40P01")
+
+
+def _is_unavailable(error: psycopg.Error) -> bool:
+    """No fault of the statement: no connection, no lock, or the server cut off a writer that slept in its transaction (25P03)."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate == "25P03"
 
 
 def _is_lost(error: psycopg.Error) -> bool:
