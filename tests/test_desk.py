@@ -319,20 +319,19 @@ def test_a_connection_that_breaks_is_made_again(market: Market, engine: str) -> 
     server = postgres_server()
     assert server is not None
 
-    def cut_all() -> None:
+    def cut(*users: Any) -> None:
         with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ILIKE '%market%'"
-            )
+            for user in users:
+                admin.execute("SELECT pg_terminate_backend(%s)", [user._connection.info.backend_pid])
 
-    cut_all()
+    cut(reader, market.desk.store)
     assert reader.fetch("current_seq")
     (result,) = market.desk.process([market.open("c1")])
     assert result.answers[0].status == 200
     writer = market.store.writer()
     writer.begin()
     writer.execute("take_seq")
-    cut_all()
+    cut(writer)
     with pytest.raises(StoreUnavailable):
         writer.fetch("current_seq")
     writer.rollback()
