@@ -1,5 +1,6 @@
 """The store: migrations, every SQL block compiles, and no look-up walks a table that grows."""
 
+import asyncio
 import contextlib
 import re
 import sqlite3
@@ -9,11 +10,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import ManualClock
+from selldesk.store.audit import run_audit
 from selldesk.store.blocks import all_blocks, migrations, parse, statements
+from selldesk.store.copying import CannotCopy, copy_market
 from selldesk.store.open import BadDatabaseUrl, open_store, shown
 from selldesk.store.sqlite import SqliteStore, render
 from selldesk.trades.trade import Trade
-from tests.stores import new_database, new_store, postgres_server, use_engine
+from tests.little_market import LittleMarket
+from tests.stores import drop_database, new_database, new_store, postgres_server, use_engine
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -143,3 +151,62 @@ def test_the_view_of_a_trade_has_the_order_of_its_type(store: SqliteStore) -> No
     columns = [row[1] for row in connection.execute("PRAGMA table_info(trade_row)")]
     assert tuple(columns) == Trade.__struct_fields__
     connection.close()
+
+
+def _moved(folder: Path, source_engine: str, target_engine: str) -> tuple[LittleMarket, str]:
+    """A market with something in every corner, and an empty database of another engine."""
+    use_engine(source_engine)
+    market = LittleMarket(folder)
+
+    async def story() -> None:
+        async with market:
+            worker = market.worker()
+            first = market.open_trade("one")
+            await market.run(worker, lambda: market.trade(first).status == "accepted")
+            second = market.open_trade("two", 440)
+            await market.run(worker, lambda: market.trade(second).status == "completed")
+            market.open_trade("three", 440)
+            market.database_url, kept = "", market.database_url
+        market.database_url = kept
+
+    asyncio.run(story())
+    use_engine(target_engine)
+    (folder / "target").mkdir()
+    return market, new_database(folder / "target")
+
+
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite"), ("sqlite", "sqlite")])
+def test_a_market_moves_to_another_engine(tmp_path: Path, source: str, target: str) -> None:
+    if "postgresql" in (source, target) and postgres_server() is None:
+        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    market, url = _moved(tmp_path, source, target)
+    later = market.clock.real_us() + 3600 * 1_000_000
+    with pytest.raises(CannotCopy, match="worker processes"):
+        copy_market(market.store, open_store(url), market.clock.real_us() - 1_000_000, lambda line: None)
+    assert open_store(url).is_empty()
+    copied = {table.name: table.rows for table in copy_market(market.store, open_store(url), later, lambda line: None)}
+    assert copied["trade"] == 3
+    assert copied["bot"] == 1
+    here, there = market.store.reader(), open_store(url).reader()
+    for block in ("current_seq", "all_funds", "all_live_orders", "all_people", "trades_by_status", "all_bot_records"):
+        assert sorted(map(str, here.fetch(block))) == sorted(map(str, there.fetch(block))), block
+    with pytest.raises(CannotCopy, match="not empty"):
+        copy_market(market.store, open_store(url), later, lambda line: None)
+    desk = Desk(open_store(url).writer(), market.clock, DeskSettings())
+    desk.ask(commands.MoveMoney("t", 3, "deposit", 5, "after the move"))
+    assert run_audit(open_store(url).reader()).violations == []
+    drop_database(market.database_url)
+
+
+@pytest.mark.usefixtures("engine")
+def test_nobody_writes_while_a_market_is_copied(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    with store.frozen() as frozen:
+        assert frozen.fetch("current_seq") is not None
+        writer = store.writer()
+        desk = Desk(writer, ManualClock(), DeskSettings())
+        (result,) = desk.process([commands.SetMark("a", "b")])
+        assert result.answers[0].status == 503
+    writer.begin()
+    assert writer.execute("take_seq")
+    writer.rollback()

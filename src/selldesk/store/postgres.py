@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -151,8 +151,27 @@ class _Connection:
         text = render(sql)
         return self._ask(lambda connection: connection.execute(text, parameters).fetchall())
 
+    def table(self, name: str) -> tuple[list[str], Iterator[Row]]:
+        first = self._ask(lambda connection: connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(name))))
+        assert first.description is not None
+        return [column.name for column in first.description], self._rows_of(name)
+
+    def _rows_of(self, name: str) -> Iterator[Row]:
+        if not self._in_transaction:
+            with self.snapshot():
+                yield from self._rows_of(name)
+            return
+        with self._connected().cursor(name="selldesk_table") as cursor:
+            cursor.itersize = _STREAMED_ROWS
+            cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name)))
+            yield from cursor
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
+        if self._in_transaction:
+            # One moment already, for nobody writes meanwhile.
+            yield
+            return
         self._ask(lambda connection: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         self._in_transaction = True
         try:
@@ -230,6 +249,11 @@ class _Connection:
             return cursor.fetchall() if cursor.description is not None else []
 
         return self._ask(ask)
+
+    def lock_market(self) -> None:
+        """Keeps everybody from writing as long as this transaction lasts, and it may take its time."""
+        self._ask(lambda connection: connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        self._ask(lambda connection: connection.execute("SELECT seq FROM market FOR UPDATE"))
 
     def machine_us(self) -> int | None:
         self._flush()
@@ -377,6 +401,31 @@ class PostgresStore:
     def is_empty(self) -> bool:
         with _connect(self._url) as connection:
             return not _tables(connection)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Reader]:
+        connection = _Connection(self._url, read_only=False)
+        connection.begin()
+        try:
+            connection.lock_market()
+            yield connection
+        finally:
+            connection.rollback()
+            connection.close()
+
+    @contextmanager
+    def filling(self) -> Iterator[Callable[[str, list[str], Iterable[Row]], None]]:
+        with _connect(self._url) as connection, connection.transaction():
+
+            def fill(table: str, columns: list[str], rows: Iterable[Row]) -> None:
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+                names = sql.SQL(", ").join(map(sql.Identifier, columns))
+                into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+                with connection.cursor() as cursor, cursor.copy(into) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+
+            yield fill
 
     def destroy(self) -> None:
         with _connect(self._url) as connection, connection.transaction():

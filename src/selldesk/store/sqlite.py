@@ -1,7 +1,7 @@
 """SQLite: the embedded default. WAL, synchronous=FULL, one writer at a time, readers never wait."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,16 @@ class _Connection:
     def query(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         return self._connection.execute(sql, parameters).fetchall()
 
+    def table(self, name: str) -> tuple[list[str], Iterator[Row]]:
+        cursor = self._connection.execute(f"SELECT * FROM {name}")  # noqa: S608 — a name of our own schema
+        return [column[0] for column in cursor.description], cursor
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            # One moment already.
+            yield
+            return
         self._connection.execute("BEGIN")
         try:
             yield
@@ -190,6 +198,32 @@ class SqliteStore:
 
     def is_empty(self) -> bool:
         return not self.path.exists() or self.path.stat().st_size == 0 or not self._tables()
+
+    @contextmanager
+    def frozen(self) -> Iterator[Reader]:
+        connection = _Connection(self.path, self._busy_seconds, read_only=False)
+        connection.begin()
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            connection.close()
+
+    @contextmanager
+    def filling(self) -> Iterator[Callable[[str, list[str], Iterable[Row]], None]]:
+        connection = sqlite3.connect(self.path, isolation_level=None)
+
+        def fill(table: str, columns: list[str], rows: Iterable[Row]) -> None:
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 — names of our own schema
+            places = ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608
+
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield fill
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
 
     def destroy(self) -> None:
         for suffix in ("", "-wal", "-shm"):

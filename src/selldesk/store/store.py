@@ -1,6 +1,6 @@
 """What the market asks of a store. Synchronous; one engine each implements it (SQLite here, PostgreSQL beside it)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -65,6 +65,10 @@ class Reader(Protocol):
 
     def query(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         """A statement composed from the store's own clauses (see lists.py)."""
+        ...
+
+    def table(self, name: str) -> tuple[list[str], Iterator[Row]]:
+        """(the columns, all rows) of a whole table, streamed: for copying."""
         ...
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -138,6 +142,15 @@ class Store(Protocol):
 
     def is_empty(self) -> bool:
         """No schema at all."""
+        ...
+
+    def frozen(self) -> AbstractContextManager[Reader]:
+        """A reader of one moment; meanwhile nobody can write. Raises StoreUnavailable."""
+        ...
+
+    def filling(self) -> AbstractContextManager[Callable[[str, list[str], Iterable[Row]], None]]:
+        """Puts rows into tables whose schema stands, replacing what a fresh schema holds: (table, columns, rows), all in one
+        transaction."""
         ...
 
     def destroy(self) -> None:
