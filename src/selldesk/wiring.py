@@ -25,6 +25,7 @@ from selldesk.api.prices import PricesApi
 from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.service import ServiceApi
+from selldesk.apiprocesses import keep_workers
 from selldesk.book.quotes import QuoteSigner
 from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
@@ -49,7 +50,10 @@ _PORT_WAIT_SECONDS = 3
 
 
 class RunningMarket:
-    """One process of the market with its desk. `extra_routes` and `listeners` are the sandbox's."""
+    """One process of the market with its desk. `extra_routes` and `listeners` are the sandbox's.
+
+    `api_processes`: how many serve the API, this one included. Such another one is told `desk_socket` and `listener` of the first.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,9 @@ class RunningMarket:
         clock_path: Path | None = None,
         with_api: bool = True,
         with_workers: bool = True,
+        api_processes: int = 1,
+        desk_socket: Path | None = None,
+        listener: socket.socket | None = None,
         also_ready: Callable[["RunningMarket"], str | None] = lambda market: None,
         extra_routes: Callable[["RunningMarket"], list[RouteSpec]] = lambda market: [],
     ) -> None:
@@ -66,8 +73,13 @@ class RunningMarket:
         self.store = open_store(settings.database_url)
         self.box = SecretBox(settings.secret())
         self.view = MarketView(self.store.reader(), QuoteSigner(settings.secret()))
-        self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk())
-        self.desk = DeskClient(self.supervisor.socket_path, self._on_feed)
+        self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk()) if desk_socket is None else None
+        self.desk_socket = desk_socket if self.supervisor is None else self.supervisor.socket_path
+        assert self.desk_socket is not None
+        self.desk = DeskClient(self.desk_socket, self._on_feed)
+        self._api_processes = api_processes
+        self._listener = listener
+        self._fleet_task: asyncio.Task[None] | None = None
         self.fleet = (
             Fleet(
                 self.store,
@@ -112,6 +124,8 @@ class RunningMarket:
             return "the book is not loaded yet"
         if not self.desk.connected.is_set():
             return "the desk is not connected"
+        if self._fleet_task is not None and self._fleet_task.done():
+            return "the background work has ended"
         return self._also_ready(self)
 
     def _on_feed(self, feed: Feed) -> None:
@@ -122,8 +136,10 @@ class RunningMarket:
         """Until the process is told to stop."""
         self.view.load()
         self._loaded = True
-        tasks = [
-            asyncio.create_task(self.supervisor.run(), name="desk supervisor"),
+        tasks: list[asyncio.Task[None]] = []
+        if self.supervisor is not None:
+            tasks.append(asyncio.create_task(self.supervisor.run(), name="desk supervisor"))
+        tasks += [
             asyncio.create_task(self.desk.run(), name="desk client"),
             asyncio.create_task(self._follow(), name="follower"),
             asyncio.create_task(self._touch_keys(), name="key use"),
@@ -133,11 +149,17 @@ class RunningMarket:
             # What other desks committed between loading and connecting.
             self.view.catch_up()
             if self.fleet is not None:
-                tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
+                self._fleet_task = asyncio.create_task(self.fleet.run(), name="fleet")
+                tasks.append(self._fleet_task)
             if when_serving is not None:
                 tasks.append(asyncio.create_task(when_serving(), name="when serving"))
             if self._with_api:
-                await self._serve()
+                listener = self._listener or await _listen(self.settings.host, self.settings.port)
+                if self._api_processes > 1:
+                    assert self.desk_socket is not None
+                    more = keep_workers(self._api_processes - 1, self.settings, self.desk_socket, listener)
+                    tasks.append(asyncio.create_task(more, name="API processes"))
+                await self._serve(listener)
             else:
                 await _until_signal()
         finally:
@@ -147,7 +169,7 @@ class RunningMarket:
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
 
-    async def _serve(self) -> None:
+    async def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(
             self.api,
             host=self.settings.host,
@@ -162,7 +184,7 @@ class RunningMarket:
         server = _Server(config)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        await server.serve(sockets=[await _listen(self.settings.host, self.settings.port)])
+        await server.serve(sockets=[listener])
 
     async def _follow(self) -> None:
         """Keeps the view up to date with batches of other desks: when the store rings, else by looking from time to time."""

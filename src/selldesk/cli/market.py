@@ -31,13 +31,14 @@ def serve(
     database_url: DatabaseUrl = None,
     host: Annotated[str | None, typer.Option(help="Where the API listens.")] = None,
     port: Annotated[int | None, typer.Option(help="Its port.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="API processes on this machine; all share its desk.")] = 1,
     no_background: Annotated[bool, typer.Option("--no-background", help="Only the API; run `selldesk work` elsewhere.")] = False,
 ) -> None:
     """The API, with its desk, and with the background work unless told otherwise."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url, host=host, port=port)
     open_migrated(settings)
-    uvloop.run(RunningMarket(settings, with_workers=not no_background).run())
+    uvloop.run(RunningMarket(settings, with_workers=not no_background, api_processes=workers).run())
 
 
 @app.command()

@@ -1,0 +1,163 @@
+"""Many processes on one market: API processes of one machine share a desk; markets on several machines share a PostgreSQL."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from selldesk.kernel.ids import new_uuid7
+from tests.stores import new_database
+from tests.support import Person, fetch, free_port
+
+pytestmark = pytest.mark.usefixtures("engine")
+SECRET = "a-secret-of-at-least-32-characters-here"
+
+
+class Machine:
+    """One `selldesk serve` with an environment of its own."""
+
+    def __init__(self, url: str, *arguments: str, log: Path) -> None:
+        self.port = free_port()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")},
+            "SELLDESK_DATABASE_URL": url,
+            "SELLDESK_SECRET_KEY": SECRET,
+            "SELLDESK_STEAM_API_URL": "http://127.0.0.1:9",
+        }
+        command = [sys.executable, "-m", "selldesk", "serve", "--port", str(self.port), "--no-background", *arguments]
+        self._log = open(log, "ab")  # noqa: SIM115 — lives as long as the process
+        self.process = subprocess.Popen(command, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_ready(self) -> "Machine":
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if fetch("GET", f"{self.base_url}/ready")[0] == 200:
+                    return self
+            except OSError:
+                pass
+            assert time.monotonic() < deadline
+            assert self.process.poll() is None
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self._log.close()
+
+
+def shell(url: str, *arguments: str) -> str:
+    environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": SECRET}
+    return subprocess.run(
+        [sys.executable, "-m", "selldesk", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+
+@pytest.fixture
+def market(tmp_path: Path, engine: str) -> tuple[str, str, str]:
+    """(database URL, a project's key, a buyer's key): a buyer with money, one item, a room, no bots."""
+    url = new_database(tmp_path)
+    shell(url, "migrate")
+    shell(url, "user", "create", "shop", "--role", "project")
+    shell(url, "user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
+    shell(url, "deposit", "vip", "5000000", "--reference", "d")
+    shell(url, "room", "add", "all")
+    items = tmp_path / "items.csv"
+    items.write_text("market_hash_name\nThing\n")
+    shell(url, "catalog", "import", str(items), "--game", "730")
+    return url, shell(url, "key", "create", "shop").strip(), shell(url, "key", "create", "vip").strip()
+
+
+@contextmanager
+def machines(url: str, folder: Path, *sets: tuple[str, ...]) -> Iterator[list[Machine]]:
+    started = [Machine(url, *arguments, log=folder / f"machine{number}.log") for number, arguments in enumerate(sets)]
+    try:
+        for machine in started:
+            machine.wait_ready()
+        yield started
+    finally:
+        for machine in started:
+            machine.stop()
+
+
+def price(base_url: str, key: str) -> int:
+    body = {"game_id": 730, "items": [{"market_hash_name": "Thing"}]}
+    matched: int = Person(base_url, key).do("POST", "/api/sell/match", body)["items"][0]["price"]
+    return matched
+
+
+def put(base_url: str, key: str, mills: int) -> None:
+    orders = [{"market_hash_name": "Thing", "price": mills, "amount": 5}]
+    Person(base_url, key).do("PUT", "/api/buy/orders", {"game_id": 730, "mode": "merge", "orders": orders})
+
+
+def children_of(pid: int) -> list[int]:
+    """The API processes that this one started, by what the kernel says of every process."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid
+            if is_child and b"selldesk.apiworker" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def test_api_processes_of_one_machine_share_its_desk(market: tuple[str, str, str], tmp_path: Path) -> None:
+    """Three processes behind one port: all see an order change at once, and one that is killed comes back."""
+    url, shop, vip = market
+    with machines(url, tmp_path, ("--workers", "3")) as (machine,):
+        deadline = time.monotonic() + 15
+        while len(children_of(machine.process.pid)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)
+        for mills in range(100, 130):
+            put(machine.base_url, vip, mills)
+            seen = {price(machine.base_url, shop) for _ in range(6)}
+            if seen != {mills}:
+                time.sleep(0.1)
+                seen = {price(machine.base_url, shop) for _ in range(6)}
+            assert seen == {mills}
+        victim = children_of(machine.process.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        deadline = time.monotonic() + 15
+        while len(set(children_of(machine.process.pid)) - {victim}) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert {price(machine.base_url, shop) for _ in range(20)} == {129}
+
+
+def test_a_second_machine_sees_a_change_soon(market: tuple[str, str, str], tmp_path: Path, engine: str) -> None:
+    """Two markets on one store, each with a desk of its own: within 50 ms as a rule, and keys that are revoked stop within 250 ms."""
+    url, shop, vip = market
+    with machines(url, tmp_path, (), ()) as (one, two):
+        waits: list[float] = []
+        for mills in range(200, 260):
+            writer, reader = (one, two) if mills % 2 else (two, one)
+            put(writer.base_url, vip, mills)
+            began = time.monotonic()
+            while price(reader.base_url, shop) != mills:
+                assert time.monotonic() - began < 2
+            waits.append(time.monotonic() - began)
+        waits.sort()
+        assert waits[len(waits) // 2] < 0.1, waits
+        key = Person(one.base_url, vip).do("POST", "/api/auth/api-keys", {"name": new_uuid7(0)})
+        other = Person(two.base_url, key["api_key"])
+        assert other.call("GET", "/api/auth/me")[0] == 200
+        Person(one.base_url, vip).do("DELETE", "/api/auth/api-keys", {"name": key["name"]})
+        time.sleep(0.25)
+        assert other.call("GET", "/api/auth/me")[0] == 401
