@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance format lock clean
+.PHONY: help setup setup-dev run test check acceptance bench format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -47,6 +47,9 @@ acceptance: setup acceptance/.venv/.installed ## unmodified Steam clients from n
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make acceptance needs Node.js and npm"; exit 1; }
 	@test -d acceptance/node_modules || npm ci --prefix acceptance --no-audit --no-fund --loglevel=error
 	$(BIN)/python acceptance/run.py
+
+bench: setup-dev ## speed, each figure beside a floor of the same run; writes var/bench.json (BENCH_QUICK=1: a minute)
+	$(BIN)/python -m bench.run
 
 format: setup-dev ## put the code into the house format
 	$(BIN)/ruff format .
