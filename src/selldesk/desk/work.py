@@ -148,8 +148,7 @@ class Work:
             self.closed_orders[order.buyer, order.item, order.generation] = order
         if wants.rooms_and_bots:
             self.load_rooms_and_bots()
-            pairs = [(bot, seller) for seller in sorted(wants.sellers) for bot in self.bots]
-            for bot, seller, count in store.load("load_seller_offers", pairs):
+            for bot, seller, count in store.load("load_seller_offers", [(seller,) for seller in sorted(wants.sellers)]):
                 self.seller_offers[bot, seller] = count
 
     def _load_trades(self, wants: Wants) -> None:

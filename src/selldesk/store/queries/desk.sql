@@ -42,9 +42,9 @@ SELECT a.seller, a.game, a.contextid, a.assetid
 FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.contextid = k.contextid AND a.assetid = k.assetid
 
 -- name: load_seller_offers
--- rows: bot bigint, seller text
+-- rows: seller text
 SELECT t.bot, t.seller, count(*) FROM {rows}
-JOIN trade t ON t.bot = k.bot AND t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, t.seller
+JOIN trade t ON t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, t.seller
 
 -- name: load_rooms
 SELECT id, name, game, min_value, max_value, buyers, bots, priority, enabled FROM room ORDER BY id
