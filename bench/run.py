@@ -241,6 +241,7 @@ def replacing() -> None:
                     {"game_id": market.GAME, "mode": "replace", "orders": orders}, "selldesk_" + "v" * 43,
                 )  # fmt: skip
                 assert status == 200, answer
+                assert round_number == 0 or answer["data"]["updated"] == count, answer["data"]["rejected"][:1]
                 took = time.perf_counter() - began
     note("replace_50k_orders_s", took * 50_000 / count, f"{count} orders, all changed, in {took:.2f} s")
 

@@ -179,6 +179,7 @@ class RunningMarket:
             lifespan="off",
             timeout_graceful_shutdown=5,
             server_header=False,
+            proxy_headers=False,
             backlog=4096,
         )
         server = _Server(config)
