@@ -1,7 +1,6 @@
 """One worker per bot (I13): leases, fences, spreading, and workers that sleep at the worst moment and wake late."""
 
 import contextlib
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,7 +20,6 @@ from selldesk.trades.news import Proof
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import Stage
 from tests.little_market import LittleMarket, in_market
-from tests.support import SandboxProcess, fetch
 
 S = 1_000_000
 NOW = 1_000_000 * S
@@ -297,46 +295,3 @@ def test_a_worker_that_sleeps_past_its_lease_does_nothing_when_it_wakes(
         assert states.count(2) == 0, "no duplicate stays live"
 
     in_market(tmp_path, story)
-
-
-def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox: SandboxProcess, tmp_path: Path) -> None:
-    """Beside a sandbox a second worker process on the same store: half of the bots are its own; killed, they come back at once."""
-    own_sandbox.start()
-    folder = own_sandbox.folder
-    environment = {
-        "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
-        "SELLDESK_SECRET_KEY": (folder / "secret.key").read_text(),
-        **{f"SELLDESK_STEAM_{part}_URL": own_sandbox.steam.url for part in ("COMMUNITY", "API", "LOGIN")},
-        "SELLDESK_POLL_SECONDS": "0.5",
-        "SELLDESK_SEND_GAP_SECONDS": "0.1",
-        "PATH": "/usr/bin:/bin",
-    }
-
-    def holders() -> dict[str, int]:
-        with sqlite3.connect(folder / "market.db") as store:
-            return dict(store.execute("SELECT worker, count(*) FROM bot_lease WHERE worker IS NOT NULL GROUP BY worker"))
-
-    def wait(wanted: list[int], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while sorted(holders().values()) != wanted:
-            assert time.monotonic() < deadline, (holders(), own_sandbox.log()[-2000:])
-            time.sleep(0.05)
-
-    wait([6], 5)
-    with open(tmp_path / "work.log", "wb") as log:
-        second = subprocess.Popen([sys.executable, "-m", "selldesk", "work"], env=environment, stdout=log, stderr=log)
-    try:
-        wait([3, 3], 20)
-        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers * 2]
-        for custom_id in sales:
-            own_sandbox.wait_for(custom_id, "completed")
-        second.kill()
-        second.wait()
-        wait([6], 10)
-        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers]
-        for custom_id in sales:
-            own_sandbox.wait_for(custom_id, "completed")
-        own_sandbox.assert_clean()
-        assert fetch("GET", f"{own_sandbox.base_url}/ready")[0] == 200
-    finally:
-        second.kill()

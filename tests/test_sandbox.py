@@ -216,3 +216,46 @@ def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
     assert created[0].value >= 1
     assert families["selldesk_view_batches_behind"].samples[0].value == 0
     assert "process_resident_memory_bytes" in families
+
+
+def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox: SandboxProcess, tmp_path: Path) -> None:
+    """Beside a sandbox a second worker process on the same store: half of the bots are its own; killed, they come back at once."""
+    own_sandbox.start()
+    folder = own_sandbox.folder
+    environment = {
+        "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
+        "SELLDESK_SECRET_KEY": (folder / "secret.key").read_text(),
+        **{f"SELLDESK_STEAM_{part}_URL": own_sandbox.steam.url for part in ("COMMUNITY", "API", "LOGIN")},
+        "SELLDESK_POLL_SECONDS": "0.5",
+        "SELLDESK_SEND_GAP_SECONDS": "0.1",
+        "PATH": "/usr/bin:/bin",
+    }
+
+    def holders() -> dict[str, int]:
+        with sqlite3.connect(folder / "market.db") as store:
+            return dict(store.execute("SELECT worker, count(*) FROM bot_lease WHERE worker IS NOT NULL GROUP BY worker"))
+
+    def wait(wanted: list[int], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while sorted(holders().values()) != wanted:
+            assert time.monotonic() < deadline, (holders(), own_sandbox.log()[-2000:])
+            time.sleep(0.05)
+
+    wait([6], 5)
+    with open(tmp_path / "work.log", "wb") as log:
+        second = subprocess.Popen([sys.executable, "-m", "selldesk", "work"], env=environment, stdout=log, stderr=log)
+    try:
+        wait([3, 3], 20)
+        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers * 2]
+        for custom_id in sales:
+            own_sandbox.wait_for(custom_id, "completed")
+        second.kill()
+        second.wait()
+        wait([6], 10)
+        sales = [own_sandbox.sell(seller, 440, own_sandbox.buyable(440)) for seller in own_sandbox.sellers]
+        for custom_id in sales:
+            own_sandbox.wait_for(custom_id, "completed")
+        own_sandbox.assert_clean()
+        assert fetch("GET", f"{own_sandbox.base_url}/ready")[0] == 200
+    finally:
+        second.kill()

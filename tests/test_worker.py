@@ -254,16 +254,16 @@ def test_a_listing_of_several_pages_is_carried_on_after_a_restart(tmp_path: Path
 
 
 def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
-    """Three hundred trades are due in the same moment, and Steam tells one every two seconds: between two answers the bot waits
+    """A hundred and twenty trades are due in the same moment, and Steam tells one every two seconds: between two answers the bot waits
     instead of asking itself again and again."""
 
     async def story(market: LittleMarket) -> None:
         market.order(730, 400)
-        market.desk.ask(commands.MoveMoney("test", BUYER, "deposit", 300 * ORDER_PRICE, "more"))
+        market.desk.ask(commands.MoveMoney("test", BUYER, "deposit", 120 * ORDER_PRICE, "more"))
         market.desk.ask(commands.ChangeBot("op", 1, seller_offers_max=1000, live_offers_max=1000))
         market.steam.world.limits = Limits(1000, 1000)
         worker = market.worker()
-        ids = [market.open_trade(f"c{number}") for number in range(300)]
+        ids = [market.open_trade(f"c{number}") for number in range(120)]
         market.wait_at_least_seconds = lambda: 2.0
         await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids[-3:]))
         market.clock.advance(8 * DAY)
@@ -279,7 +279,7 @@ def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
             market._keep_leases()
             await worker.step()
             market.clock.advance(max(0.0, (market._wakes_at(worker) - market.clock.now_us()) / 1_000_000))
-        assert market.clock.now_us() - began > 60 * 1_000_000, "hundreds of steps in a moment would be a busy loop"
+        assert market.clock.now_us() - began > 20 * 1_000_000, "hundreds of steps in a moment would be a busy loop"
 
     in_market(tmp_path, story)
 
