@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.stores import ENGINES, new_database, postgres_server, use_engine
+from tests.stores import ENGINES, new_database, require_engine, use_engine
 from tests.support import AK, AWP, SandboxProcess
 
 
@@ -18,8 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def engine(request: pytest.FixtureRequest) -> str:
     """Which store a test runs on."""
     name: str = request.param
-    if name == "postgresql" and postgres_server() is None:
-        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    require_engine(name)
     return name
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from selldesk.store.open import open_store
 from selldesk.store.sqlite import SqliteStore
@@ -26,6 +27,12 @@ def use_engine(name: str) -> None:
     """What `new_database` makes from now on, in this test process."""
     global _engine
     _engine = name
+
+
+def require_engine(name: str) -> None:
+    """Skips the test, with the reason, where this machine can't give it a PostgreSQL."""
+    if name == "postgresql" and postgres_server() is None:
+        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
 
 
 def new_database(folder: Path) -> str:

@@ -117,7 +117,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_api_processes_of_one_machine_share_its_desk(market: tuple[str, str, str], tmp_path: Path) -> None:
-    """Three processes behind one port: all see an order change at once, and one that is killed comes back."""
+    """Three processes behind one port: all see an order change within a tenth of a second, and one that is killed comes back."""
     url, shop, vip = market
     with machines(url, tmp_path, ("--workers", "3")) as (machine,):
         deadline = time.monotonic() + 15

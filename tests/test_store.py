@@ -21,7 +21,7 @@ from selldesk.store.open import BadDatabaseUrl, open_store, shown
 from selldesk.store.sqlite import SqliteStore, render
 from selldesk.trades.trade import Trade
 from tests.little_market import LittleMarket
-from tests.stores import drop_database, new_database, new_store, postgres_server, use_engine
+from tests.stores import drop_database, new_database, new_store, require_engine, use_engine
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -72,8 +72,7 @@ def test_migrations_run_once_and_mark_a_new_store(tmp_path: Path) -> None:
 
 def test_every_block_compiles_on_postgresql(tmp_path: Path) -> None:
     """With no rows and with NULLs: what PostgreSQL can't type or doesn't know shows at once."""
-    if postgres_server() is None:
-        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    require_engine("postgresql")
     use_engine("postgresql")
     store = new_store(tmp_path)
     assert store.pending_migrations() == []
@@ -177,8 +176,8 @@ def _moved(folder: Path, source_engine: str, target_engine: str) -> tuple[Little
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite"), ("sqlite", "sqlite")])
 def test_a_market_moves_to_another_engine(tmp_path: Path, source: str, target: str) -> None:
-    if "postgresql" in (source, target) and postgres_server() is None:
-        pytest.skip("no PostgreSQL 15 or newer answers, and its programs are not installed")
+    require_engine(source)
+    require_engine(target)
     market, url = _moved(tmp_path, source, target)
     later = market.clock.real_us() + 3600 * 1_000_000
     with pytest.raises(CannotCopy, match="worker processes"):
