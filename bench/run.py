@@ -22,7 +22,6 @@ from tests.support import fetch, free_port
 
 from bench import floors, market
 from selldesk.book.engine import EngineBook
-from selldesk.book.matching import Line
 from selldesk.book.quotes import QuoteSigner
 from selldesk.desk.view import MarketView
 from selldesk.store.open import open_store
@@ -154,7 +153,7 @@ def engine_alone() -> None:
         book.set_candidates(market.GAME, set(range(buyers)))
         took = []
         for _ in range(200 if QUICK else 1_000):
-            basket = [Line(item, 1) for item in market.zipf_items(chance, ITEMS, lines)]
+            basket = [(item, 1) for item in market.zipf_items(chance, ITEMS, lines)]
             began = time.perf_counter()
             book.best(market.GAME, basket, exclude=-1)
             took.append((time.perf_counter() - began) * 1e6)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from selldesk.book.engine import EngineBook
-from selldesk.book.matching import UNKNOWN_ITEM, Book, Fill, Line
+from selldesk.book.matching import UNKNOWN_ITEM, Book
 from selldesk.book.plain import PlainBook
 from selldesk.book.quotes import Quote, QuoteSigner
 
@@ -45,23 +45,23 @@ RULES = [
 @pytest.mark.parametrize("make", [PlainBook, EngineBook])
 @pytest.mark.parametrize(("what", "orders", "funds", "lines", "winner", "fills"), RULES, ids=[rule[0] for rule in RULES])
 def test_the_law_of_matching(make, what, orders, funds, lines, winner, fills) -> None:
-    match = _book(make, orders, funds).best(GAME, [Line(*line) for line in lines], NOBODY)
+    match = _book(make, orders, funds).best(GAME, lines, NOBODY)
     if winner is None:
         assert match is None
     else:
         assert match is not None
-        assert (match.buyer, match.fills) == (winner, [Fill(*fill) for fill in fills])
+        assert (match.buyer, match.fills) == (winner, fills)
         assert match.payout == sum(price * units for price, units in fills)
 
 
 @pytest.mark.parametrize("make", [PlainBook, EngineBook])
 def test_large_numbers_stay_exact(make: Callable[[], Book]) -> None:
     orders = [(1, 1, 10**9 - 1, 10**6), (1, 2, 10**9, 10**6)]
-    match = _book(make, orders, {1: 2**53 - 1, 2: 2**53 - 1}).best(GAME, [Line(1, 10_000)] * 1000, NOBODY)
+    match = _book(make, orders, {1: 2**53 - 1, 2: 2**53 - 1}).best(GAME, [(1, 10_000)] * 1000, NOBODY)
     assert match is not None
     assert (match.buyer, match.payout) == (2, 10**9 * 10**6)
     spread = [(item, buyer, 10**9 - (buyer == 1), 10**6) for item in range(20) for buyer in (1, 2)]
-    match = _book(make, spread, {1: 2**53 - 1, 2: 2**53 - 1}).best(GAME, [Line(item, 10_000) for item in range(20)] * 50, NOBODY)
+    match = _book(make, spread, {1: 2**53 - 1, 2: 2**53 - 1}).best(GAME, [(item, 10_000) for item in range(20)] * 50, NOBODY)
     assert match is not None
     assert match.payout == max((2**53 - 1) // 10**9 * 10**9, (2**53 - 1) // (10**9 - 1) * (10**9 - 1))
 
@@ -69,12 +69,12 @@ def test_large_numbers_stay_exact(make: Callable[[], Book]) -> None:
 @pytest.mark.parametrize("make", [PlainBook, EngineBook])
 def test_only_candidates_and_never_oneself(make: Callable[[], Book]) -> None:
     book = _book(make, [(1, 1, 30, 5), (1, 2, 20, 5), (1, 3, 10, 5)], {1: 99, 2: 99, 3: 99})
-    line = [Line(1, 1)]
+    line = [(1, 1)]
     assert book.best(GAME, line, exclude=1).buyer == 2  # type: ignore[union-attr]
     book.set_candidates(GAME, {2, 3})
     assert book.best(GAME, line, exclude=2).buyer == 3  # type: ignore[union-attr]
     assert book.best(570, line, NOBODY) is None
-    assert book.fills(1, line) == [Fill(30, 1)]
+    assert book.fills(1, line) == [(30, 1)]
 
 
 def test_engine_and_plain_agree_on_random_baskets() -> None:
@@ -101,7 +101,7 @@ def test_engine_and_plain_agree_on_random_baskets() -> None:
                     else:
                         book.set_candidates(GAME, candidates)
             lines = [
-                Line(chance.choice([UNKNOWN_ITEM, *range(items)]), chance.choice([1, 1, 2, 7, 10_000]))
+                (chance.choice([UNKNOWN_ITEM, *range(items)]), chance.choice([1, 1, 2, 7, 10_000]))
                 for _ in range(chance.randint(1, 12))
             ]
             exclude = chance.choice([NOBODY, chance.randint(1, buyers)])

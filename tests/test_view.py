@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from selldesk.book.matching import Line
 from selldesk.book.plain import PlainBook
 from selldesk.book.quotes import QuoteSigner
 from selldesk.desk import commands
@@ -35,7 +34,7 @@ def feeds(market: Market, *batch: commands.Command) -> list[Feed]:
 
 
 def price_of_a(view: MarketView, market: Market) -> int:
-    match = view.match(SHOP, 730, [Line(market.item["A"], 1)])
+    match = view.match(SHOP, 730, [(market.item["A"], 1)])
     return match.payout if match else 0
 
 
@@ -86,7 +85,7 @@ def test_people_rooms_and_the_project_itself_decide_who_is_a_candidate(market: M
 
     market.put(POOR, A=(50, 5))
     view.catch_up()
-    line = [Line(market.item["A"], 1)]
+    line = [(market.item["A"], 1)]
     person = {number: view.people[number].id for number in (RICH, POOR)}
     assert view.match(SHOP, 730, line).buyer == RICH  # type: ignore[union-attr]
     assert view.match(RICH, 730, line).buyer == POOR  # type: ignore[union-attr]
@@ -136,7 +135,7 @@ def test_a_rebuilt_book_equals_the_live_one(market: Market) -> None:
     plain.load()
     assert rebuilt.seq == view.seq
     for _ in range(300):
-        lines = [Line(market.item[chance.choice("ABC")], chance.randint(1, 6)) for _ in range(chance.randint(1, 4))]
+        lines = [(market.item[chance.choice("ABC")], chance.randint(1, 6)) for _ in range(chance.randint(1, 4))]
         asked = chance.choice([SHOP, RICH])
         assert view.match(asked, 730, lines) == rebuilt.match(asked, 730, lines) == plain.match(asked, 730, lines)
     market.assert_clean()

@@ -11,6 +11,7 @@ import msgspec
 from starlette.routing import compile_path
 
 from selldesk.api.auth import Identity, KeyRing
+from selldesk.api.bodies import BODY_SECONDS, BodyReader, Disconnected, Receive, decode_body
 from selldesk.api.limits import RateLimiter, RateLimits
 from selldesk.api.queries import parse_query
 from selldesk.api.routes import Call, Reply, RouteSpec
@@ -21,35 +22,32 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.people.roles import ROLE_BITS
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 logger = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_PATH_IN_MESSAGE = re.compile(r" - at `([^`]*)`$")
 _OFF_LOOP_BYTES = 256 * 1024
-_BODY_SECONDS = 30
-_DRAINED_BYTES_MAX = 64 * 1024 * 1024
 _ENCODER = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
 _RETRY = {429: b"1", 503: b"1"}
 
 
-class Disconnected(Exception):
-    """The client went away before its body was whole."""
-
-
 class MarketApi:
-    """Pure ASGI. Routes without path parameters are found in a dict, the others by Starlette's patterns, in their order."""
+    """Pure ASGI. Routes without path parameters are found in a dict, the others by Starlette's patterns, in their order.
 
-    def __init__(self, routes: list[RouteSpec], key_ring: KeyRing, rate_limits: RateLimits, clock: Clock) -> None:
+    `body_seconds`: how long a client may take to send a body.
+    """
+
+    def __init__(
+        self, routes: list[RouteSpec], key_ring: KeyRing, rate_limits: RateLimits, clock: Clock, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self.routes = routes
         self._key_ring = key_ring
         self._limiter = RateLimiter(rate_limits)
         self._clock = clock
+        self._bodies = BodyReader(body_seconds)
         self._static: dict[str, dict[str, RouteSpec]] = {}
         self._patterns: list[tuple[re.Pattern[str], str, dict[str, RouteSpec]]] = []
         for route in routes:
@@ -142,7 +140,7 @@ class MarketApi:
         query = parse_query(scope["query_string"]) if scope["query_string"] else {}
         body: Any = None
         if route.decoder is not None:
-            raw = await _read_body(receive, route.body_max)
+            raw = await self._bodies.read(receive, route.body_max)
             if len(raw) > _OFF_LOOP_BYTES:
                 body = await asyncio.to_thread(decode_body, route.decoder, raw)
             else:
@@ -162,54 +160,6 @@ class MarketApi:
 def _whole_path(path: str) -> re.Pattern[str]:
     """Starlette's pattern, strict about newlines: its `$` would also match before a last one, its `.` would stop at any."""
     return re.compile(compile_path(path)[0].pattern.removesuffix("$") + r"\Z", re.DOTALL)
-
-
-def decode_body(decoder: Any, raw: bytes) -> Any:
-    """Strictly typed (R1). Refuses INVALID_BODY with the place of the first fault."""
-    try:
-        if not raw.isascii():
-            raw.decode("utf-8")
-        body = decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        place = _PATH_IN_MESSAGE.search(text)
-        path = place.group(1) if place else "$"
-        message = text[: place.start()] if place else text
-        raise refusals.INVALID_BODY(details=[{"path": path, "message": message}]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        message = "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}]) from None
-    if b"\\u0000" in raw and _NUL_ESCAPE.search(raw):
-        raise refusals.INVALID_BODY(details=[{"path": "$", "message": "NUL characters are not allowed"}])
-    return body
-
-
-async def _read_body(receive: Receive, most: int) -> bytes:
-    """Refuses BODY_TOO_LARGE, REQUEST_TIMEOUT. Raises Disconnected.
-
-    What is too large is still taken off the wire (within reason) before it is refused: a client that is cut off in the middle
-    of its upload would see a broken pipe instead of the answer.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size <= most:
-                    chunks.append(chunk)
-                elif chunks:
-                    chunks.clear()
-                if size > most + _DRAINED_BYTES_MAX or (size > most and not message.get("more_body")):
-                    raise refusals.BODY_TOO_LARGE()
-                if not message.get("more_body"):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    except TimeoutError:
-        raise (refusals.BODY_TOO_LARGE if size > most else refusals.REQUEST_TIMEOUT)() from None
 
 
 def _is_readable(scope: Scope) -> bool:

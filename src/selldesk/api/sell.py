@@ -9,7 +9,7 @@ from selldesk.api import queries
 from selldesk.api.market import Market
 from selldesk.api.parameters import GAME, TRADE_FILTERS
 from selldesk.api.routes import Call, Handler, Reply, RouteSpec
-from selldesk.book.matching import UNKNOWN_ITEM, Line
+from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OpenItem, OpenTrade
 from selldesk.kernel import refusals
@@ -186,14 +186,14 @@ class SellApi:
         market = self._market
         view, person = market.view, call.person
         numbers = view.catalog.game(request.game_id)
-        lines = [Line(numbers.get(line.market_hash_name, UNKNOWN_ITEM), line.amount) for line in request.items]
+        lines = [(numbers.get(line.market_hash_name, UNKNOWN_ITEM), line.amount) for line in request.items]
         match = view.match(person, request.game_id, lines)
         if match is None:
-            answered = [_line(asked.market_hash_name, line.item, 0, 0) for asked, line in zip(request.items, lines, strict=True)]
+            answered = [_line(asked.market_hash_name, item, 0, 0) for asked, (item, _) in zip(request.items, lines, strict=True)]
             return Reply(MatchAnswer(None, answered, 0, None, None))
         answered = [
-            _line(asked.market_hash_name, line.item, fill.price, fill.units)
-            for asked, line, fill in zip(request.items, lines, match.fills, strict=True)
+            MatchedLine(asked.market_hash_name, price, units) if units else _line(asked.market_hash_name, item, 0, 0)
+            for asked, (item, _), (price, units) in zip(request.items, lines, match.fills, strict=True)
         ]
         expires_at = market.clock.now_us() + market.settings.quote_seconds * SECOND_US
         quote = view.quote(person, request.game_id, match, lines, expires_at)

@@ -10,18 +10,11 @@ from typing import NamedTuple, Protocol
 UNKNOWN_ITEM = -1
 
 
-class Line(NamedTuple):
-    """One line of a match. `item` may be UNKNOWN_ITEM: it matches nothing."""
+Line = tuple[int, int]
+"""(item, amount): one line of a match. The item may be UNKNOWN_ITEM: it matches nothing. Plain, for there are many of them."""
 
-    item: int
-    amount: int
-
-
-class Fill(NamedTuple):
-    """What one line of the request gets from the winner; (0, 0) without a match."""
-
-    price: int
-    units: int
+Fill = tuple[int, int]
+"""(price, units): what one line of the request gets from the winner; (0, 0) without a match."""
 
 
 class Demand(NamedTuple):
@@ -66,4 +59,4 @@ class Book(Protocol):
 
 
 def payout_of(fills: list[Fill]) -> int:
-    return sum(fill.price * fill.units for fill in fills)
+    return sum([price * units for price, units in fills])

@@ -34,13 +34,13 @@ class PlainBook:
         money = self._funds.get(buyer, 0)
         taken: dict[int, int] = {}
         answer = []
-        for line in lines:
-            price, remaining = self._orders.get((buyer, line.item), (0, 0))
-            left = remaining - taken.get(line.item, 0)
-            units = min(line.amount, left, money // price) if price else 0
-            taken[line.item] = taken.get(line.item, 0) + units
+        for item, amount in lines:
+            price, remaining = self._orders.get((buyer, item), (0, 0))
+            left = remaining - taken.get(item, 0)
+            units = min(amount, left, money // price) if price else 0
+            taken[item] = taken.get(item, 0) + units
             money -= units * price
-            answer.append(Fill(price, units) if units else Fill(0, 0))
+            answer.append((price, units) if units else (0, 0))
         return answer
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:

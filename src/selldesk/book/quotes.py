@@ -10,6 +10,8 @@ import hmac
 
 import msgspec
 
+_MAC_BYTES = 16
+
 
 class Quote(msgspec.Struct, array_like=True, frozen=True):
     project: int
@@ -36,7 +38,7 @@ class QuoteSigner:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except ValueError:
             return False
-        mac, body = raw[:16], raw[16:]
+        mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(body)):
             return False
         quote = self._decoder.decode(body)
@@ -44,4 +46,4 @@ class QuoteSigner:
         return bound and now < quote.expires_at and all(quote.units.get(item, 0) >= wanted for item, wanted in units.items())
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")[:16]
+        return hashlib.blake2b(body, digest_size=_MAC_BYTES, key=self._key).digest()

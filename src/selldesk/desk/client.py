@@ -60,11 +60,14 @@ def value_of(answer: Answer) -> dict[str, Any]:
 class DeskClient:
     """A connection to the desk's socket that is made again whenever it breaks."""
 
-    def __init__(self, socket_path: Path, on_feed: Callable[[Feed], None]) -> None:
+    def __init__(self, socket_path: Path, on_feed: Callable[[Feed], None], patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         self._path = socket_path
         self._on_feed = on_feed
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._asked_at: dict[int, float] = {}
+        """Of those whose patience is limited: in the order in which they asked."""
         self._writer: asyncio.StreamWriter | None = None
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Response)
@@ -75,20 +78,36 @@ class DeskClient:
         if writer is None:
             raise UNAVAILABLE()
         request_id = next(self._ids)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._pending[request_id] = future
+        if not isinstance(command, PutOrders | WithdrawOrders):
+            self._asked_at[request_id] = loop.time()
         try:
             writer.write(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
-            patience = None if isinstance(command, PutOrders | WithdrawOrders) else _PATIENCE_SECONDS
-            async with asyncio.timeout(patience):
-                return value_of(await future)
-        except TimeoutError:
-            raise UNAVAILABLE() from None
+            return value_of(await future)
         finally:
-            self._pending.pop(request_id, None)
+            del self._pending[request_id]
+            self._asked_at.pop(request_id, None)
+
+    async def _lose_patience(self) -> None:
+        """Tells callers that their answer stays away. One look now and then for all: a time-out for each would cost more than the asking."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._patience_seconds / 30)
+            due = loop.time() - self._patience_seconds
+            for request_id in [number for number, asked_at in self._asked_at.items() if asked_at <= due]:
+                future = self._pending[request_id]
+                if not future.done():
+                    future.set_exception(UNAVAILABLE())
 
     async def run(self) -> None:
         """Keeps the connection until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lose_patience())
+            group.create_task(self._keep_connected())
+
+    async def _keep_connected(self) -> None:
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=2**20)

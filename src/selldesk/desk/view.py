@@ -131,11 +131,11 @@ class MarketView:
         return self.book.best(game, lines, exclude=project)
 
     def quote(self, project: int, game: int, match: Match, lines: list[Line], expires_at: int) -> str:
-        units: Counter[int] = Counter()
-        for line, fill in zip(lines, match.fills, strict=True):
-            if fill.units:
-                units[line.item] += fill.units
-        return self._signer.sign(Quote(project, game, match.buyer, expires_at, dict(units)))
+        units: dict[int, int] = {}
+        for (item, _), (_, taken) in zip(lines, match.fills, strict=True):
+            if taken:
+                units[item] = units.get(item, 0) + taken
+        return self._signer.sign(Quote(project, game, match.buyer, expires_at, units))
 
     def is_mismatch(self, project: int, game: int, buyer: int | None, items: list[int], quote_id: str | None, now: int) -> bool:
         """R3's `Buyer mismatch`, by this process's book: some other candidate's payout for exactly these items (one unit per
@@ -146,6 +146,6 @@ class MarketView:
             units = dict(Counter(items))
             if self._signer.covers(quote_id, project, game, buyer, units, now):
                 return False
-        lines = [Line(item, 1) for item in items]
+        lines = [(item, 1) for item in items]
         best = self.match(project, game, lines)
         return best is not None and best.buyer != buyer and best.payout > payout_of(self.book.fills(buyer, lines))

@@ -1,6 +1,7 @@
 """Times are integer microseconds since the epoch, UTC; on the wire `2026-03-13T10:00:00Z` (R1)."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -15,7 +16,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def wire_time(at_us: int) -> str:
     """Microseconds → the wire's text, whole seconds."""
-    return (_EPOCH + timedelta(seconds=at_us // SECOND_US)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _wire_second(at_us // SECOND_US)
+
+
+@lru_cache(maxsize=4_096)
+def _wire_second(at: int) -> str:
+    return (_EPOCH + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def wire_time_or_none(at_us: int | None) -> str | None:
