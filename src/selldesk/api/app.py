@@ -19,7 +19,6 @@ from selldesk.kernel import refusals
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
-from selldesk.people.roles import ROLE_BITS
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -76,7 +75,8 @@ class MarketApi:
             reply = await self._answer(route, path, scope, headers, receive, extra)
             status, content_type = reply.status, reply.content_type.encode()
             body = reply.raw if reply.raw is not None else _ENCODER.encode({"success": True, "data": reply.data})
-            extra.extend((name.lower().encode(), value.encode()) for name, value in reply.headers)
+            for name, value in reply.headers:
+                extra.append((name.lower().encode(), value.encode()))
         except Refusal as refusal:
             status, content_type, body = refusal.status, b"application/json", _failure(refusal)
             if status in (408, 413):
@@ -133,7 +133,7 @@ class MarketApi:
         if route.roles:
             identity = self._key_ring.identify(headers.get(b"x-api-key"))
             self._limit(identity, route, extra)
-            if not any(identity.roles & ROLE_BITS[role] for role in route.roles):
+            if not identity.roles & route.role_bits:
                 raise refusals.FORBIDDEN()
         if path and not _is_readable(scope):
             raise route.lookup()

@@ -1,6 +1,6 @@
 """The route table's types: what a route takes, gives, and may refuse. The OpenAPI document is made from nothing else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,15 +9,14 @@ import msgspec
 from selldesk.api.auth import Identity
 from selldesk.kernel.limits import BODY_BYTES_MAX
 from selldesk.kernel.refusals import NOT_FOUND, Kind
-from selldesk.people.roles import Role
+from selldesk.people.roles import Role, pack_roles
 
 ANYONE: tuple[Role, ...] = ()
 """No key needed."""
 ANY_ROLE = (Role.PROJECT, Role.BUYER, Role.OPERATOR)
 
 
-@dataclass
-class Call:
+class Call(msgspec.Struct):
     """One request, as a handler sees it: who asks, and what, already checked."""
 
     identity: Identity | None
@@ -38,15 +37,14 @@ class Call:
         return self.identity.login
 
 
-@dataclass
-class Reply:
+class Reply(msgspec.Struct):
     """A success. `data` goes into the envelope; `raw` goes out as it is."""
 
     data: Any = None
     status: int = 200
     raw: bytes | None = None
     content_type: str = "application/json"
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: Sequence[tuple[str, str]] = ()
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -85,7 +83,9 @@ class RouteSpec:
     lookup: Kind = NOT_FOUND
     """What an unreadable path answers."""
     decoder: Any = field(init=False, default=None)
+    role_bits: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "role_bits", pack_roles(self.roles))
         if self.body is not None:
             object.__setattr__(self, "decoder", msgspec.json.Decoder(self.body))

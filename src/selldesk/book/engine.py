@@ -6,6 +6,8 @@ the highest bound down and stops when no bound can win any more. Buyers are numb
 numpy finds is also the winner of a tie.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
@@ -155,10 +157,10 @@ class _Basket:
         if self._columns is not None:
             (hits,) = (self._columns[_BUYER] == buyer).nonzero()
             if hits.size:
-                places = np.array(self._counts()).cumsum().searchsorted(hits, "right").tolist()
-                _, prices, left = self._columns[:, hits].tolist()
-                for place, price, remaining in zip(places, prices, left, strict=True):
-                    found[self._items[place]] = (price, remaining)
+                ends = list(accumulate(self._counts()))
+                for column in hits.tolist():
+                    item = self._items[bisect_right(ends, column)]
+                    found[item] = (self._columns.item(_PRICE, column), self._columns.item(_REMAINING, column))
         return found
 
     def _counts(self) -> list[int]:

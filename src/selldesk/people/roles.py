@@ -1,5 +1,6 @@
 """Roles: what an account may do. An account may hold several (contract C1)."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -15,7 +16,7 @@ class Role(StrEnum):
 ROLE_BITS = {Role.PROJECT: 1, Role.BUYER: 2, Role.OPERATOR: 4}
 
 
-def pack_roles(roles: list[Role]) -> int:
+def pack_roles(roles: Iterable[Role]) -> int:
     """A set of roles as the bit mask that the store keeps."""
     mask = 0
     for role in roles:
