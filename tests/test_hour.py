@@ -116,7 +116,7 @@ class Hour:
                     commands.OperateTrade(trade.id, "op", "declare-accepted", "the items are in the inventory", force=True)
                 )
         now = self.market.clock.now_us()
-        full = {bot for bot, _ in self.market.desk.store.fetch("load_blocks", now=now, furthest=2**62)}
+        full = {bot for bot, _ in self.market.desk.store.fetch("standing_blocks", now=now, furthest=2**62)}
         for number in range(1, BOTS + 1):
             out = number in full or self.market.bot_state(number) == "quarantined"
             if out and self.chance.random() < 0.5:

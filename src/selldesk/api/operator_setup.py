@@ -307,7 +307,7 @@ class OperatorSetupApi:
 def bot_views(market: Market) -> list[BotView]:
     real_us = market.clock.real_us()
     blocked: dict[int, list[int]] = {}
-    for bot, game in market.reader.fetch("load_blocks", now=market.clock.now_us(), furthest=FAR_US):
+    for bot, game in market.reader.fetch("standing_blocks", now=market.clock.now_us(), furthest=FAR_US):
         blocked.setdefault(bot, []).append(game)
     views = []
     for row in market.reader.fetch("bots_with_heartbeat"):

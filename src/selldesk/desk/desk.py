@@ -103,28 +103,26 @@ class Desk:
 
     def _transact(self, batch: Sequence[Command]) -> BatchResult:
         store = self._store
-        store.begin()
+        want = Wants()
+        for command in batch:
+            _collect(command, want)
+        work = Work(store, self._clock, self._settings)
+        work.begin(want)
         try:
-            seq = int(store.execute("take_seq")[0][0])
-            work = Work(store, seq, self._clock.now_us(), self._clock.real_us(), self._settings)
-            want = Wants()
-            for command in batch:
-                _collect(command, want)
-            work.load(want)
             answers = [_decide(command, work) for command in batch]
             if work.is_unchanged:
                 store.rollback()
                 return BatchResult(None, answers)
             work.write()
             body = self._encoder.encode(work.feed)
-            store.execute("add_feed", seq=seq, body=body)
+            store.put("add_feed", seq=work.seq, body=body)
             store.ring()
-            if seq % 1_000 == 0:
-                store.execute("prune_feed", before=seq - FEED_KEPT)
+            if work.seq % 1_000 == 0:
+                store.put("prune_feed", before=work.seq - FEED_KEPT)
+            self._commit(work.seq, body)
         except BaseException:
             store.rollback()
             raise
-        self._commit(seq, body)
         return BatchResult(work.feed, answers)
 
     def _commit(self, seq: int, body: bytes) -> None:

@@ -11,10 +11,11 @@ from selldesk.bots.leases import Lease
 from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of
 from selldesk.desk.commands import Feed
 from selldesk.kernel import ids
+from selldesk.kernel.clock import Clock
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
 from selldesk.people.person import Person
-from selldesk.store.store import Writer
+from selldesk.store.store import Question, Row, Writer
 from selldesk.trades.rules import Rules
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
@@ -23,6 +24,9 @@ IDS_PER_BATCH = 100_000
 
 Asset = tuple[str, int, str, str]
 """(seller, game, contextid, assetid)"""
+
+
+_ROOMS_AND_BOTS: list[Question] = [("load_rooms", {}), ("load_blocks", {}), ("load_bots", {})]
 
 
 class DeskSettings(msgspec.Struct, frozen=True):
@@ -54,19 +58,15 @@ class Wants:
 class Work:
     """One batch's rows. Every command sees the changes of the commands before it."""
 
-    def __init__(self, store: Writer, seq: int, now: int, real_us: int, settings: DeskSettings) -> None:
+    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings) -> None:
         self.store = store
-        self.seq = seq
-        self.now = now
-        self.real_us = real_us
         self.settings = settings
-        self.feed = Feed(seq)
+        self._clock = clock
 
         self.persons: dict[int, Person] = {}
         self.taken_custom_ids: set[tuple[int, str]] = set()
         self.orders: dict[tuple[int, int], Order] = {}
         self.closed_orders: dict[tuple[int, int, int], Order] = {}
-        self.ledger = Ledger({}, seq * IDS_PER_BATCH)
         self.holds: dict[str, Hold] = {}
         self.live_assets: set[Asset] = set()
         self.trades: dict[str, Trade] = {}
@@ -111,21 +111,64 @@ class Work:
 
     # -- loading -------------------------------------------------------------------------------------------------------
 
-    def load(self, wants: Wants) -> None:
-        """A few set-based statements, whatever the size of the batch."""
-        store = self.store
+    def begin(self, wants: Wants) -> None:
+        """Opens the transaction with the market's lock and the next feed number, and loads: one journey to the store, two if trades
+        are wanted, since only they say whose money and orders they touch."""
+        first = self._of_trades(wants) if wants.trades else self._of_wants(wants)
+        (taken,), *answers = self.store.begin([("take_seq", {}), *first])
+        self.seq: int = taken[0]
+        self.now = self._clock.now_us()
+        self.real_us = self._clock.real_us()
+        self.feed = Feed(self.seq)
+        self.ledger = Ledger({}, self.seq * IDS_PER_BATCH)
         if wants.trades:
-            self._load_trades(wants)
-        leases, persons, custom_ids, orders, balances, assets = store.load_all(
-            [
-                ("load_leases", [(bot,) for bot in sorted(wants.leases)]),
-                ("load_persons", [(number,) for number in wants.persons]),
-                ("load_custom_ids", list(wants.custom_ids)),
-                ("load_orders", sorted(wants.orders)),
-                ("load_balances", [(account,) for account in sorted(wants.balances)]),
-                ("load_live_assets", sorted(wants.assets)),
-            ]
-        )
+            self._take_trades(answers, wants)
+            answers = self.store.load_all(self._of_wants(wants))
+        self._take(answers)
+
+    def load(self, wants: Wants) -> None:
+        """More, inside the transaction."""
+        if wants.trades:
+            self._take_trades(self.store.load_all(self._of_trades(wants)), wants)
+        self._take(self.store.load_all(self._of_wants(wants)))
+
+    def _of_trades(self, wants: Wants) -> list[Question]:
+        keys = [(trade_id,) for trade_id in sorted(wants.trades)]
+        return [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts")]
+
+    def _of_wants(self, wants: Wants) -> list[Question]:
+        """A few set-based statements, whatever the size of the batch, in the order in which `_take` takes their answers."""
+        asked: list[Question] = [
+            ("load_leases", [(bot,) for bot in sorted(wants.leases)]),
+            ("load_persons", [(number,) for number in wants.persons]),
+            ("load_custom_ids", list(wants.custom_ids)),
+            ("load_orders", sorted(wants.orders)),
+            ("load_balances", [(account,) for account in sorted(wants.balances)]),
+            ("load_live_assets", sorted(wants.assets)),
+        ]
+        if wants.rooms_and_bots:
+            asked += [*_ROOMS_AND_BOTS, ("load_seller_offers", [(seller,) for seller in sorted(wants.sellers)])]
+        return asked
+
+    def _take_trades(self, answers: list[list[Row]], wants: Wants) -> None:
+        trades, items, holds, alerts = answers
+        for row in trades:
+            self.trades[row[0]] = Trade(*row)
+            self.items[row[0]] = []
+        for row in items:
+            self.items[row[0]].append(TradeItem(*row))
+        for row in holds:
+            self.holds[row[0]] = Hold(*row)
+        self.open_alerts.update((row[0], row[1]) for row in alerts)
+        for trade in self.trades.values():
+            wants.purse_of(trade.buyer)
+            wants.purse_of(trade.project)
+            wants.balances.update(accounts.MARKET_ACCOUNTS)
+            wants.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
+            wants.rooms_and_bots = True
+
+    def _take(self, answers: list[list[Row]]) -> None:
+        leases, persons, custom_ids, orders, balances, assets, *more = answers
         for row in leases:
             self.leases[row[0]] = Lease(*row)
         for row in persons:
@@ -143,41 +186,27 @@ class Work:
             for item in self.items[trade.id]
             if (current := self.orders.get((trade.buyer, item.item))) is None or current.generation != item.generation
         ]
-        for row in store.load("load_closed_orders", sorted(set(lost))):
+        for row in self.store.load("load_closed_orders", sorted(set(lost))):
             order = Order(*row)
             self.closed_orders[order.buyer, order.item, order.generation] = order
-        if wants.rooms_and_bots:
-            self.load_rooms_and_bots()
-            for bot, seller, count in store.load("load_seller_offers", [(seller,) for seller in sorted(wants.sellers)]):
+        if more:
+            *rooms_and_bots, seller_offers = more
+            self._take_rooms_and_bots(rooms_and_bots)
+            for bot, seller, count in seller_offers:
                 self.seller_offers[bot, seller] = count
 
-    def _load_trades(self, wants: Wants) -> None:
-        keys = [(trade_id,) for trade_id in sorted(wants.trades)]
-        trades, items, holds, alerts = self.store.load_all(
-            [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts")]
-        )
-        for row in trades:
-            self.trades[row[0]] = Trade(*row)
-            self.items[row[0]] = []
-        for row in items:
-            self.items[row[0]].append(TradeItem(*row))
-        for row in holds:
-            self.holds[row[0]] = Hold(*row)
-        self.open_alerts.update((row[0], row[1]) for row in alerts)
-        for trade in self.trades.values():
-            wants.purse_of(trade.buyer)
-            wants.purse_of(trade.project)
-            wants.balances.update(accounts.MARKET_ACCOUNTS)
-            wants.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
-            wants.rooms_and_bots = True
-
     def load_rooms_and_bots(self) -> None:
-        self.rooms = [room_of(row) for row in self.store.fetch("load_rooms")]
+        self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
+
+    def _take_rooms_and_bots(self, answers: list[list[Row]]) -> None:
+        rooms, blocks, bots = answers
+        self.rooms = [room_of(row) for row in rooms]
         blocked: dict[int, list[int]] = {}
         furthest = self.now + self.settings.rules.bot_full_us
-        for bot, game in self.store.fetch("load_blocks", now=self.now, furthest=furthest):
-            blocked.setdefault(bot, []).append(game)
-        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in self.store.fetch("load_bots")}
+        for bot, game, until in blocks:
+            if self.now < until <= furthest:
+                blocked.setdefault(bot, []).append(game)
+        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in bots}
 
     # -- changing ------------------------------------------------------------------------------------------------------
 

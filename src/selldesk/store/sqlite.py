@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selldesk.store.blocks import Block, all_blocks, migrations, statements
-from selldesk.store.store import CommitUnknown, Dialect, Reader, Row, StoreUnavailable, Watch, Writer
+from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreUnavailable, Watch, Writer
 
 _CHUNKS = (64, 16, 4, 1)
 """Row sets are sent in chunks of these sizes, so that few statement texts exist and stay prepared."""
@@ -60,8 +60,8 @@ class _Connection:
             answer.extend(self._connection.execute(statement, values))
         return answer
 
-    def load_all(self, wanted: Sequence[tuple[str, Sequence[Row]]]) -> list[list[Row]]:
-        return [self.load(block, rows) for block, rows in wanted]
+    def load_all(self, wanted: Sequence[Question]) -> list[list[Row]]:
+        return [self.fetch(block, **over) if isinstance(over, Mapping) else self.load(block, over) for block, over in wanted]
 
     def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
         yield from self._connection.execute(all_blocks()[block].sql, parameters)
@@ -95,11 +95,16 @@ class _Connection:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
+        try:
+            return self.load_all(wanted)
+        except BaseException:
+            self.rollback()
+            raise
 
     def commit(self) -> None:
         try:
@@ -120,7 +125,10 @@ class _Connection:
             self._connection.execute(statement, values)
 
     def execute(self, block: str, **parameters: Any) -> list[Row]:
-        return self._connection.execute(all_blocks()[block].sql, parameters).fetchall()
+        return self.fetch(block, **parameters)
+
+    def put(self, block: str, **parameters: Any) -> None:
+        self.fetch(block, **parameters)
 
     def machine_us(self) -> int | None:
         return None

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 Row = tuple[Any, ...]
 
+Question = tuple[str, Sequence[Row] | Mapping[str, Any]]
+"""A block, and what it is asked over: a set of rows (nothing is asked for an empty one) or named parameters."""
+
 
 class StoreUnavailable(Exception):
     """The store can't be reached or is locked for too long. Nothing was written."""
@@ -55,8 +58,8 @@ class Reader(Protocol):
         """A named block over a set of rows. Nothing is asked for an empty set."""
         ...
 
-    def load_all(self, wanted: Sequence[tuple[str, Sequence[Row]]]) -> list[list[Row]]:
-        """Several loads in one go: one journey to the server, whatever their number."""
+    def load_all(self, wanted: Sequence[Question]) -> list[list[Row]]:
+        """Several questions in one go: one journey to the server, whatever their number."""
         ...
 
     def stream(self, block: str, **parameters: Any) -> Iterator[Row]:
@@ -83,14 +86,19 @@ class Reader(Protocol):
 
 
 class Writer(Reader, Protocol):
-    """The connection of a desk. Between begin and commit nobody else writes."""
+    """The connection of a desk. Between begin and commit nobody else writes. What changes may be queued: a fault of it shows at the
+    next question or at the commit."""
 
-    def begin(self) -> None:
-        """Raises StoreUnavailable if the store is locked for longer than its time-out."""
+    def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
+        """Begins, and asks what is wanted, in that order and in the same journey.
+
+        Raises StoreUnavailable if the store is locked for longer than its time-out; then nothing is begun.
+        """
         ...
 
     def commit(self) -> None:
-        """Raises CommitUnknown if it can't be known whether it happened."""
+        """Makes all changes last, those that were queued included, in one journey. Raises CommitUnknown if it can't be known whether
+        it happened, and what the store says about a change that it refuses."""
         ...
 
     def rollback(self) -> None:
@@ -103,6 +111,10 @@ class Writer(Reader, Protocol):
 
     def execute(self, block: str, **parameters: Any) -> list[Row]:
         """A changing block with named parameters; its RETURNING rows."""
+        ...
+
+    def put(self, block: str, **parameters: Any) -> None:
+        """A changing block with named parameters, of which nothing needs to be known before the commit."""
         ...
 
     def machine_us(self) -> int | None:

@@ -167,7 +167,7 @@ class BotWorker:
         if in_quarantine(state, until, now):
             return GAMES
         rules = self._bot.rules
-        blocks = reader.fetch("load_blocks", now=now, furthest=now + rules.bot_full_us)
+        blocks = reader.fetch("standing_blocks", now=now, furthest=now + rules.bot_full_us)
         pauses = reader.fetch("paused_games", now=now, furthest=now + rules.game_pause_us)
         return {game for bot, game in blocks if bot == self._bot.number} | {row[0] for row in pauses}
 

@@ -55,7 +55,7 @@ SELECT b.number, b.steamid64, b.profile_name, b.avatar, b.games, b.enabled, b.st
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
 -- name: load_blocks
-SELECT bot, game FROM bot_block WHERE until > :now AND until <= :furthest
+SELECT bot, game, until FROM bot_block
 
 -- name: load_leases
 -- rows: bot bigint

@@ -56,3 +56,6 @@ WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller AND t.statu
 
 -- name: trade_of_offer
 SELECT t.id, t.status, t.offer_state FROM trade t WHERE t.offer_id = :offer_id
+
+-- name: standing_blocks
+SELECT bot, game FROM bot_block WHERE until > :now AND until <= :furthest
