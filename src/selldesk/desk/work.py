@@ -193,7 +193,8 @@ class Work:
             *rooms_and_bots, seller_offers = more
             self._take_rooms_and_bots(rooms_and_bots)
             for bot, seller, count in seller_offers:
-                self.seller_offers[bot, seller] = count
+                if bot is not None:
+                    self.seller_offers[bot, seller] = count
 
     def load_rooms_and_bots(self) -> None:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))

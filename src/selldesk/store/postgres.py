@@ -29,9 +29,15 @@ _WRITING = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_material": "off",
 }
 """A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up.
-The desk looks up a few rows by an index, always; a planner that finds many trades processing would rather read all of them."""
+The desk looks up a few rows by an index, always. A planner that saw the table when it was empty, or finds many trades processing, would
+rather read all of them."""
+_PLANS_KEPT = 256
+"""After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
+was empty is kept otherwise until somebody analyzes the table."""
 _STREAMED_ROWS = 5_000
 _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
@@ -82,6 +88,7 @@ class _Connection:
         self._in_transaction = False
         self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
         self._seen: int | None = None
+        self._begun = 0
 
     def _connected(self) -> "psycopg.Connection[Row]":
         """Raises StoreUnavailable."""
@@ -196,8 +203,12 @@ class _Connection:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
+        first = ["BEGIN"]
+        self._begun += 1
+        if self._begun % _PLANS_KEPT == 0 or self._begun & (self._begun - 1) == 0:
+            first.append("DISCARD PLANS")
         try:
-            answers = self._ask(lambda connection: _ask_all(connection, wanted, first="BEGIN"))
+            answers = self._ask(lambda connection: _ask_all(connection, wanted, first))
         except BaseException:
             self._in_transaction = True
             self.rollback()
@@ -305,11 +316,11 @@ class _Connection:
         raise error
 
 
-def _ask_all(connection: "psycopg.Connection[Row]", wanted: Sequence[Question], first: str | None = None) -> list[list[Row]]:
+def _ask_all(connection: "psycopg.Connection[Row]", wanted: Sequence[Question], first: Sequence[str] = ()) -> list[list[Row]]:
     cursors: list[psycopg.Cursor[Row] | None] = []
     with connection.pipeline():
-        if first is not None:
-            connection.execute(first)
+        for statement in first:
+            connection.execute(statement.encode())
         for block, over in wanted:
             if isinstance(over, Mapping):
                 cursors.append(connection.execute(render(all_blocks()[block].sql), over))

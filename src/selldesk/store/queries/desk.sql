@@ -43,8 +43,8 @@ FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.c
 
 -- name: load_seller_offers
 -- rows: seller text
-SELECT t.bot, t.seller, count(*) FROM {rows}
-JOIN trade t ON t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, t.seller
+SELECT t.bot, k.seller, count(t.bot) FROM {rows}
+LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, k.seller   -- LEFT: always from the sellers to the trades
 
 -- name: load_rooms
 SELECT id, name, game, min_value, max_value, buyers, bots, priority, enabled FROM room ORDER BY id
