@@ -16,6 +16,7 @@ from selldesk.api.account import AccountApi
 from selldesk.api.app import MarketApi
 from selldesk.api.auth import KeyRing
 from selldesk.api.buy import BuyApi
+from selldesk.api.connections import OneWriteProtocol
 from selldesk.api.market import ApiSettings, Market
 from selldesk.api.metrics import metrics_page
 from selldesk.api.operator_people import OperatorPeopleApi
@@ -172,6 +173,7 @@ class RunningMarket:
     async def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(
             self.api,
+            http=OneWriteProtocol,
             host=self.settings.host,
             port=self.settings.port,
             log_level="warning",

@@ -1,8 +1,9 @@
 """Purchase rooms and bots: which room takes a trade, which bot serves it (readings R7)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -122,9 +123,14 @@ def choose_room(rooms: list[Room], game: int, value: int, buyer: int) -> Room | 
     return min(admitting, key=lambda room: (room.priority, room.id), default=None)
 
 
-def choose_bot(room: Room, bots: list[Bot], game: int, items: int, seller_offers: dict[int, int], real_us: int) -> Bot | None:
+def choose_bot(
+    room: Room, bots: Iterable[Bot], game: int, items: int, seller_offers: Mapping[int, int], real_us: int
+) -> Bot | None:
     """The able bot of the room with the fewest live offers, ties by number. `seller_offers`: bot → live ones with this seller."""
-    able = [
-        bot for bot in bots if room.served_by(bot.number) and bot.can_take(game, items, seller_offers.get(bot.number, 0), real_us)
-    ]
-    return min(able, key=lambda bot: (bot.live_offers, bot.number), default=None)
+    for bot in sorted(bots, key=_LEAST_LOADED):
+        if room.served_by(bot.number) and bot.can_take(game, items, seller_offers.get(bot.number, 0), real_us):
+            return bot
+    return None
+
+
+_LEAST_LOADED = attrgetter("live_offers", "number")

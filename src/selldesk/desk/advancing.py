@@ -202,8 +202,7 @@ def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
     numbers = sorted(work.bots)
     place = numbers.index(trade.bot)
     for number in (*numbers[place + 1 :], *numbers[:place]):
-        load = {number: work.seller_offers.get((number, trade.seller), 0)}
-        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, load, work.real_us)
+        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, work.seller_offers[trade.seller], work.real_us)
         if other is not None:
             break
     else:
@@ -211,7 +210,8 @@ def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
     old = work.bots[trade.bot]
     old.live_offers, old.items_held = old.live_offers - 1, old.items_held - trade.items_count
     other.live_offers, other.items_held = other.live_offers + 1, other.items_held + trade.items_count
-    work.seller_offers[other.number, trade.seller] = load[other.number] + 1
+    seller_offers = work.seller_offers[trade.seller]
+    seller_offers[other.number] = seller_offers.get(other.number, 0) + 1
     work.changed_bots.update((old.number, other.number))
     trade.bot = other.number
     if trade.attempts < len(numbers):

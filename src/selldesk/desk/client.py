@@ -69,13 +69,13 @@ class DeskClient:
         self._asked_at: dict[int, float] = {}
         """Of those whose patience is limited: in the order in which they asked."""
         self._writer: asyncio.StreamWriter | None = None
+        self._outbox: list[bytes] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Response)
         self.connected = asyncio.Event()
 
     async def ask(self, command: Command) -> dict[str, Any]:
-        writer = self._writer
-        if writer is None:
+        if self._writer is None:
             raise UNAVAILABLE()
         request_id = next(self._ids)
         loop = asyncio.get_running_loop()
@@ -84,11 +84,19 @@ class DeskClient:
         if not isinstance(command, PutOrders | WithdrawOrders):
             self._asked_at[request_id] = loop.time()
         try:
-            writer.write(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
+            if not self._outbox:
+                loop.call_soon(self._send)
+            self._outbox.append(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
             return value_of(await future)
         finally:
             del self._pending[request_id]
             self._asked_at.pop(request_id, None)
+
+    def _send(self) -> None:
+        """All that was asked in this turn of the loop, in one system call."""
+        frames, self._outbox = self._outbox, []
+        if self._writer is not None:
+            self._writer.write(b"".join(frames))
 
     async def _lose_patience(self) -> None:
         """Tells callers that their answer stays away. One look now and then for all: a time-out for each would cost more than the asking."""
@@ -122,6 +130,7 @@ class DeskClient:
                 logger.exception("the connection to the desk broke")
             finally:
                 self.connected.clear()
+                self._outbox.clear()
                 writer, self._writer = self._writer, None
                 if writer is not None:
                     writer.close()

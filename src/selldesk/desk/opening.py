@@ -53,8 +53,8 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     room = choose_room(work.rooms, command.game, value, buyer.number)
     if room is None:
         raise refusals.NO_ROOM()
-    seller_offers = {number: work.seller_offers.get((number, command.seller), 0) for number in work.bots}
-    bot = choose_bot(room, list(work.bots.values()), command.game, len(assets), seller_offers, work.real_us)
+    seller_offers = work.seller_offers[command.seller]
+    bot = choose_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
     if bot is None:
         raise refusals.NO_BOT()
 
@@ -91,7 +91,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     work.taken_custom_ids.add((command.project, command.custom_id))
     work.live_assets.update(assets)
     work.new_assets.extend((asset, trade.id) for asset in assets)
-    work.seller_offers[bot.number, command.seller] = seller_offers[bot.number] + 1
+    seller_offers[bot.number] = seller_offers.get(bot.number, 0) + 1
     bot.live_offers += 1
     bot.items_held += len(assets)
     work.changed_bots.add(bot.number)

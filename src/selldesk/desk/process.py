@@ -1,11 +1,11 @@
 """The desk's own process. Its parent sends one JSON line on standard input and keeps the pipe open: its end is our end."""
 
-import asyncio
 import logging
 import sys
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from selldesk.desk.desk import Desk
 from selldesk.desk.server import DeskServer
@@ -36,7 +36,7 @@ def main() -> None:
         make_clock(Path(settings.clock_path) if settings.clock_path is not None else None),
         settings.desk,
     )
-    asyncio.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
+    uvloop.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
 
 
 if __name__ == "__main__":

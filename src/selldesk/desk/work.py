@@ -1,5 +1,6 @@
 """The rows of one batch: what was loaded, what changed, what must be written. Rooms decide on them; nothing else is touched."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,7 +74,8 @@ class Work:
         self.items: dict[str, list[TradeItem]] = {}
         self.rooms: list[Room] = []
         self.bots: dict[int, Bot] = {}
-        self.seller_offers: dict[tuple[int, str], int] = {}
+        self.seller_offers: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        """Seller → bot → live offers."""
         self.leases: dict[int, Lease] = {}
         self.open_alerts: set[tuple[str, str]] = set()
         self.blocks: dict[tuple[int, int], tuple[int, str]] = {}
@@ -194,7 +196,7 @@ class Work:
             self._take_rooms_and_bots(rooms_and_bots)
             for bot, seller, count in seller_offers:
                 if bot is not None:
-                    self.seller_offers[bot, seller] = count
+                    self.seller_offers[seller][bot] = count
 
     def load_rooms_and_bots(self) -> None:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
