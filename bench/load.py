@@ -85,7 +85,8 @@ class Load:
         return time.perf_counter() - began
 
     async def opened(self, port: int, rate: float, seconds: float) -> float:
-        """A request is due every 1/rate seconds, and its latency counts from then: a server that stalls can't hide it."""
+        """A request is due every 1/rate seconds, and its latency counts from then: a server that stalls can't hide it. The connections take
+        turns, for one that idles is closed."""
         total = int(rate * seconds)
         waiting: deque[float] = deque()
 
@@ -98,7 +99,7 @@ class Load:
             if len(self.latencies) == total:
                 self._ended.set_result(None)
 
-        free = await self._connect(port, 64, answered)
+        free = deque(await self._connect(port, 64, answered))
         began = time.perf_counter()
         for number in range(total):
             due = began + number / rate
@@ -106,7 +107,7 @@ class Load:
             if delay > 0.001 or number % 100 == 0:
                 await asyncio.sleep(max(0, delay))
             if free:
-                free.pop().ask(self._next(), due)
+                free.popleft().ask(self._next(), due)
             else:
                 waiting.append(due)
         await self._ended

@@ -71,10 +71,10 @@ def seed(store: Store, buyers: int, items: int, orders_each: int, bots: int = 0,
     desk.store.close()
 
 
-def http_request(path: str, body: Any) -> str:
+def http_request(path: str, body: Any, key: str = KEY) -> str:
     content = msgspec.json.encode(body).decode()
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: {KEY}\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: {key}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(content.encode())}\r\n\r\n{content}"
     )
 
