@@ -106,12 +106,12 @@ def put(base_url: str, key: str, mills: int) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The API processes that this one started, by what the kernel says of every process."""
+    """The processes that this one started, by what the kernel says of every process."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid
-            if is_child and b"selldesk.apiworker" in (folder / "cmdline").read_bytes():
+            if is_child and b"selldesk.child" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
 

@@ -26,8 +26,10 @@ from selldesk.api.prices import PricesApi
 from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.service import ServiceApi
-from selldesk.apiprocesses import keep_workers
+from selldesk.book.engine import EngineBook
+from selldesk.book.matching import NoBook
 from selldesk.book.quotes import QuoteSigner
+from selldesk.children import child_settings, keep_child
 from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
 from selldesk.desk.commands import Feed
@@ -51,9 +53,10 @@ _PORT_WAIT_SECONDS = 3
 
 
 class RunningMarket:
-    """One process of the market with its desk. `extra_routes` and `listeners` are the sandbox's.
+    """One process of the market: the API, or (without `with_api`) the background work. `also_ready` and `extra_routes` are the sandbox's.
 
-    `api_processes`: how many serve the API, this one included. Such another one is told `desk_socket` and `listener` of the first.
+    `api_processes`: how many serve the API, this one included. `background`: whether a process beside this one does the background
+    work, which would keep an API's event loop busy. Such others are told `desk_socket` and `listener` of the first, which has the desk.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class RunningMarket:
         *,
         clock_path: Path | None = None,
         with_api: bool = True,
-        with_workers: bool = True,
+        background: bool = False,
         api_processes: int = 1,
         desk_socket: Path | None = None,
         listener: socket.socket | None = None,
@@ -73,14 +76,15 @@ class RunningMarket:
         self.clock: Clock = make_clock(clock_path)
         self.store = open_store(settings.database_url)
         self.box = SecretBox(settings.secret())
-        self.view = MarketView(self.store.reader(), QuoteSigner(settings.secret()))
+        self.view = MarketView(self.store.reader(), QuoteSigner(settings.secret()), EngineBook if with_api else NoBook)
         self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk()) if desk_socket is None else None
         self.desk_socket = desk_socket if self.supervisor is None else self.supervisor.socket_path
         assert self.desk_socket is not None
         self.desk = DeskClient(self.desk_socket, self._on_feed)
         self._api_processes = api_processes
+        self._background = background
+        self._clock_path = clock_path
         self._listener = listener
-        self._fleet_task: asyncio.Task[None] | None = None
         self.fleet = (
             Fleet(
                 self.store,
@@ -89,7 +93,7 @@ class RunningMarket:
                 self.box,
                 FleetSettings(settings.steam_urls(), settings.rules(), settings.pace(), settings.steam_limits()),
             )
-            if with_workers
+            if not with_api
             else None
         )
         self._with_api = with_api
@@ -125,8 +129,6 @@ class RunningMarket:
             return "the book is not loaded yet"
         if not self.desk.connected.is_set():
             return "the desk is not connected"
-        if self._fleet_task is not None and self._fleet_task.done():
-            return "the background work has ended"
         return self._also_ready(self)
 
     def _on_feed(self, feed: Feed) -> None:
@@ -150,25 +152,28 @@ class RunningMarket:
             # What other desks committed between loading and connecting.
             self.view.catch_up()
             if self.fleet is not None:
-                self._fleet_task = asyncio.create_task(self.fleet.run(), name="fleet")
-                tasks.append(self._fleet_task)
+                tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
+            if self._background:
+                tasks.append(self._child(None))
             if when_serving is not None:
                 tasks.append(asyncio.create_task(when_serving(), name="when serving"))
             if self._with_api:
                 listener = self._listener or await _listen(self.settings.host, self.settings.port)
-                if self._api_processes > 1:
-                    assert self.desk_socket is not None
-                    more = keep_workers(self._api_processes - 1, self.settings, self.desk_socket, listener)
-                    tasks.append(asyncio.create_task(more, name="API processes"))
+                tasks += [self._child(listener.fileno()) for _ in range(self._api_processes - 1)]
                 await self._serve(listener)
             else:
-                await _until_signal()
+                await _until_signal(tasks)
         finally:
             # One after the other, the youngest first: the fleet still needs the desk to give its bots back.
             for task in reversed(tasks):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+
+    def _child(self, descriptor: int | None) -> asyncio.Task[None]:
+        assert self.desk_socket is not None
+        child = child_settings(self.settings, self.desk_socket, self._clock_path, descriptor)
+        return asyncio.create_task(keep_child(child), name="background work" if descriptor is None else "API process")
 
     async def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(
@@ -265,8 +270,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _until_signal() -> None:
+async def _until_signal(tasks: list[asyncio.Task[None]]) -> None:
+    """Or until one of the tasks ends, which none ever should: the process ends, and whoever started it starts it again."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    await asyncio.wait([*tasks, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -58,5 +58,24 @@ class Book(Protocol):
         ...
 
 
+class NoBook:
+    """For processes that follow the market and match nothing: keeps nothing."""
+
+    def put_order(self, item: int, buyer: int, price: int, remaining: int) -> None: ...
+
+    def set_funds(self, buyer: int, available: int) -> None: ...
+
+    def set_candidates(self, game: int, buyers: set[int]) -> None: ...
+
+    def best(self, game: int, lines: list[Line], exclude: int) -> Match | None:
+        return None
+
+    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
+        return [(0, 0)] * len(lines)
+
+    def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
+        return []
+
+
 def payout_of(fills: list[Fill]) -> int:
     return sum([price * units for price, units in fills])

@@ -38,7 +38,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url, host=host, port=port)
     open_migrated(settings)
-    uvloop.run(RunningMarket(settings, with_workers=not no_background, api_processes=workers).run())
+    uvloop.run(RunningMarket(settings, background=not no_background, api_processes=workers).run())
 
 
 @app.command()

@@ -105,6 +105,7 @@ class Sandbox:
             market = RunningMarket(
                 settings,
                 clock_path=clock_path,
+                background=True,
                 also_ready=self._why_not_ready,
                 extra_routes=lambda market: [self._clock_route(clock)],
             )
