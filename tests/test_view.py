@@ -54,13 +54,16 @@ def test_feeds_are_applied_in_commit_order_whatever_the_order_of_arrival(market:
     assert price_of_a(view, market) == 103, "what came late changed nothing"
 
 
-def test_a_view_follows_another_desk_by_polling(market: Market) -> None:
+def test_a_view_follows_another_desk_by_the_feed_table(market: Market) -> None:
     view = view_of(market)
-    view.poll()
+    look = market.store.reader()
+    look.changed()
+    assert not look.changed()
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
     beside.ask(commands.ChangeOrders(RICH, 730, [], [commands.OrderLine(market.item["A"], 120, 5)]))
     assert price_of_a(view, market) == 100
-    view.poll()
+    assert look.changed()
+    view.catch_up()
     assert price_of_a(view, market) == 120
 
 

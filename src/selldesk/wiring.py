@@ -39,7 +39,7 @@ from selldesk.kernel.clock import Clock
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
-from selldesk.store.store import Watch
+from selldesk.store.store import Reader, Watch
 from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ FOLLOW_SECONDS = 0.05
 """How often the view looks for batches of other desks (a command line beside the server), where the store rings no bell."""
 FOLLOW_UNRUNG_SECONDS = 1.0
 """The same where it does: a bell that was lost must not be missed for long."""
+OWN_FEED_SECONDS = 0.002
+"""The batches of one's own desk come by its socket; the store's bell may be a little faster."""
 TOUCH_KEYS_SECONDS = 20
 _PORT_WAIT_SECONDS = 3
 
@@ -198,7 +200,8 @@ class RunningMarket:
         """Keeps the view up to date with batches of other desks: when the store rings, else by looking from time to time."""
         bell = asyncio.Event()
         watch = self.store.watch()
-        missed = False
+        reader = self.store.reader()
+        missed = True
         while True:
             try:
                 async with _rung_by(watch, bell):
@@ -206,17 +209,33 @@ class RunningMarket:
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(FOLLOW_SECONDS if watch is None else FOLLOW_UNRUNG_SECONDS):
                                 await bell.wait()
-                        bell.clear()
-                        if watch is not None:
-                            watch.rang()
-                            self.view.catch_up()
+                        if watch is None:
+                            is_news = reader.changed()
                         else:
-                            (self.view.catch_up if missed else self.view.poll)()
+                            is_silent = not bell.is_set()
+                            bell.clear()
+                            heard = watch.rang()
+                            if heard > self.view.seq:
+                                await asyncio.sleep(OWN_FEED_SECONDS)
+                            is_news = is_silent or heard > self.view.seq
+                        if is_news or missed:
+                            await self._read_feed(reader)
                         missed = False
             except Exception:
                 missed = True
                 logger.exception("the view could not follow the feed")
                 await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _read_feed(self, reader: Reader) -> None:
+        """What others committed, read off the event loop where a server must be asked."""
+        more = True
+        while more:
+            after = self.view.seq
+            if self.store.is_local:
+                rows = reader.fetch("feed_after", seq=after)
+            else:
+                rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
+            more = self.view.take(after, rows)
 
     async def _touch_keys(self) -> None:
         while True:

@@ -105,7 +105,7 @@ class AccountApi:
         ]  # fmt: skip
 
     async def me(self, call: Call) -> Reply:
-        row = self._market.reader.fetch("person_by_number", number=call.person)[0]
+        row = (await self._market.look_up(lambda reader: reader.fetch("person_by_number", number=call.person)))[0]
         person = dict(zip(PERSON_COLUMNS, row, strict=True))
         roles = [role.value for role in unpack_roles(person["roles"])]
         return Reply(
@@ -121,7 +121,7 @@ class AccountApi:
         )
 
     async def list_keys(self, call: Call) -> Reply:
-        return Reply(keys_of(self._market.reader, call.person))
+        return Reply(await self._market.look_up(lambda reader: keys_of(reader, call.person)))
 
     async def create_key(self, call: Call) -> Reply:
         return Reply(await make_key(self._market, call.person, call.body.name, None), status=201)
@@ -131,7 +131,7 @@ class AccountApi:
         return Reply(KeyNamed(call.body.name))
 
     async def balance(self, call: Call) -> Reply:
-        return Reply(balance_of(self._market.reader, call.person))
+        return Reply(await self._market.look_up(lambda reader: balance_of(reader, call.person)))
 
     async def transactions(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)

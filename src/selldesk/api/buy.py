@@ -1,6 +1,7 @@
 """`/api/buy`: VIP buyers' orders, and what was bought for them (contract C2)."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,15 +11,14 @@ from selldesk.api import queries
 from selldesk.api.market import Market
 from selldesk.api.parameters import BUYER_TRADE_FILTERS, GAME, PAGE
 from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
-from selldesk.api.sell import Number, trades_of_steam_trade
+from selldesk.api.sell import Number, trades_of_id, trades_of_steam_trade
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OrderLine, PutOrders, WithdrawOrders
 from selldesk.kernel import refusals
-from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.limits import LARGE_BODY_BYTES_MAX, ORDER_AMOUNT_MAX, ORDERS_PER_CALL_MAX, PRICE_MAX
 from selldesk.kernel.times import wire_time, wire_time_or_none
 from selldesk.people.roles import Role
-from selldesk.store.store import Reader
+from selldesk.store.store import Reader, Row
 from selldesk.trades.views import TradeData, TradePage
 
 
@@ -177,21 +177,16 @@ class BuyApi:
         return Reply(await self._market.page(wanted, "buyer"))
 
     async def by_offer_id(self, call: Call) -> Reply:
-        rows = self._market.reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"])
-        return Reply(self._mine(call, rows))
+        return await self._mine(call, lambda reader: reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"]))
 
     async def by_steam_trade_id(self, call: Call) -> Reply:
-        return Reply(self._mine(call, trades_of_steam_trade(self._market.reader, call.path["trade_id"])))
+        return await self._mine(call, lambda reader: trades_of_steam_trade(reader, call.path["trade_id"]))
 
     async def by_id(self, call: Call) -> Reply:
-        trade_id = canonical_uuid(call.path["id"])
-        return Reply(self._mine(call, self._market.reader.fetch("trade_by_id", id=trade_id) if trade_id is not None else []))
+        return await self._mine(call, lambda reader: trades_of_id(reader, call.path["id"]))
 
-    def _mine(self, call: Call, rows: list[tuple[str, ...]]) -> TradeData:
-        for row in rows:
-            if self._market.reader.fetch("owners_of_trade", id=row[0])[0][1] == call.person:
-                return self._market.one_trade(row[0], "buyer")
-        raise refusals.TRADE_NOT_FOUND()
+    async def _mine(self, call: Call, find: Callable[[Reader], list[Row]]) -> Reply:
+        return Reply(await self._market.trade_of(call.person, "buyer", find))
 
     async def items(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)

@@ -1,6 +1,7 @@
 """What handlers work with: this process's view, its desk, read connections. And the reading of trades for views."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,6 +21,7 @@ from selldesk.trades.views import HistoryLine, SelectedBot, TradeData, TradePage
 from selldesk.trades.views import Reader as ViewReader
 
 T = TypeVar("T")
+_READING_THREADS = 4
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
@@ -37,12 +39,23 @@ class Market:
         self.settings = settings
         self.reader = store.reader()
         """For look-ups of microseconds, on the event loop."""
-        self._list_reader = store.reader()
-        self._lists = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lists")
+        self._store = store
+        self._threads = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading")
+        self._of_thread = threading.local()
 
     async def read(self, question: Callable[[Reader], T]) -> T:
-        """For lists and sums, which may take long: off the event loop, on a connection of their own."""
-        return await asyncio.get_running_loop().run_in_executor(self._lists, question, self._list_reader)
+        """For lists and sums, which may take long: off the event loop, on connections of their own."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, question)
+
+    async def look_up(self, question: Callable[[Reader], T]) -> T:
+        """For a few rows by their keys: at once where that takes microseconds, off the event loop where a server must be asked."""
+        return question(self.reader) if self._store.is_local else await self.read(question)
+
+    def _ask_in_thread(self, question: Callable[[Reader], T]) -> T:
+        reader: Reader | None = getattr(self._of_thread, "reader", None)
+        if reader is None:
+            reader = self._of_thread.reader = self._store.reader()
+        return question(reader)
 
     def face(self, number: int, steamid64: str, profile_name: str | None, avatar: str | None) -> SelectedBot:
         """A bot as clients see it: never its account name (R7)."""
@@ -51,32 +64,50 @@ class Market:
     def trades(self, reader: Reader, trade_ids: Sequence[str], viewed_by: ViewReader) -> list[TradeData]:
         """Whole trades, in the order of the ids."""
         rows = {row[0]: row for row in reader.load("load_trades", [(trade_id,) for trade_id in trade_ids])}
-        return self._views(reader, [rows[trade_id] for trade_id in trade_ids if trade_id in rows], viewed_by)
+        return self._whole(reader, [rows[trade_id] for trade_id in trade_ids if trade_id in rows], viewed_by)
 
-    def one_trade(self, trade_id: str, viewed_by: ViewReader) -> TradeData:
-        """A single lookup, with its history."""
-        found = self.trades(self.reader, [trade_id], viewed_by)
-        if not found:
+    async def trade_of(self, person: int, viewed_by: ViewReader, find: Callable[[Reader], list[Row]]) -> TradeData:
+        """The first of the found trades, (id, project, buyer, …), that is this person's. Another's answers exactly like an unknown one
+        (R6): refuses TRADE_NOT_FOUND."""
+
+        def ask(reader: Reader) -> TradeData:
+            for trade_id, project, buyer, *_ in find(reader):
+                if person == (project if viewed_by == "seller" else buyer):
+                    return self.one_trade(reader, trade_id, viewed_by)
             raise TRADE_NOT_FOUND()
-        found[0].history = [
-            HistoryLine(status, wire_time(at), note) for status, at, note in self.reader.fetch("history_of", trade_id=trade_id)
-        ]
-        return found[0]
+
+        return await self.look_up(ask)
+
+    def one_trade(self, reader: Reader, trade_id: str, viewed_by: ViewReader) -> TradeData:
+        """A single lookup, with its history. Refuses TRADE_NOT_FOUND."""
+        key = [(trade_id,)]
+        rows, items, faces, history = reader.load_all(
+            [("load_trades", key), ("named_items", key), ("bot_faces", {}), ("history_of", {"trade_id": trade_id})]
+        )
+        if not rows:
+            raise TRADE_NOT_FOUND()
+        (found,) = self._views(rows, items, faces, viewed_by)
+        found.history = [HistoryLine(status, wire_time(at), note) for status, at, note in history]
+        return found
 
     async def page(self, wanted: TradeFilter, viewed_by: ViewReader) -> TradePage:
         def ask(reader: Reader) -> TradePage:
             rows, total = list_trades(reader, wanted)
-            return TradePage(self._views(reader, rows, viewed_by), total, wanted.limit, wanted.offset)
+            return TradePage(self._whole(reader, rows, viewed_by), total, wanted.limit, wanted.offset)
 
         return await self.read(ask)
 
-    def _views(self, reader: Reader, rows: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
+    def _whole(self, reader: Reader, rows: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
+        items, faces = reader.load_all([("named_items", [(row[0],) for row in rows]), ("bot_faces", {})])
+        return self._views(rows, items, faces, viewed_by)
+
+    def _views(self, rows: Sequence[Row], items: Sequence[Row], faces: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
         trades = [Trade(*row) for row in rows]
-        items: dict[str, list[tuple[TradeItem, str]]] = {trade.id: [] for trade in trades}
-        for row in reader.load("named_items", [(trade.id,) for trade in trades]):
-            items[row[0]].append((TradeItem(*row[:11]), row[11]))
-        faces = {row[0]: self.face(*row) for row in reader.fetch("bot_faces")}
+        items_of: dict[str, list[tuple[TradeItem, str]]] = {trade.id: [] for trade in trades}
+        for row in items:
+            items_of[row[0]].append((TradeItem(*row[:11]), row[11]))
+        face_of = {row[0]: self.face(*row) for row in faces}
         return [
-            trade_data(trade, items[trade.id], faces[trade.bot], self.view.people[trade.buyer].steamid64 or "", viewed_by)
+            trade_data(trade, items_of[trade.id], face_of[trade.bot], self.view.people[trade.buyer].steamid64 or "", viewed_by)
             for trade in trades
         ]

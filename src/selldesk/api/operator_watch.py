@@ -162,16 +162,20 @@ class OperatorWatchApi:
         trade_id = canonical_uuid(call.path["id"])
         if trade_id is None:
             raise refusals.TRADE_NOT_FOUND()
-        trade = self._market.one_trade(trade_id, "seller")
-        reader, people = self._market.reader, self._market.view.people
-        row = reader.load("load_trades", [(trade_id,)])[0]
-        evidence = [
-            Evidence(wire_time(at), kind, json.loads(body) if body else None)
-            for at, kind, body in reader.fetch("evidence_of", trade_id=trade_id)
-        ]
-        return Reply(
-            OperatorTrade(trade, people[row[1]].login, people[row[2]].login, row[24], wire_time_or_none(row[25]), row[21], evidence)
-        )
+        people = self._market.view.people
+
+        def ask(reader: Reader) -> OperatorTrade:
+            trade = self._market.one_trade(reader, trade_id, "seller")
+            row = reader.load("load_trades", [(trade_id,)])[0]
+            evidence = [
+                Evidence(wire_time(at), kind, json.loads(body) if body else None)
+                for at, kind, body in reader.fetch("evidence_of", trade_id=trade_id)
+            ]
+            return OperatorTrade(
+                trade, people[row[1]].login, people[row[2]].login, row[24], wire_time_or_none(row[25]), row[21], evidence
+            )
+
+        return Reply(await self._market.look_up(ask))
 
     def _action(self, action: str) -> Callable[[Call], Any]:
         async def act(call: Call) -> Reply:

@@ -1,5 +1,6 @@
 """`/api/sell`: the Sell API of the document, and its search by JSON (readings R2, R3, R6)."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -28,7 +29,7 @@ from selldesk.kernel.limits import (
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role
 from selldesk.steamwire.tradelink import parse_trade_link
-from selldesk.store.store import Reader
+from selldesk.store.store import Reader, Row
 from selldesk.trades.status import KNOWN_BY_STEAM_TRADE
 from selldesk.trades.views import Dashboard, SelectedBot, TradeData, TradePage, dashboard
 
@@ -273,38 +274,38 @@ class SellApi:
 
     async def dashboard(self, call: Call) -> Reply:
         game = queries.game(call.query)
-        rows = self._market.reader.fetch("sums_of_project", project=call.person, game=game)
+        rows = await self._market.look_up(lambda reader: reader.fetch("sums_of_project", project=call.person, game=game))
         return Reply(dashboard([(row[0], row[1], row[2]) for row in rows]))
 
     async def by_custom_id(self, call: Call) -> Reply:
-        rows = self._market.reader.fetch("trade_by_custom_id", project=call.person, custom_id=call.path["custom_id"])
-        return Reply(self._mine(call, rows))
+        return await self._mine(
+            call,
+            lambda reader: reader.fetch("trade_by_custom_id", project=call.person, custom_id=call.path["custom_id"]),
+        )
 
     async def by_offer_id(self, call: Call) -> Reply:
-        rows = self._market.reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"])
-        return Reply(self._mine(call, rows))
+        return await self._mine(call, lambda reader: reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"]))
 
     async def by_steam_trade_id(self, call: Call) -> Reply:
-        return Reply(self._mine(call, trades_of_steam_trade(self._market.reader, call.path["trade_id"])))
+        return await self._mine(call, lambda reader: trades_of_steam_trade(reader, call.path["trade_id"]))
 
     async def by_id(self, call: Call) -> Reply:
-        trade_id = canonical_uuid(call.path["id"])
-        rows = self._market.reader.fetch("trade_by_id", id=trade_id) if trade_id is not None else []
-        return Reply(self._mine(call, rows))
+        return await self._mine(call, lambda reader: trades_of_id(reader, call.path["id"]))
 
-    def _mine(self, call: Call, rows: list[tuple[str, ...]]) -> TradeData:
-        """Another project's trade answers exactly like an unknown one (R6). Refuses TRADE_NOT_FOUND."""
-        for row in rows:
-            if self._market.reader.fetch("owners_of_trade", id=row[0])[0][0] == call.person:
-                return self._market.one_trade(row[0], "seller")
-        raise refusals.TRADE_NOT_FOUND()
+    async def _mine(self, call: Call, find: Callable[[Reader], list[Row]]) -> Reply:
+        return Reply(await self._market.trade_of(call.person, "seller", find))
 
 
-def trades_of_steam_trade(reader: Reader, text: str) -> list[tuple[str, ...]]:
+def trades_of_id(reader: Reader, text: str) -> list[Row]:
+    trade_id = canonical_uuid(text)
+    return reader.fetch("trade_by_id", id=trade_id) if trade_id is not None else []
+
+
+def trades_of_steam_trade(reader: Reader, text: str) -> list[Row]:
     """`<steam trade id>` or `<steam trade id>_<seller>`; only statuses that have been exchanged are found this way (R6)."""
     bare, _, seller = text.partition("_")
     rows = reader.fetch("trades_of_steam_trade", steam_trade_id=bare)
-    return [(row[0],) for row in rows if row[1] in KNOWN_BY_STEAM_TRADE and ("_" not in text or row[2] == seller)]
+    return [row for row in rows if row[3] in KNOWN_BY_STEAM_TRADE and ("_" not in text or row[4] == seller)]
 
 
 def _line(name: str, item: int, price: int, units: int) -> MatchedLine:

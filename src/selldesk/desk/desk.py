@@ -116,7 +116,7 @@ class Desk:
             work.write()
             body = self._encoder.encode(work.feed)
             store.put("add_feed", seq=work.seq, body=body)
-            store.ring()
+            store.ring(work.seq)
             if work.seq % 1_000 == 0:
                 store.put("prune_feed", before=work.seq - FEED_KEPT)
             self._commit(work.seq, body)

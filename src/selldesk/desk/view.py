@@ -16,11 +16,13 @@ from selldesk.catalog.names import Catalog
 from selldesk.desk.commands import Feed
 from selldesk.desk.desk import FEED_DECODER
 from selldesk.people.person import Person
-from selldesk.store.store import Reader
+from selldesk.store.store import Reader, Row
 
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[Feed], None]
+_FEED_PAGE = 1_000
+"""What one reading of the feed table answers at most."""
 
 
 class MarketView:
@@ -71,24 +73,22 @@ class MarketView:
         self._apply(feed)
 
     def catch_up(self) -> None:
-        """Reads the batches of others from the feed table. Too far behind: reads the book anew."""
-        while True:
-            rows = self._reader.fetch("feed_after", seq=self.seq)
-            if rows and rows[0][0] != self.seq + 1:
-                logger.warning("the view fell behind the kept feed; reading the book anew")
-                self.load()
-                for forget in self.reload_listeners:
-                    forget()
-                return
-            for _, body in rows:
-                self._apply(FEED_DECODER.decode(body))
-            if len(rows) < 1000:
-                return
+        """Reads the batches of others from the feed table."""
+        while self.take(self.seq, self._reader.fetch("feed_after", seq=self.seq)):
+            pass
 
-    def poll(self) -> None:
-        """Looks for batches of other desks, cheaply."""
-        if self._reader.changed():
-            self.catch_up()
+    def take(self, after: int, rows: list[Row]) -> bool:
+        """Applies what the feed table holds after that number; whether it may hold more. Too far behind: reads the book anew."""
+        if rows and rows[0][0] != after + 1:
+            logger.warning("the view fell behind the kept feed; reading the book anew")
+            self.load()
+            for forget in self.reload_listeners:
+                forget()
+            return False
+        for seq, body in rows:
+            if seq > self.seq:
+                self._apply(FEED_DECODER.decode(body))
+        return len(rows) == _FEED_PAGE
 
     def _apply(self, feed: Feed) -> None:
         self.seq = feed.seq

@@ -20,6 +20,7 @@ from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "selldesk_feed"
+FAR_SEQ = 2**62
 _MIGRATION_LOCK = 7_355_608
 _CONNECT_SECONDS = 5
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s"}
@@ -278,8 +279,8 @@ class _Connection:
         question = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
         return int(self._ask(lambda connection: connection.execute(question).fetchall())[0][0])
 
-    def ring(self) -> None:
-        self._queue(f"NOTIFY {CHANNEL}", {})
+    def ring(self, seq: int) -> None:
+        self._queue("SELECT pg_notify(%s, %s)", [CHANNEL, str(seq)])
 
     def _queue(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
         """Sent with all the others of the batch, and not waited for."""
@@ -432,15 +433,16 @@ class PostgresWatch:
             self._connection.execute(f"LISTEN {CHANNEL}")
         return self._connection.fileno()
 
-    def rang(self) -> bool:
-        """Whether there was a notice since the last call. Raises StoreUnavailable if the connection is gone."""
+    def rang(self) -> int:
+        """The highest feed number that was told since the last call. Raises StoreUnavailable if the connection is gone."""
         if self._connection is None:
-            return False
+            return 0
         try:
             self._connection.pgconn.consume_input()
-            rang = False
-            while self._connection.pgconn.notifies() is not None:
-                rang = True
+            rang = 0
+            while (notice := self._connection.pgconn.notifies()) is not None:
+                # An older version's desk tells no number: whatever it is, it is news.
+                rang = max(rang, int(notice.extra) if notice.extra else FAR_SEQ)
         except psycopg.Error as error:
             self.close()
             raise StoreUnavailable(str(error)) from error
@@ -455,6 +457,8 @@ class PostgresWatch:
 
 class PostgresStore:
     """A store in one schema of a database: that which the URL's search_path names, `public` without one."""
+
+    is_local = False
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -133,7 +133,7 @@ class _Connection:
     def machine_us(self) -> int | None:
         return None
 
-    def ring(self) -> None:
+    def ring(self, seq: int) -> None:
         """SQLite rings no bell: followers ask `changed`."""
 
     def _chunked(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
@@ -150,6 +150,8 @@ class _Connection:
 
 class SqliteStore:
     """A store in one file (and SQLite's two helpers beside it)."""
+
+    is_local = True
 
     def __init__(self, path: Path, busy_seconds: float = 5.0) -> None:
         self.path = path

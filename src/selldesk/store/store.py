@@ -38,8 +38,8 @@ class Watch(Protocol):
         """Connects, if need be."""
         ...
 
-    def rang(self) -> bool:
-        """Whether anything came since the last call."""
+    def rang(self) -> int:
+        """The highest feed number that was told since the last call; 0: none."""
         ...
 
     def close(self) -> None: ...
@@ -121,13 +121,16 @@ class Writer(Reader, Protocol):
         """The database's own clock, which all its users share, in microseconds; None: it runs on this machine and has none of its own."""
         ...
 
-    def ring(self) -> None:
-        """Wakes the followers when this transaction commits (see Watch)."""
+    def ring(self, seq: int) -> None:
+        """Wakes the followers when this transaction commits, and tells them its feed number (see Watch)."""
         ...
 
 
 class Store(Protocol):
     """Opens connections and keeps the schema."""
+
+    is_local: bool
+    """Whether a read by key takes microseconds in this very process, instead of a journey to a server."""
 
     def writer(self) -> Writer: ...
 

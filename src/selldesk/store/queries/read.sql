@@ -1,16 +1,16 @@
 -- What the API reads.
 
 -- name: trade_by_id
-SELECT id FROM trade WHERE id = :id
+SELECT id, project, buyer FROM trade WHERE id = :id
 
 -- name: trade_by_custom_id
-SELECT id FROM trade WHERE project = :project AND custom_id = :custom_id
+SELECT id, project, buyer FROM trade WHERE project = :project AND custom_id = :custom_id
 
 -- name: trade_by_offer_id
-SELECT id FROM trade WHERE offer_id = :offer_id
+SELECT id, project, buyer FROM trade WHERE offer_id = :offer_id
 
 -- name: trades_of_steam_trade
-SELECT id, status, seller FROM trade WHERE steam_trade_id = :steam_trade_id
+SELECT id, project, buyer, status, seller FROM trade WHERE steam_trade_id = :steam_trade_id
 
 -- name: named_items
 -- rows: trade_id text
@@ -96,6 +96,3 @@ SELECT game, count(*) FROM item GROUP BY game
 
 -- name: identity_of_key
 SELECT p.number, p.login, p.roles FROM api_key k JOIN person p ON p.number = k.person WHERE k.hash = :hash AND p.disabled = 0
-
--- name: owners_of_trade
-SELECT project, buyer FROM trade WHERE id = :id
