@@ -63,7 +63,7 @@ def test_migrations_run_once_and_mark_a_new_store(tmp_path: Path) -> None:
     assert store.is_empty()
     assert store.mark("sandbox") is None
     pending = store.pending_migrations()
-    assert store.migrate({"sandbox": "1"}) == pending
+    assert store.migrate({"sandbox": "1"}) == [migration.name for migration in pending]
     assert (store.migrate({"other": "2"}), store.pending_migrations()) == ([], [])
     assert (store.mark("sandbox"), store.mark("other"), store.is_empty()) == ("1", None, False)
     store.destroy()
@@ -96,12 +96,11 @@ def test_every_block_compiles_on_postgresql(tmp_path: Path) -> None:
     assert store.is_empty()
 
 
-@pytest.mark.usefixtures("engine")
-def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
+def test_two_processes_may_migrate_at_once(tmp_path: Path, engine: str) -> None:
     url = new_database(tmp_path)
     with ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(lambda _: open_store(url).migrate({"made_by": "a test"}), range(4)))
-    assert sorted(map(len, applied)) == [0, 0, 0, len(migrations())]
+    assert sorted(map(len, applied)) == [0, 0, 0, len(migrations("postgres" if engine == "postgresql" else "sqlite"))]
     store = open_store(url)
     assert (store.mark("made_by"), store.mark("nothing"), store.pending_migrations()) == ("a test", None, [])
 

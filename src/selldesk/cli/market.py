@@ -19,7 +19,6 @@ from selldesk.steam.results import SteamFault
 from selldesk.steam.session import base_headers, request
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.audit import run_audit
-from selldesk.store.blocks import purpose
 from selldesk.store.copying import CannotCopy, copy_market
 from selldesk.store.open import open_store, shown
 from selldesk.wiring import RunningMarket
@@ -67,8 +66,8 @@ def migrate(
     settings = settings_of(config, database_url=database_url)
     store, where = open_store(settings.database_url), shown(settings.database_url)
     pending = store.pending_migrations()
-    for name in pending:
-        print(f"applying {name}: {purpose(name)}")
+    for migration in pending:
+        print(f"applying {migration.name}: {migration.purpose}")
     if dry_run:
         print(f"{where}: {len(pending)} to apply" if pending else f"{where}: up to date")
         return

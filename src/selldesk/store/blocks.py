@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,32 @@ def all_blocks() -> dict[str, Block]:
     return found
 
 
-def migrations() -> list[tuple[int, str, str]]:
-    """(number, name, SQL) of every file of schema/, in order."""
+class Migration(NamedTuple):
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def purpose(self) -> str:
+        """What it says of itself in its first line."""
+        return self.sql.partition("\n")[0].removeprefix("-- ")
+
+    @property
+    def is_for_all(self) -> bool:
+        """Both engines take its text, one statement after the other; else it is written for one."""
+        return self.name.count(".") == 1
+
+    @property
+    def builds_indexes_only(self) -> bool:
+        return self.is_for_all and all("CREATE INDEX" in statement for statement in statements(self.sql))
+
+
+@cache
+def migrations(engine: str) -> list[Migration]:
+    """Every file of schema/ that is for this engine (`003_x.sql`: for all, `003_x.postgres.sql`: for one), in order."""
     files = sorted(resources.files("selldesk.store").joinpath("schema").iterdir(), key=lambda file: file.name)
-    return [(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files if file.name.endswith(".sql")]
-
-
-def purpose(migration: str) -> str:
-    """What a migration says of itself in its first line."""
-    text = next(text for _, name, text in migrations() if name == migration)
-    return text.partition("\n")[0].removeprefix("-- ")
+    found = [Migration(int(file.name.split("_")[0]), file.name, file.read_text()) for file in files if file.name.endswith(".sql")]
+    return [one for one in found if one.is_for_all or one.name.endswith(f".{engine}.sql")]
 
 
 def statements(sql: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Table(NamedTuple):
 
 def tables() -> list[str]:
     """Every table of the schema, in the order in which they were made: what is referred to comes first."""
-    found = [name for _, _, text in migrations() for name in re.findall(r"^CREATE TABLE (\w+)", text, re.MULTILINE)]
+    found = [name for migration in migrations("sqlite") for name in re.findall(r"^CREATE TABLE (\w+)", migration.sql, re.MULTILINE)]
     return [name for name in found if name not in _NEVER_COPIED]
 
 

@@ -3,8 +3,9 @@
 import logging
 import re
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from itertools import chain, repeat
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from psycopg import postgres, pq, sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
 
-from selldesk.store.blocks import all_blocks, migrations, statements
+from selldesk.store.blocks import Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreConflict, StoreUnavailable, Watch, Writer
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 CHANNEL = "selldesk_feed"
 FAR_SEQ = 2**62
 _MIGRATION_LOCK = 7_355_608
+_MIGRATION_LOOK_SECONDS = 0.05
 _CONNECT_SECONDS = 5
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s"}
 _WRITING = {
@@ -46,7 +48,6 @@ T = TypeVar("T")
 
 DIALECT = Dialect(
     one_of="(SELECT jsonb_array_elements_text(CAST(:{name} AS jsonb)))",
-    contains="strpos({column}, :{name}) > 0",
 )
 
 
@@ -75,6 +76,14 @@ def render_rows(name: str) -> str:
 def ddl(text: str) -> str:
     """The same DDL as SQLite's; texts compare by code point on both."""
     return re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', text)
+
+
+def beside_writers(statement: str) -> list[str]:
+    """CREATE INDEX without a lock. What a build that was broken off has left is no index that anybody uses: it goes first."""
+    found = re.search(r"CREATE INDEX (\w+)", statement)
+    assert found is not None
+    build = statement[found.start() :].replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
+    return [f"DROP INDEX CONCURRENTLY IF EXISTS {found.group(1)}", build]
 
 
 class _Connection:
@@ -472,27 +481,36 @@ class PostgresStore:
     def watch(self) -> Watch | None:
         return PostgresWatch(self._url)
 
-    def pending_migrations(self) -> list[str]:
+    def pending_migrations(self) -> list[Migration]:
         with _connect(self._url) as connection:
             done = _applied(connection)
-        return [name for number, name, _ in migrations() if number not in done]
+        return [migration for migration in migrations("postgres") if migration.number not in done]
 
     def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:
+        """A new store comes into being in one transaction. An old one takes a transaction a migration, and builds indexes
+        concurrently, so that an older version goes on writing meanwhile."""
         applied = []
-        with _connect(self._url) as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
-            connection.execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+        with _connect(self._url) as connection:
+            # By asking again: whoever waits inside a statement would be waited for by CREATE INDEX CONCURRENTLY.
+            while connection.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK]).fetchone() != (True,):
+                time.sleep(_MIGRATION_LOOK_SECONDS)
             done = _applied(connection)
-            for number, name, text in migrations():
-                if number in done:
-                    continue
-                for statement in statements(text):
-                    connection.execute(ddl(statement).encode())
-                connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", [number, name])
-                applied.append(name)
-                if number == 1:
-                    for mark, value in first_marks.items():
-                        connection.execute("INSERT INTO mark (name, value) VALUES (%s, %s)", [mark, value])
+            with connection.transaction() if not done else nullcontext():
+                connection.execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+                for migration in migrations("postgres"):
+                    if migration.number in done:
+                        continue
+                    concurrently = bool(done) and migration.builds_indexes_only
+                    with nullcontext() if concurrently else connection.transaction():
+                        for statement in statements(migration.sql) if migration.is_for_all else [migration.sql]:
+                            for step in beside_writers(statement) if concurrently else [ddl(statement)]:
+                                connection.execute(step.encode())
+                        row = [migration.number, migration.name]
+                        connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", row)
+                        if migration.number == 1:
+                            for mark, value in first_marks.items():
+                                connection.execute("INSERT INTO mark (name, value) VALUES (%s, %s)", [mark, value])
+                    applied.append(migration.name)
         return applied
 
     def mark(self, name: str) -> str | None:
@@ -523,11 +541,14 @@ class PostgresStore:
 
             def fill(table: str, columns: list[str], rows: Iterable[Row]) -> None:
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+                # What the triggers keep is copied too.
+                connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
                 names = sql.SQL(", ").join(map(sql.Identifier, columns))
                 into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
                 with connection.cursor() as cursor, cursor.copy(into) as copy:
                     for row in rows:
                         copy.write_row(row)
+                connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
 
             yield fill
 
@@ -535,6 +556,9 @@ class PostgresStore:
         with _connect(self._url) as connection, connection.transaction():
             for table in _tables(connection):
                 connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(table)))
+            for migration in migrations("postgres"):
+                for function in re.findall(r"CREATE FUNCTION (\w+)", migration.sql):
+                    connection.execute(sql.SQL("DROP FUNCTION IF EXISTS {}").format(sql.Identifier(function)))
 
 
 def _tables(connection: "psycopg.Connection[Row]") -> set[str]:

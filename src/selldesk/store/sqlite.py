@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selldesk.store.blocks import Block, all_blocks, migrations, statements
+from selldesk.store.blocks import Block, Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreUnavailable, Watch, Writer
 
 _CHUNKS = (64, 16, 4, 1)
@@ -21,7 +21,7 @@ def render(block: Block, count: int) -> str:
     return block.sql.replace("{rows}", f"(SELECT {names} FROM (VALUES {values})) AS k")  # noqa: S608 — our own column names
 
 
-DIALECT = Dialect(one_of="(SELECT value FROM json_each(:{name}))", contains="instr({column}, :{name}) > 0")
+DIALECT = Dialect(one_of="(SELECT value FROM json_each(:{name}))")
 
 
 class _Connection:
@@ -166,11 +166,11 @@ class SqliteStore:
     def watch(self) -> Watch | None:
         return None
 
-    def pending_migrations(self) -> list[str]:
+    def pending_migrations(self) -> list[Migration]:
         if not self.path.exists():
-            return [name for _, name, _ in migrations()]
+            return list(migrations("sqlite"))
         done = self._applied()
-        return [name for number, name, _ in migrations() if number not in done]
+        return [migration for migration in migrations("sqlite") if migration.number not in done]
 
     def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ class SqliteStore:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
             done = {row[0] for row in connection.execute("SELECT number FROM migration")}
-            for number, name, sql in migrations():
+            for number, name, sql in migrations("sqlite"):
                 if number in done:
                     continue
                 # Statement by statement: executescript would commit the transaction first.

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from selldesk.store.blocks import Migration
+
 Row = tuple[Any, ...]
 
 Question = tuple[str, Sequence[Row] | Mapping[str, Any]]
@@ -27,8 +29,6 @@ class Dialect(NamedTuple):
 
     one_of: str
     """The members of a JSON list, as a sub-select of texts."""
-    contains: str
-    """Whether a text contains another."""
 
 
 class Watch(Protocol):
@@ -140,8 +140,8 @@ class Store(Protocol):
         """None: this engine rings no bell; ask `changed` from time to time."""
         ...
 
-    def pending_migrations(self) -> list[str]:
-        """Names of the migrations that this store still lacks."""
+    def pending_migrations(self) -> list[Migration]:
+        """The migrations that this store still lacks."""
         ...
 
     def migrate(self, first_marks: Mapping[str, str] = {}) -> list[str]:

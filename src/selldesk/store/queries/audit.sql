@@ -145,6 +145,17 @@ SELECT project, game, status, sum(trades), sum(value) FROM
  UNION ALL SELECT project, game, status, -trades, -value FROM trade_sum) both_sides
 GROUP BY project, game, status HAVING sum(trades) <> 0 OR sum(value) <> 0
 
+-- name: audit_buyer_sums_match_trades
+SELECT buyer, game, status, sum(trades), sum(items) FROM
+(SELECT buyer, game, status, count(*) AS trades, sum(items_count) AS items FROM trade GROUP BY buyer, game, status
+ UNION ALL SELECT buyer, game, status, -trades, -items FROM buyer_sum) both_sides
+GROUP BY buyer, game, status HAVING sum(trades) <> 0 OR sum(items) <> 0
+
+-- name: audit_entry_counts_match
+SELECT account, sum(entries) FROM
+(SELECT account, count(*) AS entries FROM ledger_entry GROUP BY account UNION ALL SELECT account, -entries FROM entry_count) both_sides
+GROUP BY account HAVING sum(entries) <> 0
+
 -- name: audit_bot_loads
 SELECT b.number, b.live_offers, coalesce(t.live, 0), b.items_held, coalesce(t.items, 0) FROM bot b
 LEFT JOIN (SELECT bot, sum(CASE WHEN status = 'processing' THEN 1 ELSE 0 END) AS live,

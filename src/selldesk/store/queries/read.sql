@@ -38,7 +38,7 @@ SELECT id, kind, amount, balance_after, trade_id, reference, at FROM ledger_entr
 WHERE account = :account ORDER BY id DESC LIMIT :limit OFFSET :offset
 
 -- name: wallet_entries_count
-SELECT count(*) FROM ledger_entry WHERE account = :account
+SELECT coalesce(sum(entries), 0) FROM entry_count WHERE account = :account
 
 -- name: orders_page
 SELECT o.game, n.name, o.price, o.amount, o.remaining, o.updated_at FROM buy_order o JOIN item n ON n.number = o.item
@@ -56,8 +56,8 @@ WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game
 ORDER BY t.created_at DESC, t.id, i.position LIMIT :limit OFFSET :offset
 
 -- name: held_items_count
-SELECT count(*) FROM trade t JOIN trade_item i ON i.trade_id = t.id
-WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
+SELECT coalesce(sum(items), 0) FROM buyer_sum
+WHERE buyer = :buyer AND status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR game = :game)
 
 -- name: people_page
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person

@@ -1,0 +1,192 @@
+"""Lists at every filter and order, against a slow twin that reads everything; and stores that grow up while they are in use."""
+
+import itertools
+import random
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from bench import history
+
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import SystemClock
+from selldesk.people.roles import Role, pack_roles
+from selldesk.store.audit import run_audit
+from selldesk.store.blocks import migrations, statements
+from selldesk.store.lists import SORT_FIELDS, TradeFilter, list_trades
+from selldesk.store.open import open_store
+from selldesk.store.postgres import ddl
+from selldesk.store.store import Reader, Store
+from selldesk.trades.status import Status
+from selldesk.trades.trade import Trade
+from tests.stores import new_database
+
+pytestmark = pytest.mark.usefixtures("engine")
+TRADES = 700
+SIZE = history.Size(trades=TRADES, buyers=7, orders=40, items=40, bots=3)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    url = new_database(tmp_path)
+    store = open_store(url)
+    store.migrate()
+    history.fill(store, url, SIZE)
+    return store
+
+
+def slowly(trades: list[Trade], wanted: TradeFilter) -> tuple[list[str], int]:
+    """The same answer, by looking at every trade."""
+    steam_ids = wanted.steam_trade_ids or []
+    found = [
+        trade
+        for trade in trades
+        if (wanted.project is None or trade.project == wanted.project)
+        and (wanted.buyer is None or trade.buyer == wanted.buyer)
+        and (wanted.game is None or trade.game == wanted.game)
+        and (wanted.statuses is None or trade.status in wanted.statuses)
+        and (wanted.date_from is None or trade.created_at >= wanted.date_from)
+        and (wanted.date_to is None or trade.created_at < wanted.date_to)
+        and (wanted.updated_from is None or trade.updated_at >= wanted.updated_from)
+        and (wanted.price_min is None or trade.value >= wanted.price_min)
+        and (wanted.price_max is None or trade.value <= wanted.price_max)
+        and (wanted.custom_id is None or wanted.custom_id.casefold() in trade.custom_id.casefold())
+        and (wanted.custom_ids is None or trade.custom_id in wanted.custom_ids)
+        and (
+            wanted.steam_trade_ids is None
+            or trade.steam_trade_id in steam_ids
+            or f"{trade.steam_trade_id}_{trade.seller}" in steam_ids
+        )
+    ]
+    key = {
+        "created_at": "created_at",
+        "updated_at": "updated_at",
+        "purchase_price": "value",
+        "status": "status",
+        "custom_id": "custom_id",
+    }
+    found.sort(key=lambda trade: (getattr(trade, key[wanted.sort_by]), trade.id), reverse=wanted.descending)
+    return [trade.id for trade in found[wanted.offset : wanted.offset + wanted.limit]], len(found)
+
+
+def _all(reader: Reader) -> list[Trade]:
+    ids = [(row[0],) for row in reader.query("SELECT id FROM trade", {})]
+    return [Trade(*row) for row in reader.load("load_trades", ids)]
+
+
+def test_every_list_answers_as_its_slow_twin(store: Store) -> None:
+    reader = store.reader()
+    trades = _all(reader)
+    chance = random.Random(1)
+    middle = sorted(trade.created_at for trade in trades)[TRADES // 2]
+    filters: list[dict[str, Any]] = [
+        {},
+        {"game": 730},
+        {"statuses": ["completed"]},
+        {"statuses": ["error", "declined", "error"]},
+        {"game": 730, "statuses": [status.value for status in Status]},
+        {"game": 1, "statuses": ["completed"]},
+        {"date_from": middle},
+        {"date_to": middle, "statuses": ["completed"]},
+        {"updated_from": middle, "price_max": 4_000},
+        {"price_min": 3_000},
+        {"custom_id": "ORDER-1"},
+        {"custom_id": "r-69"},
+        {"custom_id": "%"},
+        {"custom_id": "_"},
+        {"custom_id": "!"},
+        {"custom_id": "nobody's"},
+        {"custom_ids": ["Order-5", "order-6", "Order-700", "x"]},
+        {"steam_trade_ids": ["9000000044", "9000000045_76561197960265728", "x_y"]},
+    ]
+    owners: list[dict[str, int]] = [
+        {},
+        {"project": 1},
+        {"project": 5},
+        {"buyer": history.PROJECTS + 1},
+        {"project": 2, "buyer": history.PROJECTS + 2},
+    ]
+    for owner, asked, sort_by in itertools.product(owners, filters, SORT_FIELDS):
+        page = {"descending": chance.random() < 0.5, "limit": chance.choice([0, 3, 50]), "offset": chance.choice([0, 2, 40])}
+        wanted = TradeFilter(**owner, **asked, sort_by=sort_by, **page)
+        rows, total = list_trades(reader, wanted)
+        assert ([row[0] for row in rows], total) == slowly(trades, wanted), wanted
+
+
+def test_totals_follow_each_sale(store: Store) -> None:
+    """What the lists count on is kept with every change, and the audit says so."""
+    desk = Desk(store.writer(), SystemClock(), DeskSettings())
+    reader = store.reader()
+    trade = next(trade for trade in _all(reader) if trade.status == "accepted")
+    totals = {
+        status: list_trades(reader, TradeFilter(buyer=trade.buyer, statuses=[status]))[1] for status in ("accepted", "completed")
+    }
+    entries = reader.fetch("wallet_entries_count", account=trade.project * 4)[0][0]
+    desk.ask(commands.OperateTrade(trade.id, "op", "declare-completed", "test", None, True))
+    assert {
+        status: list_trades(reader, TradeFilter(buyer=trade.buyer, statuses=[status]))[1] for status in ("accepted", "completed")
+    } == {"accepted": totals["accepted"] - 1, "completed": totals["completed"] + 1}
+    assert reader.fetch("wallet_entries_count", account=trade.project * 4)[0][0] == entries + 1
+    assert run_audit(reader).violations == []
+
+
+def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path, engine: str) -> None:
+    """The first version's schema, sales on it, and a desk that writes all the time while the rest is applied: the sums are right."""
+    url = new_database(tmp_path)
+    _first_version(url, engine)
+    store = open_store(url)
+    desk = Desk(store.writer(), SystemClock(), DeskSettings())
+    desk.ask(
+        commands.CreatePerson(
+            "t", "01900000-0000-7000-8000-000000000001", "vip", pack_roles([Role.BUYER]), None, None, None, "7656"
+        )
+    )
+    stop, deposits = threading.Event(), []
+
+    def older_version() -> None:
+        writer = Desk(store.writer(), SystemClock(), DeskSettings())
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            (result,) = writer.process([commands.MoveMoney("t", 1, "deposit", 10, f"d{number}")])
+            deposits.append(result.answers[0].value is not None)
+
+    writing = threading.Thread(target=older_version)
+    writing.start()
+    try:
+        assert store.migrate() == [migration.name for migration in migrations(_name(engine))[3:]]
+    finally:
+        stop.set()
+        writing.join()
+    reader = store.reader()
+    assert any(deposits)
+    assert reader.fetch("wallet_entries_count", account=4)[0][0] == sum(deposits)
+    assert run_audit(reader).violations == []
+    assert store.pending_migrations() == []
+
+
+def _name(engine: str) -> str:
+    return "sqlite" if engine == "sqlite" else "postgres"
+
+
+def _first_version(url: str, engine: str) -> None:
+    first = migrations(_name(engine))[:3]
+    texts = ["CREATE TABLE migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)"]
+    texts += [statement for migration in first for statement in statements(migration.sql)]
+    texts += [f"INSERT INTO migration (number, name) VALUES ({migration.number}, '{migration.name}')" for migration in first]
+    if engine == "sqlite":
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.execute("PRAGMA journal_mode = WAL")
+        for text in texts:
+            connection.execute(text)
+        connection.commit()
+        connection.close()
+        return
+    with psycopg.connect(url) as server:
+        for text in texts:
+            server.execute(ddl(text).encode())
