@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance bench bench-mixed format lock clean
+.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -50,6 +50,9 @@ acceptance: setup acceptance/.venv/.installed ## unmodified Steam clients from n
 
 bench: setup-dev ## speed, each figure beside a floor of the same run; writes var/bench.json (BENCH_QUICK=1: a minute)
 	$(BIN)/python -m bench.run
+
+bench-size: setup-dev ## lists, look-ups and audit with a long past (TRADES=10000000; ENGINE=sqlite TRADES=1000000)
+	$(BIN)/python -m bench.atsize
 
 bench-mixed: setup-dev ## half an hour of everything at once, with Steam's moods (MINUTES=30)
 	$(BIN)/python -m bench.mixed

@@ -167,7 +167,18 @@ def fill(store: Store, url: str, size: Size, tell: Callable[[str], None] = lambd
                 text = text.replace(f":{name}", str(used[name]))
             server.execute(text.encode())
 
+        # Indexes that promise nothing are built when the rows are there: in a third of the time.
+        indexes = server.execute(
+            "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            " WHERE NOT i.indisunique AND c.relnamespace = current_schema()::regnamespace"
+        ).fetchall()
+        for name, _ in indexes:
+            server.execute(f"DROP INDEX {name}".encode())
+
         def analyze() -> None:
+            for name, definition in indexes:
+                server.execute(definition.encode())
+                tell(f"index {name}")
             server.execute("VACUUM (ANALYZE)")
             server.close()
 

@@ -32,10 +32,11 @@ from selldesk.book.quotes import QuoteSigner
 from selldesk.children import child_settings, keep_child
 from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
-from selldesk.desk.commands import Feed
+from selldesk.desk.commands import Feed, StopTrading
 from selldesk.desk.process import make_clock
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
+from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
@@ -236,6 +237,17 @@ class RunningMarket:
             else:
                 rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
             more = self.view.take(after, rows)
+        if not rows:
+            await self._check_history(reader)
+
+    async def _check_history(self, reader: Reader) -> None:
+        """The store must not know less than this process has seen: see desk/trading.py."""
+        known = self.view.seq
+        rows = await asyncio.to_thread(reader.fetch, "current_seq") if not self.store.is_local else reader.fetch("current_seq")
+        if rows[0][0] < known == self.view.seq:
+            logger.critical("batch %d was committed; the store's last one is %d; trading stops", known, rows[0][0])
+            with contextlib.suppress(Refusal):
+                await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
 
     async def _touch_keys(self) -> None:
         while True:

@@ -42,6 +42,9 @@ class _MarketCollector(Collector):
         alerts = GaugeMetricFamily("selldesk_open_alerts", "Alerts that a human should look at")
         alerts.add_metric([], self._reader.fetch("alerts_count", open=1)[0][0])
         yield alerts
+        stopped = GaugeMetricFamily("selldesk_trading_stopped", "1 while trading is stopped")
+        stopped.add_metric([], float(bool(self._reader.fetch("open_stop"))))
+        yield stopped
         behind = GaugeMetricFamily(
             "selldesk_view_batches_behind", "Committed batches that this process has not yet applied to its book"
         )

@@ -92,6 +92,30 @@ class CloseRequest(msgspec.Struct):
     reason: Reason
 
 
+class StopRequest(msgspec.Struct):
+    reason: Reason
+
+
+class ResumeRequest(msgspec.Struct):
+    """After a loss of history every bot must have been looked at and every alert about an unknown offer closed; `force` goes on
+    without."""
+
+    reason: Reason
+    force: bool = False
+
+
+class TradingState(msgspec.Struct):
+    stopped: bool
+
+
+class TradingStop(msgspec.Struct):
+    """`history_lost`: the database lost what was committed; see docs/operating.md."""
+
+    since: str
+    reason: str
+    history_lost: bool
+
+
 class StatusSum(msgspec.Struct):
     status: str
     trades: int
@@ -113,6 +137,7 @@ class Overview(msgspec.Struct):
     paused_games: list[PausedGame]
     open_alerts: int
     feed_seq: int
+    trading_stopped: TradingStop | None
 
 
 class LogLine(msgspec.Struct):
@@ -151,6 +176,11 @@ class OperatorWatchApi:
             route("GET", "/audit", self.audit, "Is everything coherent? Answered from the store alone", AuditAnswer),
             route("GET", "/alerts", self.alerts, "What a human should look at", AlertPage, (r.INVALID_QUERY,), query=(is_open, *PAGE)),
             route("POST", "/alerts/{id}/close", self.close_alert, "Close an alert", AlertClosed, (r.ALERT_NOT_FOUND,), body=CloseRequest),
+            route("POST", "/trading/stop", self.stop, "Stop trading: nothing new begins, what runs is finished", TradingState, body=StopRequest),
+            route(
+                "POST", "/trading/resume", self.resume, "Let trading go on", TradingState,
+                (r.NOT_STOPPED, r.BOTS_NOT_LOOKED_AT, r.OFFERS_UNDECIDED), body=ResumeRequest,
+            ),
             route("GET", "/overview", self.overview, "The market at a glance", Overview),
             route("GET", "/log", self.log, "What operators did", LogPage, (r.INVALID_QUERY,), query=PAGE),
         ]  # fmt: skip
@@ -231,7 +261,26 @@ class OperatorWatchApi:
             PausedGame(game, wire_time(until), reason)
             for game, until, reason in reader.fetch("paused_games", now=now, furthest=FAR_US)
         ]
-        return Reply(Overview(wire_time(now), sums, bot_views(self._market), paused, open_alerts, self._market.view.seq))
+        stops = [TradingStop(wire_time(since), reason, bool(lost)) for since, reason, lost in reader.fetch("open_stop")]
+        return Reply(
+            Overview(
+                wire_time(now),
+                sums,
+                bot_views(self._market),
+                paused,
+                open_alerts,
+                self._market.view.seq,
+                stops[0] if stops else None,
+            )
+        )
+
+    async def stop(self, call: Call) -> Reply:
+        await self._market.desk.ask(commands.StopTrading(call.login, call.body.reason))
+        return Reply(TradingState(True))
+
+    async def resume(self, call: Call) -> Reply:
+        await self._market.desk.ask(commands.ResumeTrading(call.login, call.body.reason, call.body.force))
+        return Reply(TradingState(False))
 
     async def log(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)

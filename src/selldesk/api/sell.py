@@ -136,7 +136,7 @@ class SellApi:
         not_found = (r.TRADE_NOT_FOUND,)
         create_refusals = (
             r.GAME_NOT_SUPPORTED, r.BUYER_MISMATCH, r.NO_BUY_ORDER, r.PRICE_EXCEEDS_ORDER, r.VALUE_NOT_POSITIVE, r.INSUFFICIENT_BALANCE,
-            r.ASSET_IN_TRADE, r.NO_ROOM, r.NO_BOT, r.CUSTOM_ID_EXISTS, r.UNAVAILABLE,
+            r.ASSET_IN_TRADE, r.NO_ROOM, r.NO_BOT, r.CUSTOM_ID_EXISTS, r.UNAVAILABLE, r.TRADING_STOPPED,
         )  # fmt: skip
 
         def lookup(path: str, handler: Handler, summary: str) -> RouteSpec:

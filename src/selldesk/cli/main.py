@@ -50,7 +50,7 @@ def simulate_steam(
 
 def run() -> None:
     """The console script. What a user did wrong is one clear line, never a traceback."""
-    from selldesk.cli import market, people, seller  # noqa: F401 — they add their commands
+    from selldesk.cli import market, people, seller, trading  # noqa: F401 — they add their commands
     from selldesk.kernel.refusals import Refusal
     from selldesk.store.open import BadDatabaseUrl
     from selldesk.store.store import StoreUnavailable

@@ -49,7 +49,7 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
                 work.changed_items.add(trade.id)
             effects = word.read_proof(trade, command.proof, command.text, command.began_at, now, rules)
         case commands.IntendSend():
-            granted = word.intend_to_send(trade, now, rules)
+            granted = not work.is_stopped and word.intend_to_send(trade, now, rules)
         case commands.OfferMade():
             effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
         case commands.OfferRefused():

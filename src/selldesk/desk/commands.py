@@ -183,6 +183,26 @@ class CloseAlert(Command, frozen=True):
     reason: str
 
 
+class StopTrading(Command, frozen=True):
+    """Nothing new begins. `known_seq`: a batch that was seen committed and that the store has lost."""
+
+    operator: str
+    reason: str
+    known_seq: int | None = None
+
+
+class ResumeTrading(Command, frozen=True):
+    operator: str
+    reason: str
+    force: bool = False
+
+
+class BotLooked(Command, frozen=True):
+    """While trading is stopped: the bot's whole list of offers was compared with the store."""
+
+    bot: int
+
+
 # -- buyers' orders ----------------------------------------------------------------------------------------------------
 
 
@@ -365,6 +385,7 @@ News = (
     | IntendCancel
     | GiveUp
     | BotReport
+    | BotLooked
 )
 """What a bot's worker may say."""
 
@@ -391,6 +412,8 @@ AnyCommand = (
     | Relieve
     | OperateTrade
     | CloseAlert
+    | StopTrading
+    | ResumeTrading
     | PutOrders
     | WithdrawOrders
     | ChangeOrders

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk import advancing, commands, leases, opening, orders, people, setup
+from selldesk.desk import advancing, commands, leases, opening, orders, people, setup, trading
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
@@ -40,9 +40,20 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.SetMark: setup.set_mark,
     commands.CloseAlert: setup.close_alert,
     commands.RaiseAlert: setup.raise_alert,
+    commands.StopTrading: trading.stop,
+    commands.ResumeTrading: trading.resume,
+    commands.BotLooked: trading.looked,
     commands.KeepLeases: leases.keep_leases,
     commands.Relieve: advancing.relieve,
 }
+
+
+class _HistoryLost(Exception):
+    """The store no longer holds a batch that was committed."""
+
+    def __init__(self, known_seq: int, found_seq: int) -> None:
+        super().__init__(f"batch {known_seq} was committed; the store's last one is {found_seq}")
+        self.known_seq = known_seq
 
 
 class Desk:
@@ -53,6 +64,9 @@ class Desk:
         self._clock = clock
         self._settings = settings
         self._encoder = msgspec.msgpack.Encoder()
+        self._last: tuple[int, bytes] | None = None
+        """Feed number and body of the last batch that was surely committed: what the store must still hold."""
+        self._connections = store.connections
 
     @property
     def store(self) -> Writer:
@@ -99,6 +113,11 @@ class Desk:
                 return self._transact(batch)
             except StoreConflict as conflict:
                 logger.info("a batch of %d runs again: %s", len(batch), conflict)
+            except _HistoryLost as lost:
+                logger.critical("%s; trading stops", lost)
+                self._last = None
+                stop = commands.StopTrading("selldesk", "The database lost what was committed", lost.known_seq)
+                self._transact([stop])
         return self._transact(batch)
 
     def _transact(self, batch: Sequence[Command]) -> BatchResult:
@@ -109,6 +128,7 @@ class Desk:
         work = Work(store, self._clock, self._settings)
         work.begin(want)
         try:
+            self._check_history(work)
             answers = [_decide(command, work) for command in batch]
             if work.is_unchanged:
                 store.rollback()
@@ -125,11 +145,26 @@ class Desk:
             raise
         return BatchResult(work.feed, answers)
 
+    def _check_history(self, work: Work) -> None:
+        """What this desk saw committed must still be there: a primary that fell over to a replica may have lost its last second. Raises
+        _HistoryLost."""
+        if self._last is None:
+            return
+        seq, body = self._last
+        if work.seq <= seq:
+            raise _HistoryLost(seq, work.seq - 1)
+        if self._store.connections != self._connections:
+            rows = self._store.fetch("feed_row", seq=seq) if work.seq - seq < FEED_KEPT else [(body,)]
+            if not rows or bytes(rows[0][0]) != body:
+                raise _HistoryLost(seq, work.seq - 1)
+            self._connections = self._store.connections
+
     def _commit(self, seq: int, body: bytes) -> None:
         """Commits; if the answer is lost, reads the truth back under the lock."""
         store = self._store
         try:
             store.commit()
+            self._last = (seq, body)
             return
         except CommitUnknown as unknown:
             store.rollback()

@@ -28,12 +28,14 @@ def wants(command: OpenTrade, want: Wants) -> None:
 def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     """Freezes the buyer's money, reserves the units, picks room and bot, and leaves the offer as work to do.
 
-    Refuses, first failure first: CUSTOM_ID_EXISTS, GAME_NOT_SUPPORTED, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER,
+    Refuses, first failure first: CUSTOM_ID_EXISTS, TRADING_STOPPED, GAME_NOT_SUPPORTED, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER,
     VALUE_NOT_POSITIVE, INSUFFICIENT_BALANCE, ASSET_IN_TRADE, NO_ROOM, NO_BOT. A refusal leaves no trace: everything is checked
     before anything is changed.
     """
     if (command.project, command.custom_id) in work.taken_custom_ids:
         raise refusals.CUSTOM_ID_EXISTS()
+    if work.is_stopped:
+        raise refusals.TRADING_STOPPED()
     if not is_supported(command.game):
         raise refusals.GAME_NOT_SUPPORTED()
     buyer = work.persons.get(command.buyer) if command.buyer is not None else None

@@ -27,7 +27,7 @@ Asset = tuple[str, int, str, str]
 """(seller, game, contextid, assetid)"""
 
 
-_ROOMS_AND_BOTS: list[Question] = [("load_rooms", {}), ("load_blocks", {}), ("load_bots", {})]
+_ROOMS_AND_BOTS: list[Question] = [("load_rooms", {}), ("load_blocks", {}), ("load_bots", {}), ("open_stop", {})]
 
 
 class DeskSettings(msgspec.Struct, frozen=True):
@@ -74,6 +74,8 @@ class Work:
         self.items: dict[str, list[TradeItem]] = {}
         self.rooms: list[Room] = []
         self.bots: dict[int, Bot] = {}
+        self.is_stopped = False
+        """Trading, by an operator or after a loss of history."""
         self.seller_offers: defaultdict[str, dict[int, int]] = defaultdict(dict)
         """Seller → bot → live offers."""
         self.leases: dict[int, Lease] = {}
@@ -202,7 +204,8 @@ class Work:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
 
     def _take_rooms_and_bots(self, answers: list[list[Row]]) -> None:
-        rooms, blocks, bots = answers
+        rooms, blocks, bots, stops = answers
+        self.is_stopped = bool(stops)
         self.rooms = [room_of(row) for row in rooms]
         blocked: dict[int, list[int]] = {}
         furthest = self.now + self.settings.rules.bot_full_us
@@ -210,6 +213,11 @@ class Work:
             if self.now < until <= furthest:
                 blocked.setdefault(bot, []).append(game)
         self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in bots}
+
+    def renumber(self, seq: int) -> None:
+        """Goes on under a higher feed number. Before anything takes an id."""
+        self.seq = self.feed.seq = seq
+        self.ledger = Ledger({}, seq * IDS_PER_BATCH)
 
     # -- changing ------------------------------------------------------------------------------------------------------
 

@@ -74,4 +74,12 @@ BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
 WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")
 FORCE_REQUIRED = Kind(409, "force_required", "Steam's last word says otherwise: repeat with force to declare it all the same")
 LEASE_LOST = Kind(409, "lease_lost", "Another worker has taken this bot over")
+TRADING_STOPPED = Kind(503, "trading_stopped", "Trading is stopped")
+NOT_STOPPED = Kind(409, "not_stopped", "Trading is not stopped")
+BOTS_NOT_LOOKED_AT = Kind(
+    409, "bots_not_looked_at", "The offers of these bots were not compared with the store since trading stopped: {names}"
+)
+OFFERS_UNDECIDED = Kind(
+    409, "offers_undecided", "{count} alerts about offers that the store doesn't know are open: close each one first"
+)
 ALERT_NOT_FOUND = Kind(404, "alert_not_found", "Alert not found")

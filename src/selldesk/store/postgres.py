@@ -99,11 +99,13 @@ class _Connection:
         self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
         self._seen: int | None = None
         self._begun = 0
+        self.connections = 0
 
     def _connected(self) -> "psycopg.Connection[Row]":
         """Raises StoreUnavailable."""
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._url, _READING if self._read_only else _WRITING)
+            self.connections += 1
         return self._connection
 
     def _ask(self, question: Callable[["psycopg.Connection[Row]"], T]) -> T:

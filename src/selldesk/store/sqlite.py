@@ -35,6 +35,7 @@ class _Connection:
         self._read_only = read_only
         self._rendered: dict[tuple[str, int], str] = {}
         self._data_version = -1
+        self.connections = 1
         self._connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:

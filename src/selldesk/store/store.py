@@ -89,6 +89,9 @@ class Writer(Reader, Protocol):
     """The connection of a desk. Between begin and commit nobody else writes. What changes may be queued: a fault of it shows at the
     next question or at the commit."""
 
+    connections: int
+    """How often it has connected: after a new one, the server may be another than before."""
+
     def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
         """Begins, and asks what is wanted, in that order and in the same journey.
 

@@ -164,7 +164,7 @@ class BotWorker:
         state, _, until, secrets, tokens = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
         if secrets != self._sealed:
             self._take_new_secrets(secrets, tokens)
-        if in_quarantine(state, until, now):
+        if in_quarantine(state, until, now) or reader.fetch("open_stop"):
             return GAMES
         rules = self._bot.rules
         blocks = reader.fetch("standing_blocks", now=now, furthest=now + rules.bot_full_us)

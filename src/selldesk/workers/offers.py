@@ -80,6 +80,7 @@ class Offers:
         self._bot = bot
         self._exchanges = exchanges
         self._known_accepted: set[str] = set()
+        self._stop_seen: int | None = None
         self._listing: _Listing | None = None
         """A poll that Steam's limit stopped between two pages."""
 
@@ -201,6 +202,7 @@ class Offers:
     async def poll(self, trades: dict[str, Trade]) -> None:
         memory, now = self._bot.memory, self._bot.clock.now_us()
         lost = [trade for trade in trades.values() if trade.work is Stage.RECONCILE]
+        stopped_at = self._look_anew_if_stopped()
         full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
         since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
         if full:
@@ -241,6 +243,20 @@ class Offers:
         self._note_unwanted(trades, lists.sent, lists.received)
         await self._tell_of_foreign(trades, lists.sent)
         await self._look_for_orphans(trades, lists.sent)
+        if full and lists.complete and stopped_at is not None:
+            await self._bot.desk.ask(commands.BotLooked(self._bot.number))
+
+    def _look_anew_if_stopped(self) -> int | None:
+        """Since when trading is stopped. The store may know less than this worker has seen: nothing that it remembers counts."""
+        stops = self._bot.reader.fetch("open_stop")
+        stopped_at = int(stops[0][0]) if stops else None
+        if stopped_at is not None and stopped_at != self._stop_seen:
+            self._known_accepted = set()
+            self._listing = None
+            memory = self._bot.memory
+            memory.foreign_offers, memory.last_full_poll_at = frozenset(), 0
+        self._stop_seen = stopped_at
+        return stopped_at
 
     async def _hear_of(self, trade: Trade, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
         """What the list says about one trade. An accepted offer of it outweighs whatever became of another one; an offer that was
@@ -325,10 +341,14 @@ class Offers:
     async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
         """An offer that was accepted although its trade has ended: nothing is credited by itself, a human is told."""
         owned = {trade.offer_id for trade in trades.values()}
+        looking = {trade.tag for trade in trades.values()}
         accepted = {offer.offer_id: offer for offer in sent if offer.state == OfferState.ACCEPTED and offer.offer_id not in owned}
         for offer_id in accepted.keys() - self._known_accepted:
             offer = accepted[offer_id]
             found = self._bot.reader.fetch("trade_of_offer", offer_id=offer_id) or self._ended_trades_by_tag(offer)
+            if not found and _is_tagged(offer) and offer.message[-9:] not in looking:
+                text = f"Offer {offer_id}, accepted by {offer.partner}, carries our tag, but the store knows no trade of it"
+                await self._bot.desk.ask(commands.RaiseAlert("unknown_offer", text, self._bot.number, None))
             for trade_id, status, offer_state in found:
                 if status in RELEASED and offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS):
                     await self._tell_offer(trade_id, offer)

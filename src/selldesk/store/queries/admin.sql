@@ -145,3 +145,37 @@ SELECT value FROM mark WHERE name = :name
 
 -- name: set_mark
 INSERT INTO mark (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: open_stop
+SELECT since, reason, history_lost FROM trading_stop WHERE ended_at IS NULL
+
+-- name: add_stop
+INSERT INTO trading_stop (since, reason, by_whom, history_lost) VALUES (:since, :reason, :by_whom, :history_lost)
+
+-- name: stop_lost_history
+UPDATE trading_stop SET history_lost = 1 WHERE ended_at IS NULL
+
+-- name: end_stop
+UPDATE trading_stop SET ended_at = :ended_at, ended_by = :ended_by, end_reason = :end_reason WHERE since = :since
+
+-- name: close_lost_history
+UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason
+WHERE kind = 'history_lost' AND closed_at IS NULL AND trade_id IS NULL
+
+-- name: forget_looks
+DELETE FROM bot_look
+
+-- name: put_look
+INSERT INTO bot_look (bot, at) VALUES (:bot, :at) ON CONFLICT (bot) DO UPDATE SET at = excluded.at
+
+-- name: bots_not_looked_at
+SELECT b.account_name FROM bot b WHERE b.enabled = 1 AND NOT EXISTS (SELECT 1 FROM bot_look l WHERE l.bot = b.number) ORDER BY b.number
+
+-- name: open_unknown_offers
+SELECT count(*) FROM alert WHERE kind = 'unknown_offer' AND closed_at IS NULL AND trade_id IS NULL AND since >= :since
+
+-- name: jump_seq
+UPDATE market SET seq = :seq WHERE one = 1
+
+-- name: clear_feed
+DELETE FROM feed

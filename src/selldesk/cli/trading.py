@@ -1,0 +1,50 @@
+"""`selldesk trading`: stop the whole trade and let it go on, from the shell."""
+
+from typing import Annotated
+
+import typer
+
+from selldesk.cli.app import app
+from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
+from selldesk.desk import commands
+from selldesk.kernel.times import wire_time
+
+trading_app = typer.Typer(help="The whole trade: stop, resume, status.", no_args_is_help=True)
+app.add_typer(trading_app, name="trading")
+
+Reason = Annotated[str, typer.Option(help="Why; it lands in the operators' log.")]
+
+
+@trading_app.command()
+def stop(reason: Reason, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Nothing new begins, from now on; what runs is finished and settled."""
+    inline_desk(settings_of(config, database_url=database_url)).ask(commands.StopTrading(OPERATOR, reason))
+    print("trading is stopped")
+
+
+@trading_app.command()
+def resume(
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Also if bots were not looked at or offers are undecided.")] = False,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Lets trading go on. After a loss of history it first wants every bot looked at and every unknown offer decided."""
+    inline_desk(settings_of(config, database_url=database_url)).ask(commands.ResumeTrading(OPERATOR, reason, force))
+    print("trading goes on")
+
+
+@trading_app.command()
+def status(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Is it stopped, since when, why, and what is still missing?"""
+    store = inline_desk(settings_of(config, database_url=database_url)).store
+    stops = store.fetch("open_stop")
+    if not stops:
+        print("trading goes on")
+        return
+    since, reason, history_lost = stops[0]
+    print(f"stopped since {wire_time(since)}: {reason}")
+    if history_lost:
+        missing = ", ".join(row[0] for row in store.fetch("bots_not_looked_at"))
+        print(f"bots not looked at since: {missing or 'none'}")
+        print(f"unknown offers to decide: {store.fetch('open_unknown_offers', since=since)[0][0]}")

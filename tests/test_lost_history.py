@@ -1,0 +1,165 @@
+"""A database that lost its last second: a fail-over to a replica that lagged, or a backup put back under a running market.
+
+The loss is made by putting a photograph of all tables back into the store, under the feet of the processes that use it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from selldesk.book.quotes import QuoteSigner
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.view import MarketView
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.refusals import Refusal
+from selldesk.steamsim.entities import Behaviour
+from selldesk.store.audit import run_audit
+from selldesk.store.copying import tables
+from selldesk.store.store import Row, Store
+from tests.little_market import LittleMarket, in_market
+from tests.stores import postgres_server
+from tests.test_desk import RICH, SHOP, Market
+
+pytestmark = pytest.mark.usefixtures("engine")
+NEVER_CHANGED = ("person", "api_key", "worker", "bot_lease")
+Photograph = dict[str, tuple[list[str], list[Row]]]
+
+
+def photograph(store: Store) -> Photograph:
+    reader = store.reader()
+    taken: Photograph = {}
+    for name in tables():
+        if name not in NEVER_CHANGED:
+            columns, rows = reader.table(name)
+            taken[name] = (columns, list(rows))
+    reader.close()
+    return taken
+
+
+def put_back(store: Store, taken: Photograph) -> None:
+    with store.filling() as fill:
+        for name, (columns, rows) in taken.items():
+            fill(name, columns, rows)
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return Market(tmp_path)
+
+
+def alerts(store: Store) -> list[str]:
+    return [row[1] for row in store.reader().fetch("alerts_page", open=1, limit=20, offset=0)]
+
+
+def refused(desk: Desk, command: commands.Command) -> tuple[int, str]:
+    with pytest.raises(Refusal) as refusal:
+        desk.ask(command)
+    return refusal.value.status, refusal.value.code
+
+
+def test_a_desk_that_remembers_more_than_its_store_stops_trading(market: Market) -> None:
+    before = photograph(market.store)
+    market.ask(market.open("lost"))
+    view = MarketView(market.store.reader(), QuoteSigner(b"x"))
+    view.load()
+    put_back(market.store, before)
+
+    (result,) = market.desk.process([market.open("next")])
+    assert (result.answers[0].status, result.answers[0].code) == (503, "trading_stopped")
+    reader = market.store.reader()
+    assert alerts(market.store) == ["history_lost"]
+    assert reader.fetch("trade_by_custom_id", project=SHOP, custom_id="lost") == []
+    view.catch_up()
+    assert view.seq == reader.fetch("current_seq")[0][0], "whoever followed the lost history reads everything anew"
+    assert view.book.fills(RICH, [(market.item["A"], 9)]) == [(100, 5)]
+
+    market.ask(commands.MoveMoney("t", RICH, "deposit", 10, "other work goes on"))
+    assert refused(market.desk, commands.ResumeTrading("op", "in a hurry")) == (409, "bots_not_looked_at")
+    market.ask(commands.ResumeTrading("op", "I looked myself", force=True))
+    assert alerts(market.store) == []
+    assert refused(market.desk, commands.ResumeTrading("op", "twice")) == (409, "not_stopped")
+    market.ask(market.open("next"))
+    market.assert_clean()
+
+
+def test_a_desk_learns_of_the_loss_though_another_one_has_written_since(market: Market, engine: str) -> None:
+    """The numbers have gone on; but the batch that it saw committed is another one now. Connections break at a fail-over."""
+    if engine == "sqlite":
+        pytest.skip("SQLite has no fail-over")
+    before = photograph(market.store)
+    market.ask(market.open("lost"))
+    put_back(market.store, before)
+    other = Desk(market.store.writer(), market.clock, DeskSettings())
+    for number in range(3):
+        other.ask(commands.MoveMoney("t", RICH, "deposit", 10, f"d{number}"))
+    server = postgres_server()
+    assert server is not None
+    with psycopg.connect(server, autocommit=True) as admin:
+        user: Any = market.desk.store
+        admin.execute("SELECT pg_terminate_backend(%s)", [user._connection.info.backend_pid])
+    (result,) = market.desk.process([market.open("next")])
+    assert result.answers[0].code == "trading_stopped"
+    assert alerts(market.store) == ["history_lost"]
+    assert refused(other, market.open("there too")) == (503, "trading_stopped")
+    market.assert_clean()
+
+
+def test_a_broken_connection_alone_stops_nothing(market: Market, engine: str) -> None:
+    market.ask(market.open("kept"))
+    if engine == "postgresql":
+        server = postgres_server()
+        assert server is not None
+        with psycopg.connect(server, autocommit=True) as admin:
+            user: Any = market.desk.store
+            admin.execute("SELECT pg_terminate_backend(%s)", [user._connection.info.backend_pid])
+    market.ask(market.open("next"))
+    assert alerts(market.store) == []
+
+
+def test_an_operator_stops_and_resumes_the_whole_trade(market: Market) -> None:
+    market.ask(market.open("before"))
+    market.ask(commands.StopTrading("op", "the exchange rate is wrong"))
+    assert refused(market.desk, market.open("meanwhile")) == (503, "trading_stopped")
+    assert refused(market.desk, market.open("before")) == (409, "custom_id_exists")
+    market.ask(commands.ResumeTrading("op", "mended"))
+    market.ask(market.open("meanwhile"))
+    market.assert_clean()
+    logged = {row[3] for row in market.store.reader().fetch("log_page", limit=50, offset=0)}
+    assert {"trading.stop", "trading.resume"} <= logged
+
+
+def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: Path) -> None:
+    """A sale is accepted on Steam; then the store forgets it. The bot's whole list is compared, the offer is told, a human decides."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        market.seller.behaviour = Behaviour.ACCEPT
+        first = market.open_trade("kept")
+        await market.run(worker, lambda: market.trade(first).status == "accepted")
+        before = photograph(market.store)
+        lost = market.open_trade("lost")
+        await market.run(worker, lambda: market.trade(lost).status == "accepted")
+        waiting = market.open_trade("waits")
+        put_back(market.store, before)
+        purse = market.store.reader().fetch("balances_of", available=12, held=13, escrow=14)
+
+        with pytest.raises(Refusal, match="Trading is stopped"):
+            market.open_trade("new", assets=market.give(market.seller, 730))
+        reader = market.store.reader()
+        await market.run(worker, lambda: "unknown_offer" in alerts(market.store) and not reader.fetch("bots_not_looked_at"))
+        (told,) = [row for row in reader.fetch("alerts_page", open=1, limit=9, offset=0) if row[1] == "unknown_offer"]
+        assert f"accepted by {market.seller.steamid64}" in told[4]
+        assert refused(market.desk, commands.ResumeTrading("op", "too early")) == (409, "offers_undecided")
+        market.desk.ask(commands.CloseAlert("op", told[0], "paid by hand"))
+        market.desk.ask(commands.ResumeTrading("op", "decided"))
+
+        assert reader.fetch("balances_of", available=12, held=13, escrow=14) == purse, "none is credited by itself"
+        assert reader.load("load_trades", [(lost,), (waiting,)]) == []
+        again = market.open_trade("new")
+        await market.run(worker, lambda: market.trade(again).status == "accepted")
+        assert run_audit(reader).violations == []
+
+    in_market(tmp_path, story)
