@@ -121,10 +121,11 @@ BOOKS = (
               sum(CASE WHEN t.status NOT IN ('declined', 'cancelled', 'error', 'processing') THEN 1 ELSE 0 END), 1, max(t.updated_at)
        FROM trade t JOIN trade_item i ON i.trade_id = t.id GROUP BY t.buyer, i.item, t.game, i.price
        HAVING sum(CASE WHEN t.status NOT IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END) > 0""",
-    """UPDATE bot SET
-       live_offers = (SELECT count(*) FROM trade t WHERE t.bot = bot.number AND t.status = 'processing'),
-       items_held = (SELECT coalesce(sum(t.items_count), 0) FROM trade t
-                     WHERE t.bot = bot.number AND t.status IN ('processing', 'accepted', 'completed'))""",
+    """UPDATE bot SET live_offers = s.live, items_held = s.items
+       FROM (SELECT bot, sum(CASE status WHEN 'processing' THEN 1 ELSE 0 END) AS live,
+                    sum(CASE WHEN status IN ('processing', 'accepted', 'completed') THEN items_count ELSE 0 END) AS items
+             FROM trade GROUP BY bot) AS s
+       WHERE s.bot = bot.number""",
     """INSERT INTO buy_order (buyer, item, game, price, amount, remaining, reserved, sold, generation, updated_at)
        SELECT buyer, item, CASE {game_of_item} END, 100 + (item * 7) % 900 * 10 - buyer % 90, 1000, 1000, 0, 0, 2, :end_us
        FROM (SELECT :first_buyer + i % :buyers AS buyer, 1 + (i / :buyers * 13 + i % 7) % :items AS item FROM {series}) AS wish
