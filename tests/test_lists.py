@@ -1,6 +1,8 @@
 """Lists at every filter and order, against a slow twin that reads everything; and stores that grow up while they are in use."""
 
+import gzip
 import itertools
+import json
 import random
 import sqlite3
 import threading
@@ -16,6 +18,7 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.people.roles import Role, pack_roles
+from selldesk.store.archiving import archive
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import migrations, statements
 from selldesk.store.lists import SORT_FIELDS, TradeFilter, list_trades
@@ -133,6 +136,34 @@ def test_totals_follow_each_sale(store: Store) -> None:
     } == {"accepted": totals["accepted"] - 1, "completed": totals["completed"] + 1}
     assert reader.fetch("wallet_entries_count", account=trade.project * 4)[0][0] == entries + 1
     assert run_audit(reader).violations == []
+
+
+def test_old_trades_leave_their_steps_to_files_and_answer_as_before(store: Store, tmp_path: Path) -> None:
+    reader = store.reader()
+    trades = _all(reader)
+    middle = sorted(trade.updated_at for trade in trades)[TRADES // 2]
+    old = {trade.id for trade in trades if trade.stage == "done" and trade.updated_at < middle and trade.created_at < middle}
+    steps = {(trade_id, *row) for trade_id in old for row in reader.fetch("history_of", trade_id=trade_id)}
+    lists = [list_trades(reader, TradeFilter(project=project, limit=2_000)) for project in range(1, history.PROJECTS + 1)]
+
+    done = archive(store, tmp_path / "archive", middle, lambda text: None)
+    assert (done.trades, len(done.files)) == (len(old), 1)
+    lines = [json.loads(line) for path in done.files for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert {line["trade"][0] for line in lines} == old
+    assert {(line["trade"][0], status, at, note) for line in lines for _, status, at, note in line["steps"]} == steps
+    assert sum(len(line["steam"]) for line in lines) == sum(trade.steam_trade_id is not None for trade in trades if trade.id in old)
+    assert all(line["items"] for line in lines)
+
+    one = next(iter(old))
+    assert [row[2] for row in reader.fetch("history_of", trade_id=one)] == [
+        f"The steps until here are archived in {done.files[0].name}"
+    ]
+    assert reader.fetch("evidence_of", trade_id=one) == []
+    assert lists == [list_trades(reader, TradeFilter(project=project, limit=2_000)) for project in range(1, history.PROJECTS + 1)]
+    assert run_audit(reader).violations == []
+    assert archive(store, tmp_path / "archive", middle, lambda text: None).trades == 0, "a second run finds nothing"
+    kept = next(trade for trade in trades if trade.id not in old)
+    assert len(reader.fetch("history_of", trade_id=kept.id)) == kept.version
 
 
 def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path, engine: str) -> None:

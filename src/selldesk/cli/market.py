@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +16,12 @@ from selldesk.cli.shell import ConfigFile, DatabaseUrl, open_migrated, settings_
 from selldesk.config import BadSetting
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.secretbox import CannotOpen, SecretBox
+from selldesk.kernel.times import DAY_US
 from selldesk.steam.results import SteamFault
 from selldesk.steam.session import base_headers, request
 from selldesk.steam.transport import AiohttpTransport
+from selldesk.store.archiving import CannotArchive
+from selldesk.store.archiving import archive as archive_trades
 from selldesk.store.audit import run_audit
 from selldesk.store.copying import CannotCopy, copy_market
 from selldesk.store.open import open_store, shown
@@ -86,6 +90,22 @@ def copy(
     except CannotCopy as error:
         raise BadSetting(str(error)) from None
     print(f"{sum(table.rows for table in copied)} rows of {len(copied)} tables are the same in {shown(target)}; its audit is clean")
+
+
+@app.command()
+def archive(
+    to: Annotated[Path, typer.Option(help="The folder for the files; keep it with the backups.")],
+    older_than_days: Annotated[int, typer.Option(min=30, help="Only trades that have not changed for so long.")] = 400,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Moves the steps and Steam's raw words of old, finished trades into files. Lists, look-ups and the audit answer as before."""
+    store = open_migrated(settings_of(config, database_url=database_url))
+    try:
+        done = archive_trades(store, to, SystemClock().now_us() - older_than_days * DAY_US, print)
+    except CannotArchive as error:
+        raise BadSetting(str(error)) from None
+    print(f"{done.trades} trades archived in {len(done.files)} files")
 
 
 @app.command()

@@ -179,3 +179,31 @@ UPDATE market SET seq = :seq WHERE one = 1
 
 -- name: clear_feed
 DELETE FROM feed
+
+-- name: finished_trades
+SELECT t.id, t.created_at FROM trade t
+WHERE (t.created_at > :created_at OR (t.created_at = :created_at AND t.id > :id)) AND t.created_at < :before AND t.updated_at < :before
+  AND t.stage = 'done' AND NOT EXISTS (SELECT 1 FROM trade_archive a WHERE a.trade_id = t.id)
+ORDER BY t.created_at, t.id LIMIT :most
+
+-- name: steps_of_trades
+-- rows: trade_id text
+SELECT h.trade_id, h.version, h.status, h.at, h.note FROM {rows} JOIN trade_history h ON h.trade_id = k.trade_id
+ORDER BY h.trade_id, h.version
+
+-- name: words_of_trades
+-- rows: trade_id text
+SELECT e.trade_id, e.at, e.kind, e.body FROM {rows} JOIN steam_evidence e ON e.trade_id = k.trade_id ORDER BY e.trade_id, e.at
+
+-- name: drop_steps
+-- rows: trade_id text, version bigint
+DELETE FROM trade_history WHERE (trade_id, version) IN (SELECT k.trade_id, k.version FROM {rows})
+
+-- name: drop_words
+-- rows: trade_id text, at bigint
+DELETE FROM steam_evidence WHERE (trade_id, at) IN
+(SELECT e.trade_id, e.at FROM {rows} JOIN steam_evidence e ON e.trade_id = k.trade_id AND e.at <= k.at)
+
+-- name: add_archived
+-- rows: trade_id text, file text
+INSERT INTO trade_archive (trade_id, file) SELECT k.trade_id, k.file FROM {rows}

@@ -105,7 +105,8 @@ WHERE t.value <> i.total OR t.items_count <> i.items
 SELECT t.id, t.version, h.entries, h.first, h.last FROM trade t
 LEFT JOIN (SELECT trade_id, count(*) AS entries, min(version) AS first, max(version) AS last FROM trade_history GROUP BY trade_id) h
   ON h.trade_id = t.id
-WHERE h.entries IS NULL OR h.entries <> t.version OR h.first <> 1 OR h.last <> t.version
+WHERE (h.entries IS NULL OR h.entries <> t.version OR h.first <> 1 OR h.last <> t.version)
+  AND NOT EXISTS (SELECT 1 FROM trade_archive a WHERE a.trade_id = t.id)
 
 -- name: audit_history_shows_the_status
 SELECT t.id, t.status, h.status FROM trade t JOIN trade_history h ON h.trade_id = t.id AND h.version = t.version

@@ -19,7 +19,11 @@ SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.genera
 FROM {rows} JOIN trade_item i ON i.trade_id = k.trade_id JOIN item n ON n.number = i.item ORDER BY i.trade_id, i.position
 
 -- name: history_of
-SELECT status, at, note FROM trade_history WHERE trade_id = :trade_id ORDER BY version
+SELECT status, at, note FROM
+(SELECT t.status, t.updated_at AS at, 'The steps until here are archived in ' || a.file AS note, 0 AS version
+ FROM trade_archive a JOIN trade t ON t.id = a.trade_id WHERE a.trade_id = :trade_id
+ UNION ALL SELECT h.status, h.at, h.note, h.version FROM trade_history h WHERE h.trade_id = :trade_id) AS steps
+ORDER BY version
 
 -- name: evidence_of
 SELECT at, kind, body FROM steam_evidence WHERE trade_id = :trade_id ORDER BY at
