@@ -128,7 +128,9 @@ def measure(store: Store, url: str, trades: int, lists: bool) -> dict[str, list[
             print(f"  ready after {ready:.1f} s, {rss_mb(server.pid):.0f} MB")
             figures["ready_s"], figures["rss_mb"] = ready, rss_mb(server.pid)
             took |= timed(port, LISTS, trades, ROUNDS)
-    if lists:
+            again = timed(port, LOOKUPS, trades, ROUNDS * EACH)
+            took |= {f"{name}, asked again": values for name, values in again.items() if name.startswith("by ")}
+    if lists and not os.environ.get("NO_AUDIT"):
         audits(store)
     return took
 
@@ -151,11 +153,12 @@ def main() -> None:
             took = measure(store, url, TRADES, lists=True)
     for name, values in took.items():
         p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-        beside = f"  {p50 / percentile(short[name], 0.5):.2f} of {SHORT} trades" if name in short else ""
+        first_asked = name.removesuffix(", asked again")
+        beside = f"  {p50 / percentile(short[first_asked], 0.5):.2f} of {SHORT} trades" if first_asked in short else ""
         figures[f"{name} p50_ms"], figures[f"{name} p99_ms"] = p50, p99
         print(f"  {name:40} p50 {p50:8.2f}  p99 {p99:8.2f} ms{beside}")
-        if name in short:
-            figures[f"{name} over short"] = p50 / percentile(short[name], 0.5)
+        if first_asked in short:
+            figures[f"{name} over short"] = p50 / percentile(short[first_asked], 0.5)
     Path(f"var/size-{ENGINE}.json").write_text(
         json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1) + "\n"
     )

@@ -87,11 +87,12 @@ def list_trades(reader: Reader, wanted: TradeFilter) -> tuple[list[Row], int]:
             count = f"SELECT count(*) FROM trade t WHERE {where}"  # noqa: S608
         total = int(reader.query(count, parameters)[0][0])
         found = f"SELECT t.id, {_SORTS[wanted.sort_by]} AS sorted_by FROM trade t WHERE {where}"  # noqa: S608
-        if of_kinds and wanted.sort_by == "created_at" and (wanted.game is not None or wanted.statuses is not None):
+        is_few = total <= _FEW
+        if of_kinds and (is_few or wanted.sort_by == "created_at") and (wanted.game is not None or wanted.statuses is not None):
             found, more = _kind_by_kind(wanted)
             parameters |= more
         direction = "DESC" if wanted.descending else "ASC"
-        materialized = "AS MATERIALIZED" if total <= _FEW and not of_kinds else "AS NOT MATERIALIZED"
+        materialized = "AS MATERIALIZED" if is_few and (not of_kinds or wanted.sort_by != "created_at") else "AS NOT MATERIALIZED"
         page = reader.query(
             f"WITH found {materialized} ({found}), "  # noqa: S608
             f"page AS MATERIALIZED (SELECT id, sorted_by FROM found ORDER BY sorted_by {direction}, id {direction}"
@@ -128,7 +129,7 @@ def _kind_by_kind(wanted: TradeFilter) -> tuple[str, dict[str, Any]]:
     parameters: dict[str, Any] = {}
     for number, (game, status) in enumerate((game, status) for game in games for status in statuses):
         branches.append(
-            f"SELECT t.id, t.created_at AS sorted_by FROM trade t WHERE {owner} AND t.game = :g{number} AND t.status = :s{number}"  # noqa: S608
+            f"SELECT t.id, {_SORTS[wanted.sort_by]} AS sorted_by FROM trade t WHERE {owner} AND t.game = :g{number} AND t.status = :s{number}"  # noqa: S608
         )
         parameters |= {f"g{number}": game, f"s{number}": status}
     return " UNION ALL ".join(branches), parameters
