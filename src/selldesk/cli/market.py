@@ -25,7 +25,6 @@ from selldesk.store.archiving import archive as archive_trades
 from selldesk.store.audit import run_audit
 from selldesk.store.copying import CannotCopy, copy_market
 from selldesk.store.open import open_store, shown
-from selldesk.wiring import RunningMarket
 
 
 @app.command()
@@ -41,6 +40,8 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url, host=host, port=port)
     open_migrated(settings)
+    from selldesk.wiring import RunningMarket
+
     uvloop.run(RunningMarket(settings, background=not no_background, api_processes=workers).run())
 
 
@@ -57,6 +58,8 @@ def work(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url)
     open_migrated(settings)
+    from selldesk.wiring import RunningMarket  # here, for the other commands needn't wait for all that it brings
+
     uvloop.run(RunningMarket(settings, with_api=False).run())
 
 

@@ -40,7 +40,7 @@ _WRITING = {
 """A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up.
 The desk looks up a few rows by an index, always. A planner that saw the table when it was empty, or finds many trades processing, would
 rather read all of them."""
-_PLANS_KEPT = 256
+_PLANS_KEPT, _PLANS_KEPT_FIRST = 256, 16
 """After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
 was empty is kept otherwise until somebody analyzes the table."""
 _STREAMED_ROWS = 5_000
@@ -219,7 +219,7 @@ class _Connection:
     def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
         first = ["BEGIN"]
         self._begun += 1
-        if self._begun % _PLANS_KEPT == 0 or self._begun & (self._begun - 1) == 0:
+        if self._begun >= _PLANS_KEPT_FIRST and (self._begun % _PLANS_KEPT == 0 or self._begun & (self._begun - 1) == 0):
             first.append("DISCARD PLANS")
         try:
             answers = self._ask(lambda connection: _ask_all(connection, wanted, first))

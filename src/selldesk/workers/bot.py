@@ -30,6 +30,7 @@ from selldesk.steam.results import (
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.enums import OfferState
 from selldesk.store.aside import Aside
+from selldesk.store.store import Row
 from selldesk.trades import word
 from selldesk.trades.status import Stage
 from selldesk.trades.trade import Trade
@@ -108,7 +109,8 @@ class BotWorker:
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
         call = next_call(self._bot.memory, tasks, has_unsettled, now, self._bot.pace)
         if call.kind == "wait":
-            await self.alarm.wait_until(call.until)
+            # The end of a pause is nobody's due time: without this a sale would wait for the next idle poll.
+            await self.alarm.wait_until(min([call.until, *(until for _, until, _ in self._pauses(now))]))
             return
         try:
             await self._perform(call, trades)
@@ -166,10 +168,12 @@ class BotWorker:
             self._take_new_secrets(secrets, tokens)
         if in_quarantine(state, until, now) or reader.fetch("open_stop"):
             return GAMES
-        rules = self._bot.rules
-        blocks = reader.fetch("standing_blocks", now=now, furthest=now + rules.bot_full_us)
-        pauses = reader.fetch("paused_games", now=now, furthest=now + rules.game_pause_us)
-        return {game for bot, game in blocks if bot == self._bot.number} | {row[0] for row in pauses}
+        blocks = reader.fetch("standing_blocks", now=now, furthest=now + self._bot.rules.bot_full_us)
+        return {game for bot, game in blocks if bot == self._bot.number} | {game for game, _, _ in self._pauses(now)}
+
+    def _pauses(self, now: int) -> list[Row]:
+        """(game, until, reason) of the games whose item server Steam can't reach now."""
+        return self._bot.reader.fetch("paused_games", now=now, furthest=now + self._bot.rules.game_pause_us)
 
     def _take_new_secrets(self, secrets: bytes, tokens: bytes | None) -> None:
         """An operator gave the bot another password, authenticator or refresh token: they are tried at once."""
