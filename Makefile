@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed format lock clean
+.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-plots format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -56,6 +56,10 @@ bench-size: setup-dev ## lists, look-ups and audit with a long past (TRADES=1000
 
 bench-mixed: setup-dev ## half an hour of everything at once, with Steam's moods (MINUTES=30)
 	$(BIN)/python -m bench.mixed
+
+bench-plots: setup-dev ## draw docs/plots from the figures in docs/measured
+	$(BIN)/python -m pip install --quiet matplotlib==3.10.8
+	$(BIN)/python -m bench.plots
 
 format: setup-dev ## put the code into the house format
 	$(BIN)/ruff format .

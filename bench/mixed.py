@@ -165,13 +165,13 @@ class Mixed:
         return [http_request("/api/sell/match", body, self.sandbox.shop.key) for body in bodies]
 
     def processes(self) -> dict[str, float]:
-        """Megabytes of the market's three processes."""
+        """Megabytes of the market's processes."""
         assert self.sandbox.process is not None
         found = {"api": rss_mb(self.sandbox.process.pid)}
         children = subprocess.run(["pgrep", "-P", str(self.sandbox.process.pid)], capture_output=True, text=True, check=True)
         for child in children.stdout.split():
             command = Path(f"/proc/{child}/cmdline").read_text()
-            name = "desk" if "desk.process" in command else "steam"
+            name = "desk" if "desk.process" in command else "work" if "selldesk.child" in command else "steam"
             found[name] = rss_mb(int(child))
         return found
 

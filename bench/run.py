@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ SECRET = "a-secret-of-at-least-32-characters-here"
 ITEMS = 5_000 if QUICK else 25_000
 BUYERS = 100 if QUICK else 1_000
 ORDERS_EACH = 400
-SECONDS = 2.0 if QUICK else 10.0
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2" if QUICK else "10"))
 BATCHES = 20 if QUICK else 100
+MATCHES_A_SECOND = 1_000
 figures: dict[str, float] = {}
 
 
@@ -186,6 +188,7 @@ def matching() -> None:
                 if lines == 10:
                     peak = statistics.median(rates)
             latencies, _ = load(port, market.match_requests(ITEMS, 10, 500), 16, SECONDS, rate=peak / 2)
+            note("match_p50_ms_half_peak", percentile(latencies, 0.5) * 1e3)
             note("match_p99_ms_half_peak", percentile(latencies, 0.99) * 1e3, f"open loop at {peak / 2:.0f} a second")
             note("match_p999_ms_half_peak", percentile(latencies, 0.999) * 1e3)
             note("api_rss_mb", rss_mb(server.pid), f"API process with {orders} orders")
@@ -193,28 +196,52 @@ def matching() -> None:
 
 def creating(engine: str) -> None:
     print(f"create, {engine}", flush=True)
+    suffix = "sqlite" if engine == "sqlite" else "postgres"
     with new_store(engine) as (store, _):
         market.seed_sales(store, 1)
         alone, steps = floors.desk_rate(store, 1, BATCHES)
-    with new_store(engine) as (store, _):
-        market.seed_sales(store, 1)
-        floor = floors.replay_rate(store, steps, BATCHES)
-    rates: dict[str, list[float]] = {"hot": [], "spread": []}
-    for which in ("hot", "spread", "spread", "hot"):
-        buyers = 1 if which == "hot" else 500
+    rates: dict[str, list[float]] = {"floor": [], "hot": [], "spread": []}
+    # In turns, so that a machine that is busier for a while slows the floor too.
+    for which in ("floor", "hot", "spread", "spread", "hot", "floor", "floor", "hot", "spread"):
+        buyers = 500 if which == "spread" else 1
         with new_store(engine) as (store, url):
             market.seed_sales(store, buyers)
+            if which == "floor":
+                rates[which].append(floors.replay_rate(store, steps, BATCHES))
+                continue
             with serving(url) as (port, _):
                 load(port, market.create_requests(buyers, buyers, 2_000, first=10_000_000), 64, 1.0, once=True)
-                latencies, rate = load(port, market.create_requests(buyers, buyers, int(SECONDS * 12_000)), 64, SECONDS, once=True)
+                requests = market.create_requests(buyers, buyers, int(SECONDS / 2 * 12_000))
+                latencies, rate = load(port, requests, 64, SECONDS / 2, once=True)
                 rates[which].append(rate)
-    suffix = "sqlite" if engine == "sqlite" else "postgres"
-    hot = statistics.mean(rates["hot"])
-    note(f"create_bare_sql_{suffix}", floor, "creates a second, statements alone in batches of 64")
+    hot = statistics.median(rates["hot"])
+    note(f"create_bare_sql_{suffix}", statistics.median(rates["floor"]), "creates a second, statements alone in batches of 64")
     note(f"create_desk_alone_{suffix}", alone, "the desk in line, batches of 64")
-    note(f"create_vs_bare_sql_{suffix}", hot / floor, f"{hot:.0f} a second through HTTP, 64 clients, one hot buyer")
-    note(f"create_hot_vs_spread_{suffix}", hot / statistics.mean(rates["spread"]))
-    note(f"create_p99_ms_{suffix}", percentile(latencies, 0.99) * 1e3)
+    ratios = [rate / floor for rate, floor in zip(rates["hot"], rates["floor"], strict=True)]
+    note(f"create_vs_bare_sql_{suffix}", statistics.median(ratios), f"{hot:.0f} a second through HTTP, 64 clients, one hot buyer")
+    note(f"create_hot_vs_spread_{suffix}", hot / statistics.median(rates["spread"]))
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999)):
+        note(f"create_{name}_ms_{suffix}", percentile(latencies, share) * 1e3)
+    match_while_creating(engine, suffix, hot / 2)
+
+
+def match_while_creating(engine: str, suffix: str, creates_a_second: float) -> None:
+    """Matches at a steady rate, quiet and while sales go on at half of their peak."""
+    with new_store(engine) as (store, url):
+        market.seed_sales(store, 500)
+        matches = market.match_requests(500, 10, 500)
+        with serving(url) as (port, _):
+            load(port, matches, 16, 1.0)
+            quiet, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+            creates = market.create_requests(500, 500, int(creates_a_second * SECONDS * 2))
+            with ThreadPoolExecutor(1) as pool:
+                selling = pool.submit(load, port, creates, 64, SECONDS, creates_a_second)
+                time.sleep(SECONDS / 4)
+                busy, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+                selling.result()
+    note(f"match_p99_ms_quiet_{suffix}", percentile(quiet, 0.99) * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
+    note(f"match_p99_ms_while_creating_{suffix}", percentile(busy, 0.99) * 1e3, f"beside {creates_a_second:.0f} creates a second")
+    note(f"match_while_creating_vs_quiet_{suffix}", percentile(busy, 0.99) / percentile(quiet, 0.99))
 
 
 def replacing() -> None:
