@@ -176,6 +176,7 @@ class Desk:
                 raise unknown from error
         if not rows or bytes(rows[0][0]) != body:
             raise StoreUnavailable("the commit did not happen")
+        self._last = (seq, body)
 
 
 def _collect(command: Command, want: Wants) -> None:
