@@ -1,6 +1,6 @@
 """`make bench-mixed`: half an hour of everything at once on a whole sandbox, with Steam's moods. Does anything grow, does anything wait?
 
-Matches come in an open loop at half of their peak; sellers' programs sell at half of what the bots can carry; buyers replace their price
+Matches come in an open loop at half of their peak (MATCH_SHARE); sellers' programs sell at half of what the bots can carry; buyers replace their price
 lists; everybody looks things up; the simulator throws one fault after the other; twice the clock jumps past the protection, so that
 settlement runs. Writes var/mixed.json: one sample a window.
 """
@@ -29,6 +29,8 @@ from selldesk.steamsim.faults import FAULTS, WITHOUT_PARTNER
 
 MINUTES = float(os.environ.get("MINUTES", "30"))
 WINDOW = 30.0
+SHARE = float(os.environ.get("MATCH_SHARE", "0.5"))
+"""Of the matches that the market answers when nothing else is asked of it."""
 SELLERS_AT_ONCE = 12
 NOT_FOR_LONG = {"login_refused", "rsa_stale", "renew_refused", "address_blocked", "session_expired", "maintenance", "clock_skew"}
 """These stop a bot altogether: for two calls, so that the load goes on."""
@@ -190,8 +192,8 @@ def run(sandbox: SandboxProcess) -> None:
         sandbox.steam.behave(seller, "accept", 0.2)
     requests = mixed.match_requests()
     _, peak = load(sandbox.port, requests, 16, 8)
-    quiet, _ = load(sandbox.port, requests, 16, WINDOW, rate=peak / 2)
-    print(f"match: peak {peak:.0f} a second; at half of it, quiet: p99 {percentile(quiet, 0.99) * 1e3:.2f} ms", flush=True)
+    quiet, _ = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
+    print(f"match: peak {peak:.0f} a second; at {SHARE:g} of it, quiet: p99 {percentile(quiet, 0.99) * 1e3:.2f} ms", flush=True)
 
     threads = [threading.Thread(target=mixed.sell, daemon=True) for _ in range(SELLERS_AT_ONCE)]
     for thread in threads:
@@ -214,7 +216,7 @@ def run(sandbox: SandboxProcess) -> None:
         if jumps and time.monotonic() - began > jumps[0]:
             jumps.pop(0)
             sandbox.advance(8 * DAY)
-        latencies, rate = load(sandbox.port, requests, 16, WINDOW, rate=peak / 2)
+        latencies, rate = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
         counts = {
             name: sandbox.operator.get(f"/api/operator/trades?status={name}&limit=1")["total"]
             for name in ("processing", "accepted", "completed")
@@ -233,7 +235,7 @@ def run(sandbox: SandboxProcess) -> None:
     violations = sandbox.operator.get("/api/operator/audit")["violations"]
     print(f"counted: {dict(mixed.counted)}; audit: {len(violations)} violations {violations[:3]}")
     told = {
-        "minutes": MINUTES, "match_peak": peak, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3, "sales_peak": sales_peak,
+        "minutes": MINUTES, "match_share": SHARE, "match_peak": peak, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3, "sales_peak": sales_peak,
         "counted": dict(mixed.counted), "violations": len(violations), "samples": samples,
     }  # fmt: skip
     Path("var/mixed.json").write_text(json.dumps(told, indent=1) + "\n")

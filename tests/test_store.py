@@ -14,6 +14,7 @@ from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
+from selldesk.store import pgarrays
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import all_blocks, migrations, parse, statements
 from selldesk.store.copying import CannotCopy, copy_market
@@ -21,7 +22,7 @@ from selldesk.store.open import BadDatabaseUrl, open_store, shown
 from selldesk.store.sqlite import SqliteStore, render
 from selldesk.trades.trade import Trade
 from tests.little_market import LittleMarket
-from tests.stores import drop_database, new_database, new_store, require_engine, use_engine
+from tests.stores import drop_database, new_database, new_store, postgres_server, require_engine, use_engine
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -208,3 +209,33 @@ def test_nobody_writes_while_a_market_is_copied(tmp_path: Path) -> None:
     writer.begin()
     assert writer.execute("take_seq")
     writer.rollback()
+
+
+ARRAYS = [
+    # kind      a column's values
+    ("bigint", [0, 1, -1, 2**63 - 1, -(2**63)]),
+    ("bigint", [None, 10**15, None]),
+    ("text", ["", "a", "★ Karambit | Doppler", "\U0001f600"]),
+    ("text", ["x", None]),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), ARRAYS)
+def test_our_arrays_are_what_postgresql_reads(kind: str, values: list[object]) -> None:
+    require_engine("postgresql")
+    server = postgres_server()
+    assert server is not None
+    with psycopg.connect(server) as connection:
+        pgarrays.register(connection.adapters)
+        column = pgarrays.BY_KIND[kind](values)
+        assert connection.execute("SELECT %b", [column]).fetchall() == [(values,)]
+
+
+def test_a_text_with_nul_is_refused_before_it_is_sent() -> None:
+    require_engine("postgresql")
+    server = postgres_server()
+    assert server is not None
+    with psycopg.connect(server) as connection:
+        pgarrays.register(connection.adapters)
+        with pytest.raises(psycopg.DataError, match="NUL"):
+            connection.execute("SELECT %b", [pgarrays.TextArray(["a\0b"])])

@@ -2,19 +2,18 @@
 
 import logging
 import re
-import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
-from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import postgres, pq, sql
+from psycopg import pq, sql
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import Loader
 
+from selldesk.store import pgarrays
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreConflict, StoreUnavailable, Watch, Writer
 
@@ -343,64 +342,9 @@ def _ask_all(connection: "psycopg.Connection[Row]", wanted: Sequence[Question], 
     return [cursor.fetchall() if cursor is not None else [] for cursor in cursors]
 
 
-class _BigintArray(list[Any]):
-    """A column of a row set, by its own type: what psycopg would guess from the values would differ from batch to batch, and with it
-    the prepared statement."""
-
-
-class _TextArray(list[Any]):
-    """See _BigintArray."""
-
-
-class _ArrayDumper(Dumper):
-    """PostgreSQL's binary array of one dimension: dimensions, whether there are NULLs, the element's type, length and lower bound;
-    then each element with its length, -1 for NULL. psycopg's own takes three times as long."""
-
-    format = pq.Format.BINARY
-    _element_oid: int
-
-    def _head(self, values: list[Any]) -> bytes:
-        return _ARRAY_HEAD.pack(1, None in values, self._element_oid, len(values), 1)
-
-
-class _BigintArrayDumper(_ArrayDumper):
-    oid = postgres.types["int8"].array_oid
-    _element_oid = postgres.types["int8"].oid
-
-    def dump(self, obj: list[int | None]) -> Buffer:
-        if None not in obj:
-            lengths = repeat(8, len(obj))
-            return self._head(obj) + struct.pack(f">{'iq' * len(obj)}", *chain.from_iterable(zip(lengths, obj, strict=True)))
-        return self._head(obj) + b"".join([_NULL if value is None else _BIGINT.pack(8, value) for value in obj])
-
-
-class _TextArrayDumper(_ArrayDumper):
-    oid = postgres.types["text"].array_oid
-    _element_oid = postgres.types["text"].oid
-
-    def dump(self, obj: list[str | None]) -> Buffer:
-        parts = [self._head(obj)]
-        for value in obj:
-            if value is None:
-                parts.append(_NULL)
-            else:
-                if "\0" in value:
-                    raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-                encoded = value.encode()
-                parts += (_LENGTH.pack(len(encoded)), encoded)
-        return b"".join(parts)
-
-
-_ARRAY_HEAD = struct.Struct(">iiIii")
-_BIGINT = struct.Struct(">iq")
-_LENGTH = struct.Struct(">i")
-_NULL = _LENGTH.pack(-1)
-_ARRAYS: dict[str, type[list[Any]]] = {"bigint": _BigintArray, "text": _TextArray}
-
-
 def _columns(block: str, rows: Sequence[Row]) -> list[list[Any]]:
     kinds = all_blocks()[block].columns
-    return [_ARRAYS[kind](column) for (_, kind), column in zip(kinds, zip(*rows, strict=True), strict=True)]
+    return [pgarrays.BY_KIND[kind](column) for (_, kind), column in zip(kinds, zip(*rows, strict=True), strict=True)]
 
 
 def _is_conflict(error: psycopg.Error) -> bool:
@@ -427,8 +371,7 @@ def _connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise StoreUnavailable(str(error).strip()) from error
     connection.adapters.register_loader("numeric", _WholeNumber)
-    connection.adapters.register_dumper(_BigintArray, _BigintArrayDumper)
-    connection.adapters.register_dumper(_TextArray, _TextArrayDumper)
+    pgarrays.register(connection.adapters)
     return connection
 
 
