@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -259,3 +260,13 @@ def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox:
         assert fetch("GET", f"{own_sandbox.base_url}/ready")[0] == 200
     finally:
         second.kill()
+
+
+def test_ctrl_c_ends_the_whole_family_quietly(tmp_path: Path) -> None:
+    """It reaches every process at once; the first one stops the others in its own order, and nobody complains."""
+    sandbox = SandboxProcess(tmp_path / "sandbox").start()
+    assert sandbox.process is not None
+    os.killpg(sandbox.process.pid, signal.SIGINT)
+    assert sandbox.process.wait(20) == 0
+    assert "Traceback" not in sandbox.log()
+    assert "starting it again" not in sandbox.log()

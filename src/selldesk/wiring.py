@@ -165,13 +165,17 @@ class RunningMarket:
                 tasks += [self._child(listener.fileno()) for _ in range(self._api_processes - 1)]
                 await self._serve(listener)
             else:
-                await _until_signal(tasks)
+                await _until_signal(self._signals(), tasks)
         finally:
             # One after the other, the youngest first: the fleet still needs the desk to give its bots back.
             for task in reversed(tasks):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+
+    def _signals(self) -> tuple[signal.Signals, ...]:
+        """What ends this process. Ctrl-C reaches the whole family; a child leaves it to the first process."""
+        return (signal.SIGTERM,) if self.supervisor is None else (signal.SIGINT, signal.SIGTERM)
 
     def _child(self, descriptor: int | None) -> asyncio.Task[None]:
         assert self.desk_socket is not None
@@ -193,7 +197,7 @@ class RunningMarket:
             backlog=4096,
         )
         server = _Server(config)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in self._signals():
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
         await server.serve(sockets=[listener])
 
@@ -301,9 +305,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _until_signal(tasks: list[asyncio.Task[None]]) -> None:
+async def _until_signal(signals: tuple[signal.Signals, ...], tasks: list[asyncio.Task[None]]) -> None:
     """Or until one of the tasks ends, which none ever should: the process ends, and whoever started it starts it again."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await asyncio.wait([*tasks, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -9,7 +10,10 @@ from pathlib import Path
 
 
 def exit_with_parent() -> None:
-    """Ends this process at once when the parent's end of standard input closes, however the parent died."""
+    """Ends this process at once when the parent's end of standard input closes, however the parent died.
+
+    Ctrl-C reaches the whole family at once; a child leaves it to its parent, who stops everybody in the right order.
+    """
 
     def watch() -> None:
         # Unbuffered on purpose: a buffered stdin held by this thread would make the interpreter's own exit abort.
@@ -17,6 +21,7 @@ def exit_with_parent() -> None:
             pass
         os._exit(0)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor = sys.stdin.fileno()
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
