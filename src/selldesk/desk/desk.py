@@ -115,9 +115,13 @@ class Desk:
                 logger.info("a batch of %d runs again: %s", len(batch), conflict)
             except _HistoryLost as lost:
                 logger.critical("%s; trading stops", lost)
-                self._last = None
-                stop = commands.StopTrading("selldesk", "The database lost what was committed", lost.known_seq)
-                self._transact([stop])
+                known, self._last = self._last, None
+                try:
+                    self._transact([commands.StopTrading("selldesk", "The database lost what was committed", lost.known_seq)])
+                except BaseException:
+                    # Not on record yet: the next batch must notice it again.
+                    self._last = known
+                    raise
         return self._transact(batch)
 
     def _transact(self, batch: Sequence[Command]) -> BatchResult:

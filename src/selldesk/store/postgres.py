@@ -25,7 +25,7 @@ _MIGRATION_LOCK = 7_355_608
 _MIGRATION_LOOK_SECONDS = 0.05
 _CONNECT_SECONDS = 5
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
-"""Just-in-time compilation takes longer (60 ms) than any list."""
+"""No list is long enough to repay just-in-time compilation."""
 _WRITING = {
     "idle_in_transaction_session_timeout": "2s",
     "lock_timeout": "5s",
