@@ -74,13 +74,25 @@ def test_only_candidates_and_never_oneself(make: Callable[[], Book]) -> None:
     book.set_candidates(GAME, {2, 3})
     assert book.best(GAME, line, exclude=2).buyer == 3  # type: ignore[union-attr]
     assert book.best(570, line, NOBODY) is None
-    assert book.fills(1, line) == [(30, 1)]
+    assert not book.is_outbid(1, GAME, line, NOBODY), "nobody pays more, although he is no candidate any more"
+    assert book.is_outbid(3, GAME, line, NOBODY)
+    assert not book.is_outbid(3, GAME, line, exclude=2), "the project's own account outbids nobody"
+    assert not book.is_outbid(3, 570, line, NOBODY)
+
+
+@pytest.mark.parametrize("make", [PlainBook, EngineBook])
+def test_a_tie_outbids_nobody_and_a_rich_promise_without_money_neither(make: Callable[[], Book]) -> None:
+    book = _book(make, [(1, 1, 10, 5), (1, 2, 10, 5), (1, 3, 50, 5)], {1: 99, 2: 99, 3: 49})
+    assert not book.is_outbid(2, GAME, [(1, 1)], NOBODY)
+    book.set_funds(3, 50)
+    assert book.is_outbid(2, GAME, [(1, 1)], NOBODY)
 
 
 def test_engine_and_plain_agree_on_random_baskets() -> None:
     """20,000 baskets over books that change in between: buyer, prices, amounts and ties."""
     chance = random.Random(20_261_123)
     differences = 0
+    outbid = {True: 0, False: 0}
     for _ in range(40):
         fast, plain = EngineBook(), PlainBook()
         buyers, items = chance.randint(1, 40), chance.randint(1, 30)
@@ -108,9 +120,12 @@ def test_engine_and_plain_agree_on_random_baskets() -> None:
             differences += fast.best(GAME, lines, exclude) != plain.best(GAME, lines, exclude)
             wanted = chance.sample(range(items), chance.randint(0, items))
             differences += fast.demand(GAME, wanted, exclude) != plain.demand(GAME, wanted, exclude)
-            one = chance.randint(1, buyers)
-            differences += fast.fills(one, lines) != plain.fills(one, lines)
+            one = chance.randint(1, buyers + 1)
+            is_outbid = fast.is_outbid(one, GAME, lines, exclude)
+            outbid[is_outbid] += 1
+            differences += is_outbid != plain.is_outbid(one, GAME, lines, exclude)
     assert differences == 0
+    assert min(outbid.values()) > 1_000
 
 
 QUOTE = Quote(project=2, game=GAME, buyer=3, expires_at=1_000, units={7: 2, 9: 1})

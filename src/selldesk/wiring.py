@@ -36,6 +36,7 @@ from selldesk.desk.commands import Feed, StopTrading
 from selldesk.desk.process import make_clock
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
+from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.store.aside import Aside
@@ -141,6 +142,8 @@ class RunningMarket:
     async def run(self, when_serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Until the process is told to stop."""
         self.view.load()
+        spare_what_stands()
+        self.view.reload_listeners.append(spare_what_stands)
         self._loaded = True
         tasks: list[asyncio.Task[None]] = []
         if self.supervisor is not None:

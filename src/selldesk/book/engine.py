@@ -209,9 +209,7 @@ class EngineBook:
         if able is None:
             return None
         basket = _Basket(lines, self._items, self._people)
-        bounds = np.minimum(basket.worth(), able)
-        if 0 <= exclude < self._people:
-            bounds[exclude] = 0
+        bounds = self._bounds(basket, able, exclude)
         winner: Match | None = None
         while True:
             buyer = int(bounds.argmax())
@@ -224,8 +222,20 @@ class EngineBook:
                 winner = Match(buyer, payout, fills)
             bounds[buyer] = 0
 
-    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
-        return self._fill(buyer, lines, _Basket(lines, self._items, self._people).terms(buyer))
+    def is_outbid(self, buyer: int, game: int, lines: list[Line], exclude: int) -> bool:
+        able = self._able.get(game)
+        if able is None:
+            return False
+        basket = _Basket(lines, self._items, self._people)
+        payout = payout_of(self._fill(buyer, lines, basket.terms(buyer)))
+        bounds = self._bounds(basket, able, exclude)
+        while True:
+            other = int(bounds.argmax())
+            if int(bounds[other]) <= payout:
+                return False
+            if payout_of(self._fill(other, lines, basket.terms(other))) > payout:
+                return True
+            bounds[other] = 0
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         mask = self._candidates.get(game)
@@ -252,6 +262,13 @@ class EngineBook:
     def _people(self) -> int:
         """So many numbers there is room for."""
         return self._funds.size
+
+    def _bounds(self, basket: _Basket, able: Money, exclude: int) -> Money:
+        """Per person what he pays at most: 0 for whoever may not be matched."""
+        bounds: Money = np.minimum(basket.worth(), able)
+        if 0 <= exclude < self._people:
+            bounds[exclude] = 0
+        return bounds
 
     def _shape(self, item: int, orders: _Orders) -> None:
         """The other shape, if the number of orders calls for it."""

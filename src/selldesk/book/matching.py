@@ -48,8 +48,8 @@ class Book(Protocol):
         """The best candidate other than `exclude` (the project's own account); None if nobody pays anything."""
         ...
 
-    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
-        """What this buyer would give for the lines, whether or not he is a candidate."""
+    def is_outbid(self, buyer: int, game: int, lines: list[Line], exclude: int) -> bool:
+        """Whether some candidate other than `exclude` pays strictly more for the lines than this buyer, a candidate or not."""
         ...
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
@@ -70,8 +70,8 @@ class NoBook:
     def best(self, game: int, lines: list[Line], exclude: int) -> Match | None:
         return None
 
-    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
-        return [(0, 0)] * len(lines)
+    def is_outbid(self, buyer: int, game: int, lines: list[Line], exclude: int) -> bool:
+        return False
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         return []

@@ -24,13 +24,17 @@ class PlainBook:
     def best(self, game: int, lines: list[Line], exclude: int) -> Match | None:
         winner: Match | None = None
         for buyer in sorted(self._candidates.get(game, set()) - {exclude}):
-            fills = self.fills(buyer, lines)
+            fills = self._fills(buyer, lines)
             payout = payout_of(fills)
             if payout > (winner.payout if winner else 0):
                 winner = Match(buyer, payout, fills)
         return winner
 
-    def fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
+    def is_outbid(self, buyer: int, game: int, lines: list[Line], exclude: int) -> bool:
+        best = self.best(game, lines, exclude)
+        return best is not None and best.payout > payout_of(self._fills(buyer, lines))
+
+    def _fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
         money = self._funds.get(buyer, 0)
         taken: dict[int, int] = {}
         answer = []

@@ -11,6 +11,7 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.server import DeskServer
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock, SystemClock
+from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
 from selldesk.store.open import open_store
 
@@ -36,6 +37,7 @@ def main() -> None:
         make_clock(Path(settings.clock_path) if settings.clock_path is not None else None),
         settings.desk,
     )
+    spare_what_stands()
     uvloop.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
 
 

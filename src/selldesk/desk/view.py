@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from selldesk.book.engine import EngineBook
-from selldesk.book.matching import UNKNOWN_ITEM, Book, Line, Match, payout_of
+from selldesk.book.matching import UNKNOWN_ITEM, Book, Line, Match
 from selldesk.book.quotes import Quote, QuoteSigner
 from selldesk.bots.rooms import room_of
 from selldesk.catalog.games import GAMES
@@ -146,6 +146,4 @@ class MarketView:
             units = dict(Counter(items))
             if self._signer.covers(quote_id, project, game, buyer, units, now):
                 return False
-        lines = [(item, 1) for item in items]
-        best = self.match(project, game, lines)
-        return best is not None and best.buyer != buyer and best.payout > payout_of(self.book.fills(buyer, lines))
+        return self.book.is_outbid(buyer, game, [(item, 1) for item in items], exclude=project)
