@@ -1,8 +1,8 @@
 """`make bench-mixed`: half an hour of everything at once on a whole sandbox, with Steam's moods. Does anything grow, does anything wait?
 
-Matches come in an open loop at half of their peak (MATCH_SHARE); sellers' programs sell at half of what the bots can carry; buyers replace their price
-lists; everybody looks things up; the simulator throws one fault after the other; twice the clock jumps past the protection, so that
-settlement runs. Writes var/mixed.json: one sample a window.
+First everybody asks as fast as he is answered: that is the peak of the mix. Then matches come in an open loop and sellers sell at half of
+it (SHARE); buyers replace their price lists; everybody looks things up; the simulator throws one fault after the other; twice the
+clock jumps past the protection, so that settlement runs. Writes var/mixed.json: one sample a window.
 """
 
 import itertools
@@ -29,8 +29,9 @@ from selldesk.steamsim.faults import FAULTS, WITHOUT_PARTNER
 
 MINUTES = float(os.environ.get("MINUTES", "30"))
 WINDOW = 30.0
-SHARE = float(os.environ.get("MATCH_SHARE", "0.5"))
-"""Of the matches that the market answers when nothing else is asked of it."""
+SHARE = float(os.environ.get("SHARE", "0.5"))
+"""Of the matches and sales that the market carries at once."""
+PEAK_SECONDS = 30
 SELLERS_AT_ONCE = 12
 NOT_FOR_LONG = {"login_refused", "rsa_stale", "renew_refused", "address_blocked", "session_expired", "maintenance", "clock_skew"}
 """These stop a bot altogether: for two calls, so that the load goes on."""
@@ -40,6 +41,8 @@ class Mixed:
     def __init__(self, sandbox: SandboxProcess) -> None:
         self.sandbox = sandbox
         self.stop = threading.Event()
+        self.is_quiet = threading.Event()
+        """While set, nobody begins anything."""
         self.counted: Counter[str] = Counter()
         self.latencies: dict[str, list[float]] = {"create": [], "lookup": [], "list": [], "replace": []}
         self.sales_a_second = 0.0
@@ -88,6 +91,7 @@ class Mixed:
         while not self.stop.wait(0.05):
             if not self.custom_ids:
                 continue
+            self._wait_while_quiet()
             began = time.perf_counter()
             self.sandbox.shop.get(f"/api/sell/trades/by-custom-id/{chance.choice(self.custom_ids)}")
             self.latencies["lookup"].append(time.perf_counter() - began)
@@ -100,6 +104,7 @@ class Mixed:
     def replace_orders(self) -> None:
         """One buyer after the other sends his whole list again, every price a little different."""
         for buyer in itertools.cycle(self.sandbox.buyers):
+            self._wait_while_quiet()
             orders: list[dict[str, Any]] = []
             while True:
                 page = buyer.get(f"/api/buy/orders?game_id=730&limit=2000&offset={len(orders)}")
@@ -151,12 +156,17 @@ class Mixed:
                     self.counted["bots enabled again"] += 1
 
     def _wait_for_turn(self) -> None:
+        self._wait_while_quiet()
         if not self.sales_a_second:
             return
         with self._lock:
             self._due = max(self._due + 1 / self.sales_a_second, time.monotonic() - 1)
             due = self._due
         self.stop.wait(max(0, due - time.monotonic()))
+
+    def _wait_while_quiet(self) -> None:
+        while self.is_quiet.is_set() and not self.stop.wait(0.2):
+            pass
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 
@@ -191,21 +201,26 @@ def run(sandbox: SandboxProcess) -> None:
     for seller in sandbox.sellers:
         sandbox.steam.behave(seller, "accept", 0.2)
     requests = mixed.match_requests()
-    _, peak = load(sandbox.port, requests, 16, 8)
-    quiet, _ = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
-    print(f"match: peak {peak:.0f} a second; at {SHARE:g} of it, quiet: p99 {percentile(quiet, 0.99) * 1e3:.2f} ms", flush=True)
+    load(sandbox.port, requests, 16, 5)
 
-    threads = [threading.Thread(target=mixed.sell, daemon=True) for _ in range(SELLERS_AT_ONCE)]
+    players = [*[mixed.sell] * SELLERS_AT_ONCE, mixed.look_up, mixed.replace_orders]
+    threads = [threading.Thread(target=player, daemon=True) for player in players]
     for thread in threads:
         thread.start()
-    time.sleep(20)
-    before = mixed.counted["sold"]
-    time.sleep(20)
-    sales_peak = (mixed.counted["sold"] - before) / 20
-    mixed.sales_a_second = sales_peak / 2
-    print(f"sales: the bots carry {sales_peak:.1f} a second; half of it from here on", flush=True)
+    time.sleep(10)
+    sold = mixed.counted["sold"]
+    _, peak = load(sandbox.port, requests, 16, PEAK_SECONDS)
+    sales_peak = (mixed.counted["sold"] - sold) / PEAK_SECONDS
+    mixed.sales_a_second = sales_peak * SHARE
+    print(f"peak of the mix: {peak:.0f} matches and {sales_peak:.1f} sales a second", flush=True)
 
-    for player in (mixed.look_up, mixed.replace_orders, mixed.throw_faults, mixed.operate):
+    mixed.is_quiet.set()
+    time.sleep(20)
+    quiet, _ = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
+    print(f"at {SHARE:g} of it, matches alone: p99 {percentile(quiet, 0.99) * 1e3:.2f} ms", flush=True)
+    mixed.is_quiet.clear()
+
+    for player in (mixed.throw_faults, mixed.operate):
         threads.append(threading.Thread(target=player, daemon=True))
         threads[-1].start()
     samples = []
@@ -235,7 +250,7 @@ def run(sandbox: SandboxProcess) -> None:
     violations = sandbox.operator.get("/api/operator/audit")["violations"]
     print(f"counted: {dict(mixed.counted)}; audit: {len(violations)} violations {violations[:3]}")
     told = {
-        "minutes": MINUTES, "match_share": SHARE, "match_peak": peak, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3, "sales_peak": sales_peak,
+        "minutes": MINUTES, "share": SHARE, "match_peak": peak, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3, "sales_peak": sales_peak,
         "counted": dict(mixed.counted), "violations": len(violations), "samples": samples,
     }  # fmt: skip
     Path("var/mixed.json").write_text(json.dumps(told, indent=1) + "\n")
