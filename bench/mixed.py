@@ -32,6 +32,9 @@ WINDOW = 30.0
 SHARE = float(os.environ.get("SHARE", "0.5"))
 """Of the matches and sales that the market carries at once."""
 PEAK_SECONDS = 30
+HOUR = 3_600
+DEADLINES_EVERY = 4
+"""Windows: then an hour passes at once, so that offers that no seller will accept any more are withdrawn, as in a real hour."""
 SELLERS_AT_ONCE = 12
 NOT_FOR_LONG = {"login_refused", "rsa_stale", "renew_refused", "address_blocked", "session_expired", "maintenance", "clock_skew"}
 """These stop a bot altogether: for two calls, so that the load goes on."""
@@ -148,12 +151,26 @@ class Mixed:
                 return
 
     def operate(self) -> None:
-        """The operator's hand: bots that were stopped for good are enabled again."""
+        """The operator's hand: bots that were stopped for good are enabled again, and what waits for a human is decided."""
+        operator = self.sandbox.operator
         while not self.stop.wait(15):
-            for bot in self.sandbox.operator.get("/api/operator/bots"):
+            for bot in operator.get("/api/operator/bots"):
                 if not bot["enabled"] or bot["state"] == "quarantined" or bot["blocked_games"]:
-                    self.sandbox.operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": True})
+                    operator.do("PATCH", f"/api/operator/bots/{bot['steamid64']}", {"enabled": True})
                     self.counted["bots enabled again"] += 1
+            for alert in operator.get("/api/operator/alerts?open=true&limit=500")["alerts"]:
+                if alert["trade_id"] is not None:
+                    self._decide(alert["trade_id"])
+                operator.call("POST", f"/api/operator/alerts/{alert['id']}/close", {"reason": "looked at"})
+                self.counted["alerts closed"] += 1
+
+    def _decide(self, trade_id: str) -> None:
+        trade = f"/api/operator/trades/{trade_id}"
+        if self.sandbox.operator.get(trade)["stage"] == "operator":
+            self.sandbox.operator.do(
+                "POST", f"{trade}/declare-accepted", {"reason": "the items are in the inventory", "force": True}
+            )
+            self.counted["sales decided by hand"] += 1
 
     def _wait_for_turn(self) -> None:
         self._wait_while_quiet()
@@ -230,7 +247,9 @@ def run(sandbox: SandboxProcess) -> None:
     while time.monotonic() - began < MINUTES * 60:
         if jumps and time.monotonic() - began > jumps[0]:
             jumps.pop(0)
-            sandbox.advance(8 * DAY)
+            sandbox.advance(16 * DAY)
+        elif len(samples) % DEADLINES_EVERY == DEADLINES_EVERY - 1:
+            sandbox.advance(HOUR)
         latencies, rate = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
         counts = {
             name: sandbox.operator.get(f"/api/operator/trades?status={name}&limit=1")["total"]

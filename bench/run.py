@@ -1,5 +1,6 @@
 """`make bench`: every figure of the target table beside its floor, measured in this run. Prints a table, writes var/bench.json."""
 
+import itertools
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -255,21 +257,40 @@ def replacing() -> None:
 
         writer.execute("add_key", hash=api_key_hash("selldesk_" + "v" * 43), person=market.FIRST_BUYER, name="b", created_at=0)
         writer.commit()
+        matches = market.match_requests(count, 10, 500)
         with serving(url) as (port, _):
-            for round_number in range(2):
-                orders = [
-                    {"market_hash_name": market.item_name(number), "price": 100 + round_number, "amount": 3}
-                    for number in range(count)
-                ]
+
+            def replace(price: int) -> float:
+                orders = [{"market_hash_name": market.item_name(number), "price": price, "amount": 3} for number in range(count)]
+                body = {"game_id": market.GAME, "mode": "replace", "orders": orders}
                 began = time.perf_counter()
-                status, answer, _headers = fetch(
-                    "PUT", f"http://127.0.0.1:{port}/api/buy/orders",
-                    {"game_id": market.GAME, "mode": "replace", "orders": orders}, "selldesk_" + "v" * 43,
-                )  # fmt: skip
+                status, answer, _headers = fetch("PUT", f"http://127.0.0.1:{port}/api/buy/orders", body, "selldesk_" + "v" * 43)
                 assert status == 200, answer
-                assert round_number == 0 or answer["data"]["updated"] == count, answer["data"]["rejected"][:1]
-                took = time.perf_counter() - began
+                assert price == 100 or answer["data"]["updated"] == count, answer["data"]["rejected"][:1]
+                return time.perf_counter() - began
+
+            replace(100)
+            took = replace(101)
+            quiet, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+            stop = threading.Event()
+
+            def replace_on_and_on() -> int:
+                for number in itertools.count():
+                    if stop.is_set():
+                        return number
+                    replace(102 + number)
+                raise AssertionError
+
+            with ThreadPoolExecutor(1) as pool:
+                replaced = pool.submit(replace_on_and_on)
+                time.sleep(0.2)
+                busy, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+                stop.set()
+                times = replaced.result()
     note("replace_50k_orders_s", took * 50_000 / count, f"{count} orders, all changed, in {took:.2f} s")
+    note("match_p99_ms_before_replacing", percentile(quiet, 0.99) * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
+    note("match_p99_ms_while_replacing", percentile(busy, 0.99) * 1e3, f"a list of {count} replaced {times} times meanwhile")
+    note("match_while_replacing_vs_before", percentile(busy, 0.99) / percentile(quiet, 0.99))
 
 
 def second_process() -> None:

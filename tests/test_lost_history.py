@@ -18,7 +18,7 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
 from selldesk.store.copying import tables
-from selldesk.store.store import Row, Store
+from selldesk.store.store import Row, Store, StoreUnavailable, Writer
 from tests.little_market import LittleMarket, in_market
 from tests.stores import postgres_server
 from tests.test_desk import RICH, SHOP, Market
@@ -58,6 +58,39 @@ def refused(desk: Desk, command: commands.Command) -> tuple[int, str]:
     with pytest.raises(Refusal) as refusal:
         desk.ask(command)
     return refusal.value.status, refusal.value.code
+
+
+class StopIsNotWritten:
+    """A writer whose store goes away once, just when the stop should be written."""
+
+    def __init__(self, inner: Writer) -> None:
+        self._inner = inner
+        self.has_failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def execute(self, block: str, **parameters: Any) -> list[Row]:
+        if block == "add_stop" and not self.has_failed:
+            self.has_failed = True
+            raise StoreUnavailable("gone for a moment")
+        return self._inner.execute(block, **parameters)
+
+
+def test_a_stop_that_could_not_be_written_is_not_forgotten(market: Market) -> None:
+    torn = StopIsNotWritten(market.store.writer())
+    desk = Desk(torn, market.clock, DeskSettings())  # type: ignore[arg-type]
+    before = photograph(market.store)
+    desk.ask(market.open("lost"))
+    put_back(market.store, before)
+
+    assert refused(desk, market.open("first")) == (503, "unavailable")
+    assert torn.has_failed
+    assert alerts(market.store) == []
+
+    assert refused(desk, market.open("second")) == (503, "trading_stopped")
+    assert alerts(market.store) == ["history_lost"]
+    assert run_audit(market.store.reader()) == []
 
 
 def test_a_desk_that_remembers_more_than_its_store_stops_trading(market: Market) -> None:

@@ -10,20 +10,16 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import pq, sql
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 
 from selldesk.store import pgarrays
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
+from selldesk.store.pgconnect import CHANNEL, PostgresWatch, connect
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreConflict, StoreUnavailable, Watch, Writer
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "selldesk_feed"
-FAR_SEQ = 2**62
 _MIGRATION_LOCK = 7_355_608
 _MIGRATION_LOOK_SECONDS = 0.05
-_CONNECT_SECONDS = 5
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
 """No list is long enough to repay just-in-time compilation."""
 _WRITING = {
@@ -50,13 +46,6 @@ T = TypeVar("T")
 DIALECT = Dialect(
     one_of="(SELECT jsonb_array_elements_text(CAST(:{name} AS jsonb)))",
 )
-
-
-class _WholeNumber(Loader):
-    """sum() of bigint is numeric: all our sums are whole numbers."""
-
-    def load(self, data: Buffer) -> int:
-        return int(bytes(data))
 
 
 @cache
@@ -105,7 +94,7 @@ class _Connection:
     def _connected(self) -> "psycopg.Connection[Row]":
         """Raises StoreUnavailable."""
         if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._url, _READING if self._read_only else _WRITING)
+            self._connection = connect(self._url, _READING if self._read_only else _WRITING)
             self.connections += 1
         return self._connection
 
@@ -362,55 +351,6 @@ def _is_lost(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
-def _connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[Row]":
-    """Raises StoreUnavailable."""
-    try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS, prepare_threshold=2)
-        for name, value in settings.items():
-            connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise StoreUnavailable(str(error).strip()) from error
-    connection.adapters.register_loader("numeric", _WholeNumber)
-    pgarrays.register(connection.adapters)
-    return connection
-
-
-class PostgresWatch:
-    """Rings when somebody committed: one NOTIFY a batch, after which the feed table tells the truth."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection[Row] | None = None
-
-    def fileno(self) -> int:
-        """Raises StoreUnavailable."""
-        if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._url)
-            self._connection.execute(f"LISTEN {CHANNEL}")
-        return self._connection.fileno()
-
-    def rang(self) -> int:
-        """The highest feed number that was told since the last call. Raises StoreUnavailable if the connection is gone."""
-        if self._connection is None:
-            return 0
-        try:
-            self._connection.pgconn.consume_input()
-            rang = 0
-            while (notice := self._connection.pgconn.notifies()) is not None:
-                # An older version's desk tells no number: whatever it is, it is news.
-                rang = max(rang, int(notice.extra) if notice.extra else FAR_SEQ)
-        except psycopg.Error as error:
-            self.close()
-            raise StoreUnavailable(str(error)) from error
-        return rang
-
-    def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(psycopg.Error):
-                connection.close()
-
-
 class PostgresStore:
     """A store in one schema of a database: that which the URL's search_path names, `public` without one."""
 
@@ -429,7 +369,7 @@ class PostgresStore:
         return PostgresWatch(self._url)
 
     def pending_migrations(self) -> list[Migration]:
-        with _connect(self._url) as connection:
+        with connect(self._url) as connection:
             done = _applied(connection)
         return [migration for migration in migrations("postgres") if migration.number not in done]
 
@@ -437,7 +377,7 @@ class PostgresStore:
         """A new store comes into being in one transaction. An old one takes a transaction a migration, and builds indexes
         concurrently, so that an older version goes on writing meanwhile."""
         applied = []
-        with _connect(self._url) as connection:
+        with connect(self._url) as connection:
             # By asking again: whoever waits inside a statement would be waited for by CREATE INDEX CONCURRENTLY.
             while connection.execute("SELECT pg_try_advisory_lock(%s)", [_MIGRATION_LOCK]).fetchone() != (True,):
                 time.sleep(_MIGRATION_LOOK_SECONDS)
@@ -461,14 +401,14 @@ class PostgresStore:
         return applied
 
     def mark(self, name: str) -> str | None:
-        with _connect(self._url) as connection:
+        with connect(self._url) as connection:
             if "mark" not in _tables(connection):
                 return None
             row = connection.execute("SELECT value FROM mark WHERE name = %s", [name]).fetchone()
             return None if row is None else str(row[0])
 
     def is_empty(self) -> bool:
-        with _connect(self._url) as connection:
+        with connect(self._url) as connection:
             return not _tables(connection)
 
     @contextmanager
@@ -484,7 +424,7 @@ class PostgresStore:
 
     @contextmanager
     def filling(self) -> Iterator[Callable[[str, list[str], Iterable[Row]], None]]:
-        with _connect(self._url) as connection, connection.transaction():
+        with connect(self._url) as connection, connection.transaction():
 
             def fill(table: str, columns: list[str], rows: Iterable[Row]) -> None:
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
@@ -500,7 +440,7 @@ class PostgresStore:
             yield fill
 
     def destroy(self) -> None:
-        with _connect(self._url) as connection, connection.transaction():
+        with connect(self._url) as connection, connection.transaction():
             for table in _tables(connection):
                 connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(table)))
             for migration in migrations("postgres"):
