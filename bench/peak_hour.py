@@ -101,7 +101,7 @@ class Hour:
             ]
             began = time.perf_counter()
             status, answer, _ = fetch(
-                "PUT", f"http://127.0.0.1:{self.port}/api/buy/orders", {"game_id": 730, "mode": "upsert", "orders": orders},
+                "PUT", f"http://127.0.0.1:{self.port}/api/buy/orders", {"game_id": 730, "mode": "merge", "orders": orders},
                 history.BUYER_KEY,
             )  # fmt: skip
             assert status == 200, answer

@@ -471,6 +471,26 @@ def test_secrets_go_in_and_never_come_out(sandbox: SandboxProcess) -> None:
     assert not any(secret in sandbox.log() for secret in (*secrets, *keys))
 
 
+@pytest.mark.parametrize(
+    ("number", "fault", "path", "says"),
+    [
+        (0, {"price": "1"}, "$.orders[0].price", "Expected `int`, got `str`"),
+        (1_100, {"amount": None}, "$.orders[1100].amount", "Expected `int`, got `null`"),
+        (1_199, {"market_hash_name": 5}, "$.orders[1199].market_hash_name", "Expected `str`, got `int`"),
+    ],
+)
+def test_a_fault_anywhere_in_a_long_list_is_told_by_its_place_and_changes_nothing(
+    sandbox: SandboxProcess, number: int, fault: dict[str, Any], path: str, says: str
+) -> None:
+    buyer = sandbox.buyers[3]
+    before = buyer.get("/api/buy/orders?game_id=730")
+    lines: list[dict[str, Any]] = [{"market_hash_name": AK, "price": 700 + line, "amount": 3} for line in range(1_200)]
+    lines[number] |= fault
+    status, answer = buyer.call("PUT", "/api/buy/orders", {"game_id": 730, "mode": "merge", "orders": lines})
+    assert (status, answer["code"], answer["details"]) == (400, "invalid_body", [{"path": path, "message": says}])
+    assert buyer.get("/api/buy/orders?game_id=730") == before
+
+
 def test_orders_in_bulk(sandbox: SandboxProcess) -> None:
     buyer = sandbox.buyers[3]
     names = [order["market_hash_name"] for order in buyer.get("/api/buy/orders?game_id=570&limit=5")["orders"]]

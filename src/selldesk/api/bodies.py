@@ -83,16 +83,24 @@ def decode_body(decoder: Any, raw: bytes) -> Any:
     try:
         if not raw.isascii():
             raw.decode("utf-8")
-        body = decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        place = _PATH_IN_MESSAGE.search(text)
-        path = place.group(1) if place else "$"
-        message = text[: place.start()] if place else text
-        raise refusals.INVALID_BODY(details=[{"path": path, "message": message}]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        message = "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}]) from None
+    except UnicodeDecodeError as error:
+        raise refusals.INVALID_BODY(details=[{"path": "$", "message": str(error)}]) from None
+    body = decode_part(decoder, raw)
     if b"\\u0000" in raw and _NUL_ESCAPE.search(raw):
         raise refusals.INVALID_BODY(details=[{"path": "$", "message": "NUL characters are not allowed"}])
     return body
+
+
+def decode_part(decoder: Any, raw: bytes | msgspec.Raw, place: str = "$") -> Any:
+    """What `decode_body` left raw at that place of the body. Refuses INVALID_BODY likewise."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PATH_IN_MESSAGE.search(text)
+        path = found.group(1).removeprefix("$") if found else ""
+        message = text[: found.start()] if found else text
+        raise refusals.INVALID_BODY(details=[{"path": place + path, "message": message}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        message = "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise refusals.INVALID_BODY(details=[{"path": place, "message": message}]) from None

@@ -70,6 +70,8 @@ class RouteSpec:
     answer: Any
     """The type of `data`."""
     body: type | None = None
+    wire: type | None = None
+    """What the body is decoded as, if not at once as `body`: with parts left raw, which the handler decodes itself."""
     status: int = 200
     also: tuple[tuple[int, str], ...] = ()
     """Other successes: (status, what it means)."""
@@ -88,4 +90,4 @@ class RouteSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "role_bits", pack_roles(self.roles))
         if self.body is not None:
-            object.__setattr__(self, "decoder", msgspec.json.Decoder(self.body))
+            object.__setattr__(self, "decoder", msgspec.json.Decoder(self.wire or self.body))

@@ -213,7 +213,7 @@ class OrderLine(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PutOrders(Command, frozen=True):
-    """A whole `PUT /api/buy/orders`, its lines checked. The desk works it off in portions of ≤ 1,000 rows, creates in between."""
+    """A whole `PUT /api/buy/orders`, its lines checked. The desk works it off in portions, creates in between."""
 
     buyer: int
     game: int
