@@ -64,16 +64,20 @@ class Mixed:
             for seller in self.sandbox.sellers
             for name in {item["market_hash_name"] for item in seller["items"] if item["game_id"] == 730}
         ]
+        unsold: list[tuple[dict[str, Any], str, str]] = []
         while not self.stop.is_set():
             self._wait_for_turn()
-            seller, name = chance.choice(self.sandbox.sellers), chance.choice(names)
+            if unsold:
+                seller, name, assetid = unsold.pop()
+            else:
+                seller, name = chance.choice(self.sandbox.sellers), chance.choice(names)
+                assetid = self.sandbox.steam.give(seller, 730, name)[0]
             custom_id = f"mixed-{next(self._numbers)}"
             try:
                 matched = self.sandbox.shop.do("POST", "/api/sell/match", {"game_id": 730, "items": [{"market_hash_name": name}]})
                 if matched["buyer_id"] is None:
                     self.counted["nobody buys"] += 1
                     continue
-                assetid = self.sandbox.steam.give(seller, 730, name)[0]
                 body = {
                     "custom_id": custom_id, "buyer_id": matched["buyer_id"], "quote_id": matched["quote_id"], "tradelink": seller["tradelink"],
                     "game_id": 730, "items": [{"assetid": assetid, "market_hash_name": name, "price": matched["items"][0]["price"]}],
@@ -85,7 +89,9 @@ class Mixed:
                     self.custom_ids.append(custom_id)
                     self.counted["sold"] += 1
                 else:
-                    self.counted[f"{status} {answer['error'].split(':')[0]}"] += 1
+                    # What is not sold is offered again: an inventory that grows without end would slow every look into it.
+                    unsold.append((seller, name, assetid))
+                    self.counted[f"{status} {answer['code']}"] += 1
             except Exception as error:
                 self.counted[f"error {type(error).__name__}"] += 1
 
