@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 
 from selldesk.children import ChildSettings
-from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, give_way
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
 from selldesk.wiring import RunningMarket
 
 
@@ -20,8 +20,6 @@ def main() -> None:
     kind = "work" if told.descriptor is None else "api"
     logging.basicConfig(level=told.log_level, format=f"%(asctime)s {kind} %(levelname)s %(name)s: %(message)s")
     exit_with_parent()
-    if kind == "work":
-        give_way()
     market = RunningMarket(
         told.settings,
         clock_path=None if told.clock_path is None else Path(told.clock_path),

@@ -8,9 +8,6 @@ import sys
 import threading
 from pathlib import Path
 
-_NICENESS = 5
-
-
 def exit_with_parent() -> None:
     """Ends this process at once when the parent's end of standard input closes, however the parent died.
 
@@ -26,12 +23,6 @@ def exit_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor = sys.stdin.fileno()
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-def give_way() -> None:
-    """Lets processes that somebody waits for go first where they compete for a processor. This one still gets its share: a
-    quarter beside one that is always busy."""
-    os.nice(_NICENESS)
 
 
 def first_line_from_parent() -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from selldesk.kernel.clock import SharedClock
-from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, give_way
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
 from selldesk.steamsim.fronts import ConnectProxy, make_tls
 from selldesk.steamsim.server import SteamSimulator
 
@@ -103,7 +103,6 @@ def main() -> None:
     """As a child: settings are the first line of standard input; its end is our end."""
     settings = msgspec.json.decode(first_line_from_parent(), type=SimulatorSettings)
     exit_with_parent()
-    give_way()
     run_simulator(settings)
 
 
