@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+
 def exit_with_parent() -> None:
     """Ends this process at once when the parent's end of standard input closes, however the parent died.
 
