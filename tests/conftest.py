@@ -4,7 +4,6 @@ from urllib.parse import quote
 
 import pytest
 
-from selldesk.kernel.memory import spare_what_stands
 from tests.stores import ENGINES, new_database, require_engine, use_engine
 from tests.support import AK, AWP, SandboxProcess
 
@@ -63,8 +62,3 @@ def own_sandbox(tmp_path: Path) -> Iterator[SandboxProcess]:
     yield sandbox
     if sandbox.process is not None and sandbox.process.poll() is None:
         sandbox.kill()
-
-
-def pytest_collection_finish() -> None:
-    """Thirteen hundred collected tests live until the end: the collector need not look at them again and again."""
-    spare_what_stands()
