@@ -253,6 +253,30 @@ def test_a_listing_of_several_pages_is_carried_on_after_a_restart(tmp_path: Path
     in_market(tmp_path, story)
 
 
+def test_new_sales_without_end_starve_no_settlement(tmp_path: Path) -> None:
+    """Three sales are due for settlement while the next seller always stands at the door already."""
+
+    async def story(market: LittleMarket) -> None:
+        market.order(730, 400)
+        market.desk.ask(commands.ChangeBot("op", 1, seller_offers_max=1000, live_offers_max=1000))
+        worker = market.worker()
+        due = [market.open_trade(f"due {number}") for number in range(3)]
+        await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in due))
+        market.clock.advance(7 * DAY + 1000)
+        newcomers = [market.open_trade("newcomer")]
+
+        def all_settled() -> bool:
+            market.clock.advance(5)  # A bot so slow that Steam's limits never hold it.
+            if market.trade(newcomers[-1]).work is not Stage.VERIFY:
+                newcomers.append(market.open_trade(f"newcomer {len(newcomers)}"))
+            return all(market.trade(trade_id).status == "completed" for trade_id in due)
+
+        await market.run(worker, all_settled, steps=100)
+        assert len(newcomers) >= 3, "nor does settlement starve the newcomers"
+
+    in_market(tmp_path, story)
+
+
 def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
     """A hundred and twenty trades are due in the same moment, and Steam tells one every two seconds: between two answers the bot waits
     instead of asking itself again and again."""

@@ -109,6 +109,8 @@ class Memory(msgspec.Struct):
     """Bucket → when Steam's limit allows its next call."""
     after_exchanged: bool = False
     """A single trade was read last: a reversal has its turn, for both draw from the same bucket."""
+    last_turn: str | None = None
+    """Which of the calls that take turns (`TURNS`) was made last."""
     is_sweeping: bool = False
     """The history is being read, page by page."""
     suspects_not_before: int = 0
@@ -135,8 +137,9 @@ class Memory(msgspec.Struct):
 
 
 class Call(NamedTuple):
-    """What to do: `login`, `renew`, `acknowledge`, `read_trade`, `cancel`, `confirm`, `take_down`, `poll`, `read_offer`, `give_up`,
-    `verify`, `send`, `sweep`, `reversal`, or `wait` until a moment."""
+    """What to do: `login`, `renew`, `acknowledge`, `read_trade` (just exchanged), `cancel`, `confirm`, `take_down`, `poll`,
+    `read_offer`, `give_up`, `verify`, `send`, `settle` (read a trade that is due for settlement or held), `sweep`, `reversal`,
+    or `wait` until a moment."""
 
     kind: str
     trade_id: str | None = None
@@ -145,12 +148,18 @@ class Call(NamedTuple):
 
 _BACKING_OFF = frozenset({"verify", "send", "exchanged"})
 """Stages whose due time is never anything but a back-off."""
+TURNS = ("verify", "send", "take_down", "settle", "sweep")
+"""Calls that queues can stand for. They take turns: a queue of new sales may delay what is to be settled or looked through for
+reversals, but never starve it, nor the other way round."""
 RENEW_BEFORE_US = 5 * 60 * 1_000_000
 """An access token is renewed when this little of its life is left (protocol §7)."""
 
 
 def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, pace: Pace) -> Call:
-    """The most urgent call (`memory.mend` first, if the clock may have gone back). Order: session; money's questions; cancellations; the poll; new offers; the sweep."""
+    """The most urgent call (`memory.mend` first, if the clock may have gone back).
+
+    Order: session; exchanges and reversals; cancellations; the poll; then new offers, settlement and the sweep by turns.
+    """
     if now < memory.quiet_until:
         return Call("wait", until=memory.quiet_until)
     if not memory.logged_in:
@@ -194,22 +203,26 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     if is_free("offers") and (memory.poll_now or reconcile_due or now >= poll_at):
         return Call("poll")
 
-    for task in due:
-        if task.stage == "verify" and is_free("inventory"):
-            return Call("verify", task.trade_id)
     send_at = memory.last_send_at + pace.send_gap_us
-    ready = [task for task in due if task.stage == "send" and task.may_send]
-    if ready and now >= send_at:
-        return Call("send", ready[0].trade_id)
-    if memory.unwanted_offers:
-        return Call("take_down")
-    for task in due:
-        is_asked = task.stage == "settling" or (task.stage == "offered" and task.is_held and task.steam_trade_id)
-        if is_asked and is_free("status"):
-            return Call("read_trade", task.trade_id)
     sweep_at = max(0 if memory.is_sweeping else memory.last_sweep_at + pace.sweep_us, memory.free_at.get("history", 0))
+    ready = [task for task in due if task.stage == "send" and task.may_send]
+    to_verify = next((task for task in due if task.stage == "verify"), None)
+    to_settle = next((task for task in due if _awaits_word_of_trade(task)), None)
+    waiting: dict[str, Call] = {}
+    if to_verify is not None and is_free("inventory"):
+        waiting["verify"] = Call("verify", to_verify.trade_id)
+    if ready and now >= send_at:
+        waiting["send"] = Call("send", ready[0].trade_id)
+    if memory.unwanted_offers:
+        waiting["take_down"] = Call("take_down")
+    if to_settle is not None and is_free("status"):
+        waiting["settle"] = Call("settle", to_settle.trade_id)
     if has_unsettled and now >= sweep_at:
-        return Call("sweep")
+        waiting["sweep"] = Call("sweep")
+    after = TURNS.index(memory.last_turn) + 1 if memory.last_turn in TURNS else 0
+    for turn in TURNS[after:] + TURNS[:after]:
+        if turn in waiting:
+            return waiting[turn]
 
     moments = [poll_at, memory.token_expires_at - RENEW_BEFORE_US, *(moment for moment in due_at.values() if moment > now)]
     if ready:
@@ -220,3 +233,8 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         moments.append(memory.suspects_not_before)
     moments = [moment for moment in moments if moment > now] + [moment for moment in memory.free_at.values() if moment > now]
     return Call("wait", until=max(now, min(moments)))
+
+
+def _awaits_word_of_trade(task: Task) -> bool:
+    """Accepted and due for settlement, or held by Steam: only the trade itself tells."""
+    return task.stage == "settling" or (task.stage == "offered" and task.is_held and task.steam_trade_id is not None)

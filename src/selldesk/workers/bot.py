@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from selldesk.bots.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, Call, Task, next_call
+from selldesk.bots.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, TURNS, Call, Task, next_call
 from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
@@ -43,14 +43,27 @@ logger = logging.getLogger(__name__)
 
 _BEAT_EVERY_US = 15 * SECOND_US
 _FAILURES_UNTIL_DOWN = 3
-_OWN_BUCKET = {"read_trade": ("status",), "verify": ("inventory",)}
+_OWN_BUCKET = {"read_trade": ("status",), "settle": ("status",), "verify": ("inventory",)}
 """Buckets that the agenda watches for calls about one trade."""
 _LOOK_FOR_LEASE_US = SECOND_US
 _LIMITED_TOO_LONG_US = 10 * MINUTE_US
 """A 429 that doesn't end is no rate but a filter (protocol §7): somebody must look."""
 
 _HEARD_BY_STEAM = frozenset(
-    {"acknowledge", "poll", "sweep", "reversal", "verify", "send", "cancel", "confirm", "take_down", "read_offer", "read_trade"}
+    {
+        "acknowledge",
+        "poll",
+        "sweep",
+        "reversal",
+        "verify",
+        "send",
+        "cancel",
+        "confirm",
+        "take_down",
+        "read_offer",
+        "read_trade",
+        "settle",
+    }
 )
 """Calls that need a living session: only they show that the bot is well. A login or a renewal alone does not."""
 
@@ -128,7 +141,7 @@ class BotWorker:
             self._put_off(call)
             await self._suffer(fault)
             if (
-                call.kind in ("read_trade", "read_offer")
+                call.kind in ("read_trade", "settle", "read_offer")
                 and call.trade_id is not None
                 and isinstance(fault, ResultFault | Malformed)
             ):
@@ -207,6 +220,8 @@ class BotWorker:
         trade = trades[call.trade_id] if call.trade_id is not None else None
         if call.kind in ("read_trade", "reversal"):
             self._bot.memory.after_exchanged = call.kind == "read_trade"
+        if call.kind in TURNS:
+            self._bot.memory.last_turn = call.kind
         match call.kind, trade:
             case "login", _:
                 await self._log_in()
@@ -235,7 +250,7 @@ class BotWorker:
                 await self._offers.give_up(trade)
             case "read_offer", Trade():
                 await self._offers.read_offer(trade)
-            case "read_trade", Trade():
+            case "read_trade" | "settle", Trade():
                 await self._exchanges.read_trade(trade)
             case _:
                 raise TypeError(f"no such call: {call}")

@@ -206,8 +206,10 @@ class Offers:
         full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
         since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
         if full:
-            # Everything that can still matter, however long ago it was missed; not the bot's whole life.
-            since = min([since, now - _FULL_LOOK_BACK_US, *(trade.created_at for trade in trades.values())])
+            # Everything that can still matter, however long ago it was missed; not the bot's whole life. What waits for settlement
+            # began long ago, but only the trades themselves tell how that ends.
+            began = [trade.created_at for trade in trades.values() if trade.work is not Stage.SETTLING]
+            since = min([since, now - _FULL_LOOK_BACK_US, *began])
         cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
         if self._listing is None or now - self._listing.began_at > _LISTING_GOOD_FOR_US:
             self._listing = _Listing(cutoff, full, not full and not lost, now, OfferLists())
