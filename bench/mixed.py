@@ -3,6 +3,9 @@
 First everybody asks as fast as he is answered: that is the peak of the mix. Then matches come in an open loop and sellers sell at half of
 it (SHARE); buyers replace their price lists; everybody looks things up; the simulator throws one fault after the other; twice the
 clock jumps past the protection, so that settlement runs. Writes var/mixed.json: one sample a window.
+
+The floor is a bare echo of the same bodies, asked a tenth as often in the same moments: what a request waits for there, it waits for
+the machine.
 """
 
 import itertools
@@ -24,13 +27,15 @@ from tests.stores import postgres_server
 from tests.support import DAY, SandboxProcess
 
 from bench.market import http_request
-from bench.run import load, percentile, rss_mb
+from bench.run import echoing, load, percentile, rss_mb
 from selldesk.steamsim.faults import FAULTS, WITHOUT_PARTNER
 
 MINUTES = float(os.environ.get("MINUTES", "30"))
 WINDOW = 30.0
 SHARE = float(os.environ.get("SHARE", "0.5"))
 """Of the matches and sales that the market carries at once."""
+FLOOR_SHARE = 0.1
+"""Of the matches: so often the bare echo is asked."""
 PEAK_SECONDS = 30
 HOUR = 3_600
 DEADLINES_EVERY = 4
@@ -199,6 +204,29 @@ class Mixed:
         bodies = [{"game_id": 730, "items": [{"market_hash_name": name} for name in chance.sample(names, 10)]} for _ in range(200)]
         return [http_request("/api/sell/match", body, self.sandbox.shop.key) for body in bodies]
 
+    def match_and_floor(self, rate: float, echo_port: int) -> dict[str, float]:
+        """A window of matches in an open loop, the bare echo beside them; milliseconds, and the API's share of a processor: how much it
+        ran, and how much it could have run but waited for one."""
+        assert self.sandbox.process is not None
+        requests = self.match_requests()
+        told: dict[str, float] = {}
+
+        def ask_floor() -> None:
+            floor, _ = load(echo_port, requests, 16, WINDOW, rate=rate * FLOOR_SHARE)
+            told.update(floor_p50_ms=percentile(floor, 0.5) * 1e3, floor_p99_ms=percentile(floor, 0.99) * 1e3)
+
+        thread = threading.Thread(target=ask_floor)
+        ran, waited = scheduled_s(self.sandbox.process.pid)
+        thread.start()
+        latencies, reached = load(self.sandbox.port, requests, 16, WINDOW, rate=rate)
+        thread.join()
+        ran_until, waited_until = scheduled_s(self.sandbox.process.pid)
+        return told | {
+            "match_a_second": reached, "match_p50_ms": percentile(latencies, 0.5) * 1e3,
+            "match_p99_ms": percentile(latencies, 0.99) * 1e3, "match_p999_ms": percentile(latencies, 0.999) * 1e3,
+            "api_ran": (ran_until - ran) / WINDOW, "api_waited": (waited_until - waited) / WINDOW,
+        }  # fmt: skip
+
     def processes(self) -> dict[str, float]:
         """Megabytes of the market's processes."""
         assert self.sandbox.process is not None
@@ -219,7 +247,17 @@ class Mixed:
         return p99
 
 
-def run(sandbox: SandboxProcess) -> None:
+def shown(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def scheduled_s(pid: int) -> tuple[float, float]:
+    """Seconds that a process's main thread has run, and has been ready to run without a processor."""
+    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
+def run(sandbox: SandboxProcess, echo_port: int) -> None:
     mixed = Mixed(sandbox)
     for seller in sandbox.sellers:
         sandbox.steam.behave(seller, "accept", 0.2)
@@ -239,14 +277,14 @@ def run(sandbox: SandboxProcess) -> None:
 
     mixed.is_quiet.set()
     time.sleep(20)
-    quiet, _ = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
-    print(f"at {SHARE:g} of it, matches alone: p99 {percentile(quiet, 0.99) * 1e3:.2f} ms", flush=True)
+    quiet = mixed.match_and_floor(peak * SHARE, echo_port)
+    print(f"at {SHARE:g} of it, matches alone: {shown(quiet)}", flush=True)
     mixed.is_quiet.clear()
 
     for player in (mixed.throw_faults, mixed.operate):
         threads.append(threading.Thread(target=player, daemon=True))
         threads[-1].start()
-    samples = []
+    samples: list[dict[str, float]] = []
     began = time.monotonic()
     jumps = [MINUTES * 60 * share for share in (1 / 3, 2 / 3)]
     mixed.take_latencies()
@@ -256,18 +294,17 @@ def run(sandbox: SandboxProcess) -> None:
             sandbox.advance(16 * DAY)
         elif len(samples) % DEADLINES_EVERY == DEADLINES_EVERY - 1:
             sandbox.advance(HOUR)
-        latencies, rate = load(sandbox.port, requests, 16, WINDOW, rate=peak * SHARE)
+        latencies = mixed.match_and_floor(peak * SHARE, echo_port)
         counts = {
             name: sandbox.operator.get(f"/api/operator/trades?status={name}&limit=1")["total"]
             for name in ("processing", "accepted", "completed")
         }
         sample = {
-            "at_s": time.monotonic() - began, "match_a_second": rate, "match_p50_ms": percentile(latencies, 0.5) * 1e3,
-            "match_p99_ms": percentile(latencies, 0.99) * 1e3, "match_p999_ms": percentile(latencies, 0.999) * 1e3,
-            "sold": mixed.counted["sold"], **counts, **mixed.take_latencies(), **{f"{name}_mb": size for name, size in mixed.processes().items()},
+            "at_s": time.monotonic() - began, **latencies, "sold": mixed.counted["sold"], **counts, **mixed.take_latencies(),
+            **{f"{name}_mb": size for name, size in mixed.processes().items()},
         }  # fmt: skip
         samples.append(sample)
-        print("  " + "  ".join(f"{name} {value:.4g}" for name, value in sample.items()), flush=True)
+        print(f"  {shown(sample)}", flush=True)
     mixed.stop.set()
     for thread in threads:
         thread.join(30)
@@ -275,7 +312,7 @@ def run(sandbox: SandboxProcess) -> None:
     violations = sandbox.operator.get("/api/operator/audit")["violations"]
     print(f"counted: {dict(mixed.counted)}; audit: {len(violations)} violations {violations[:3]}")
     told = {
-        "minutes": MINUTES, "share": SHARE, "match_peak": peak, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3, "sales_peak": sales_peak,
+        "minutes": MINUTES, "share": SHARE, "match_peak": peak, "quiet": quiet, "sales_peak": sales_peak,
         "counted": dict(mixed.counted), "violations": len(violations), "samples": samples,
     }  # fmt: skip
     Path("var/mixed.json").write_text(json.dumps(told, indent=1) + "\n")
@@ -298,7 +335,8 @@ def main() -> None:
                 f"mixed load on {'PostgreSQL' if url else 'SQLite'}, {MINUTES:g} minutes, Python {sys.version.split()[0]}",
                 flush=True,
             )
-            run(sandbox)
+            with echoing() as echo_port:
+                run(sandbox, echo_port)
         finally:
             sandbox.stop()
             if server is not None:

@@ -57,10 +57,10 @@ def mixed() -> None:
     (run,) = read("mixed.json")
     minutes = [sample["at_s"] / 60 for sample in run["samples"]]
     figure, (latency, memory, backlog) = plt.subplots(3, 1, figsize=(8, 7), sharex=True, layout="constrained")
-    for name in ("match_p50_ms", "match_p99_ms", "create_p99_ms", "lookup_p99_ms", "list_p99_ms"):
+    for name in ("match_p50_ms", "match_p99_ms", "floor_p99_ms", "create_p99_ms", "lookup_p99_ms", "list_p99_ms"):
         latency.plot(minutes, [sample.get(name) for sample in run["samples"]], label=name)
     latency.set_yscale("log")
-    latency.axhline(run["quiet_p99_ms"], color="black", linewidth=1, label="match p99, quiet")
+    latency.axhline(run["quiet"]["match_p99_ms"], color="black", linewidth=1, label="match p99, quiet")
     for name in ("api_mb", "desk_mb", "work_mb", "steam_mb"):
         if name in run["samples"][0]:
             memory.plot(minutes, [sample[name] for sample in run["samples"]], label=name)
