@@ -146,9 +146,7 @@ def main() -> None:
     else:
         with new_store(ENGINE) as (store, url):
             began = time.perf_counter()
-            history.fill(
-                store, url, history.Size(TRADES, 1_000, 1_000_000, 25_000, 100), lambda text: print(f"  {text}", flush=True)
-            )
+            history.fill(store, url, history.LARGE._replace(trades=TRADES), lambda text: print(f"  {text}", flush=True))
             print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
             took = measure(store, url, TRADES, lists=True)
     for name, values in took.items():

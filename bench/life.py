@@ -29,6 +29,18 @@ BATCH = 64
 SALES = 3_000
 
 
+def told_by_bots(trade_id: str, game: int, asset: str, now: int, settlement: int) -> Iterator[commands.Command]:
+    """What a bot tells of a sale that goes well, from the seller's inventory to the settlement."""
+    yield commands.ProofRead(trade_id, Proof.AS_NAMED, "", now, [("1", "2")])
+    yield commands.IntendSend(trade_id)
+    offer, exchange = f"5{trade_id.replace('-', '')}", f"4{trade_id.replace('-', '')}"
+    yield commands.OfferMade(trade_id, offer, False)
+    yield commands.OfferRead(trade_id, OfferWord(offer, 3, now, exchange), "{}")
+    word = TradeWord(3, settlement, False, [AssetWord(game, "2", asset, "1")])
+    yield commands.TradeRead(trade_id, word, now, "{}")
+    yield commands.TradeRead(trade_id, word, settlement + 2 * DAY_US, "{}")
+
+
 class Lives:
     """Sales on their way, each of which knows its next command."""
 
@@ -58,14 +70,7 @@ class Lives:
         link = f"https://steamcommunity.com/tradeoffer/new/?partner={30_000_000 + number}&token=abcdefgh"
         line = commands.OpenItem(item, name, "2", asset, price)
         yield commands.OpenTrade(trade_id, 1 + number % 20, f"life-{trade_id}", game, buyer, False, str(seller), link, "", [line])
-        yield commands.ProofRead(trade_id, Proof.AS_NAMED, "", now, [("1", "2")])
-        yield commands.IntendSend(trade_id)
-        offer, exchange = f"5{trade_id.replace('-', '')}", f"4{trade_id.replace('-', '')}"
-        yield commands.OfferMade(trade_id, offer, False)
-        yield commands.OfferRead(trade_id, OfferWord(offer, 3, now, exchange), "{}")
-        word = TradeWord(3, now + 7 * DAY_US, False, [AssetWord(game, "2", asset, "1")])
-        yield commands.TradeRead(trade_id, word, now, "{}")
-        yield commands.TradeRead(trade_id, word, now + 9 * DAY_US, "{}")
+        yield from told_by_bots(trade_id, game, asset, now, now + 7 * DAY_US)
 
     def run(self, sales: int) -> float:
         """Sales a second; many at once, each at another point of its life, as in a market."""

@@ -27,15 +27,13 @@ from tests.stores import postgres_server
 from tests.support import DAY, SandboxProcess
 
 from bench.market import http_request
-from bench.run import echoing, load, percentile, rss_mb
+from bench.run import beside_floor, echoing, load, percentile, rss_mb
 from selldesk.steamsim.faults import FAULTS, WITHOUT_PARTNER
 
 MINUTES = float(os.environ.get("MINUTES", "30"))
 WINDOW = 30.0
 SHARE = float(os.environ.get("SHARE", "0.5"))
 """Of the matches and sales that the market carries at once."""
-FLOOR_SHARE = 0.1
-"""Of the matches: so often the bare echo is asked."""
 PEAK_SECONDS = 30
 HOUR = 3_600
 DEADLINES_EVERY = 4
@@ -208,20 +206,11 @@ class Mixed:
         """A window of matches in an open loop, the bare echo beside them; milliseconds, and the API's share of a processor: how much it
         ran, and how much it could have run but waited for one."""
         assert self.sandbox.process is not None
-        requests = self.match_requests()
-        told: dict[str, float] = {}
-
-        def ask_floor() -> None:
-            floor, _ = load(echo_port, requests, 16, WINDOW, rate=rate * FLOOR_SHARE)
-            told.update(floor_p50_ms=percentile(floor, 0.5) * 1e3, floor_p99_ms=percentile(floor, 0.99) * 1e3)
-
-        thread = threading.Thread(target=ask_floor)
         ran, waited = scheduled_s(self.sandbox.process.pid)
-        thread.start()
-        latencies, reached = load(self.sandbox.port, requests, 16, WINDOW, rate=rate)
-        thread.join()
+        latencies, floor, reached = beside_floor(self.sandbox.port, echo_port, self.match_requests(), WINDOW, rate)
         ran_until, waited_until = scheduled_s(self.sandbox.process.pid)
-        return told | {
+        return {
+            "floor_p50_ms": percentile(floor, 0.5) * 1e3, "floor_p99_ms": percentile(floor, 0.99) * 1e3,
             "match_a_second": reached, "match_p50_ms": percentile(latencies, 0.5) * 1e3,
             "match_p99_ms": percentile(latencies, 0.99) * 1e3, "match_p999_ms": percentile(latencies, 0.999) * 1e3,
             "api_ran": (ran_until - ran) / WINDOW, "api_waited": (waited_until - waited) / WINDOW,

@@ -141,6 +141,17 @@ def load(
     return answer["latencies"], len(answer["latencies"]) / answer["seconds"]
 
 
+def beside_floor(
+    port: int, echo_port: int, requests: list[str], seconds: float, rate: float
+) -> tuple[list[float], list[float], float]:
+    """Latencies of requests at a steady rate, those of a bare echo that is asked a tenth as often in the same moments, and answers a
+    second. What a request waits for at the echo, it waits for the machine."""
+    with ThreadPoolExecutor(1) as pool:
+        echoed = pool.submit(load, echo_port, requests, 16, seconds, rate / 10)
+        latencies, reached = load(port, requests, 16, seconds, rate)
+        return latencies, echoed.result()[0], reached
+
+
 # -- the rows of the table ---------------------------------------------------------------------------------------------
 
 
@@ -232,18 +243,22 @@ def match_while_creating(engine: str, suffix: str, creates_a_second: float) -> N
     with new_store(engine) as (store, url):
         market.seed_sales(store, 500)
         matches = market.match_requests(500, 10, 500)
-        with serving(url) as (port, _):
+        with serving(url) as (port, _), echoing() as echo_port:
             load(port, matches, 16, 1.0)
-            quiet, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+            quiet, quiet_floor, _ = beside_floor(port, echo_port, matches, SECONDS / 2, MATCHES_A_SECOND)
             creates = market.create_requests(500, 500, int(creates_a_second * SECONDS * 2))
             with ThreadPoolExecutor(1) as pool:
                 selling = pool.submit(load, port, creates, 64, SECONDS, creates_a_second)
                 time.sleep(SECONDS / 4)
-                busy, _ = load(port, matches, 16, SECONDS / 2, rate=MATCHES_A_SECOND)
+                busy, busy_floor, _ = beside_floor(port, echo_port, matches, SECONDS / 2, MATCHES_A_SECOND)
                 selling.result()
-    note(f"match_p99_ms_quiet_{suffix}", percentile(quiet, 0.99) * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
-    note(f"match_p99_ms_while_creating_{suffix}", percentile(busy, 0.99) * 1e3, f"beside {creates_a_second:.0f} creates a second")
-    note(f"match_while_creating_vs_quiet_{suffix}", percentile(busy, 0.99) / percentile(quiet, 0.99))
+    p99 = {
+        name: percentile(values, 0.99) for name, values in {"quiet": quiet, "busy": busy, "a": quiet_floor, "b": busy_floor}.items()
+    }
+    note(f"match_p99_ms_quiet_{suffix}", p99["quiet"] * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
+    note(f"match_p99_ms_while_creating_{suffix}", p99["busy"] * 1e3, f"beside {creates_a_second:.0f} creates a second")
+    note(f"match_while_creating_vs_quiet_{suffix}", p99["busy"] / p99["quiet"])
+    note(f"echo_while_creating_vs_quiet_{suffix}", p99["b"] / p99["a"], f"a bare echo in the same moments, {p99['b'] * 1e3:.2f} ms")
 
 
 def replacing() -> None:
