@@ -200,9 +200,12 @@ class LittleMarket:
         drop_database(self.database_url)
 
     def beat(self) -> None:
-        aside = Aside(self.store)
+        writer, now_us = self.store.writer(), self.clock.real_us()
+        writer.begin()
         for number in range(1, len(self.bot_accounts) + 1):
-            aside.beat(number, self.clock.real_us())
+            writer.execute("beat", bot=number, real_us=now_us)
+        writer.commit()
+        writer.close()
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

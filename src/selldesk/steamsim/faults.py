@@ -112,13 +112,15 @@ class ActiveFault:
         self.over_for: set[str] = set()
         """Bots that logged in since (session_expired)."""
 
+    def is_over(self, now_us: int) -> bool:
+        return (self.times_left is not None and self.times_left <= 0) or (self.until_us is not None and now_us >= self.until_us)
+
     def concerns(self, now_us: int, bot: str | None, seller: str | None, game: int | None) -> bool:
         request = self.request
-        alive = (self.times_left is None or self.times_left > 0) and (self.until_us is None or now_us < self.until_us)
         for_bot = request.bot is None or request.bot == bot
         for_seller = request.seller is None or request.seller == seller
         for_game = request.game is None or request.game == game
-        return alive and for_bot and for_seller and for_game and bot not in self.over_for
+        return not self.is_over(now_us) and for_bot and for_seller and for_game and bot not in self.over_for
 
 
 class Moods:
@@ -153,6 +155,8 @@ class Faults:
         """How often each switch struck."""
 
     def switch_on(self, request: FaultRequest, now_us: int) -> None:
+        # Everything that is listed asks for each of them: those that are over would slow a long life.
+        self._active = [active for active in self._active if not active.is_over(now_us)]
         self._active.append(ActiveFault(request, now_us))
 
     def switch_off(self, fault: str | None) -> int:
@@ -196,6 +200,6 @@ class Faults:
         active = [
             {**{k: v for k, v in msgspec.to_builtins(a.request).items() if v is not None}, "times_left": a.times_left}
             for a in self._active
-            if (a.times_left is None or a.times_left > 0) and (a.until_us is None or now_us < a.until_us)
+            if not a.is_over(now_us)
         ]
         return {"faults": [{"fault": name, "does": text} for name, text in FAULTS.items()], "active": active}
