@@ -43,6 +43,7 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
+@pytest.mark.long
 def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
     assert "run selldesk migrate first" in shell.run("audit", code=2)
     assert "applying 001_market.sql" in shell.run("migrate")

@@ -48,6 +48,7 @@ FLOWS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("game", "ending", "behaviour", "fault"), FLOWS)
 def test_a_sale_survives_a_kill_at_every_boundary(
     tmp_path: Path, game: int, ending: str, behaviour: Behaviour, fault: str | None

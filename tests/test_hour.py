@@ -134,7 +134,7 @@ class Hour:
         for trade in self._trades():
             is_held = trade.offer_state == 11
             assert trade.state is not Status.PROCESSING or is_held, (trade.id, trade.stage, market.history(trade.id))
-        market.wait_at_least_seconds = lambda: 1800.0
+        market.wait_at_least_seconds = lambda: 7200.0
         await market.pass_time(self.workers, 16 * DAY)
         await market.pass_time(self.workers, 9 * DAY)
         self._operate()
@@ -192,6 +192,8 @@ def _eresult(fault: str, chance: random.Random) -> int | None:
     return chance.choice([11, 42]) if fault == "cancel_refused" else None
 
 
+@pytest.mark.long
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_hour_with_every_mood_of_steam(tmp_path: Path, seed: int) -> None:
     async def tell() -> tuple[Hour, Counter[str], int]:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -41,6 +42,7 @@ def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_san
     assert sandbox.stop() == 0
 
 
+@pytest.mark.long
 def test_kill_9_again_and_again_while_sales_run(own_sandbox: SandboxProcess) -> None:
     """Twelve sales, and every process of the sandbox killed eight times in between: all end right, nothing twice."""
     sandbox = own_sandbox.start()
@@ -93,6 +95,7 @@ def test_children_die_with_their_parent(own_sandbox: SandboxProcess) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_second_start_continues_and_fresh_starts_anew(own_sandbox: SandboxProcess) -> None:
     sandbox = own_sandbox.start()
     custom_id = sandbox.sell(sandbox.sellers[0], 730, AK)
@@ -219,6 +222,7 @@ def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
     assert "process_resident_memory_bytes" in families
 
 
+@pytest.mark.long
 def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox: SandboxProcess, tmp_path: Path) -> None:
     """Beside a sandbox a second worker process on the same store: half of the bots are its own; killed, they come back at once."""
     own_sandbox.start()

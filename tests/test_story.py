@@ -258,6 +258,7 @@ def test_an_empty_list_is_no_proof_that_an_offer_was_not_created(sandbox: Sandbo
     sandbox.assert_clean()
 
 
+@pytest.mark.long
 def test_an_offer_given_up_for_lost_that_is_accepted_still_counts(sandbox: SandboxProcess) -> None:
     """Two offers of one trade are out, since the first was invisible for long; the seller accepts the first."""
     sandbox.advance(2 * 3600)  # no other offer is recent: an empty list is plausible
