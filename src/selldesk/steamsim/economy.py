@@ -59,13 +59,17 @@ class Economy:
 
         def strikes(fault: str) -> bool:
             """Whether it strikes the answer as a whole, or anything that might be in it."""
+            if not moods.may_strike(fault):
+                return False
             return moods.on(fault) is not None or any(moods.on(fault, *_about(offer, viewer)) for offer in mine)
 
         if strikes("poll_500"):
             return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
         if "access_token" not in query or moods.on("poll_empty"):
             return json_answer({"response": {"next_cursor": 0}})
-        wanted = [offer for offer in mine if self._is_listed(offer, viewer, query, moods)]
+        cutoff = whole(query.get("time_historical_cutoff"))
+        recent = [offer for offer in mine if offer.state in OPEN or offer.time_updated >= cutoff]
+        wanted = [offer for offer in recent if self._is_listed(offer, viewer, query, moods)]
         start = whole(query.get("cursor"))
         size = 1 if strikes("poll_pages") else OFFERS_PAGE
         page = wanted[start : start + size]
@@ -208,7 +212,9 @@ class Economy:
         if moods.on("history_empty"):
             return json_answer({"response": {"more": False, "total_trades": 0}})
         count = min(_HISTORY_PAGE, whole(request.query.get("max_trades")) or _HISTORY_PAGE)
-        mine = [trade for trade in self._world.trades_of(viewer.steamid64) if not moods.on("history_empty", *_about(trade, viewer))]
+        mine = self._world.trades_of(viewer.steamid64)
+        if moods.may_strike("history_empty"):
+            mine = [trade for trade in mine if not moods.on("history_empty", *_about(trade, viewer))]
         total = len(mine)
         after_time = whole(request.query.get("start_after_time"))
         if after_time:

@@ -131,9 +131,17 @@ class Moods:
         self._now_us = now_us
         self._bot = bot
         self._struck: dict[str, ActiveFault] = {}
+        self._names = faults.names_on(now_us)
+        """Of those switches that might strike: most calls of `on` end here, and an answer may ask for every offer of a long life."""
+
+    def may_strike(self, fault: str) -> bool:
+        """Whether it is on for anybody: whoever would ask for many offers asks this first."""
+        return fault in self._names
 
     def on(self, fault: str, partner: str | None = None, game: int | None = None) -> FaultRequest | None:
         """Whether it strikes what is with this partner and of this game; None: the call as a whole."""
+        if fault not in self._names:
+            return None
         active = self._faults.find(fault, self._now_us, self._bot, partner, game)
         if active is None:
             return None
@@ -163,6 +171,10 @@ class Faults:
         before = len(self._active)
         self._active = [] if fault is None else [active for active in self._active if active.request.fault != fault]
         return before - len(self._active)
+
+    def names_on(self, now_us: int) -> set[str]:
+        """The switches that are on for somebody."""
+        return {active.request.fault for active in self._active if not active.is_over(now_us)}
 
     def find(self, fault: str, now_us: int, bot: str | None, seller: str | None, game: int | None) -> ActiveFault | None:
         for active in self._active:

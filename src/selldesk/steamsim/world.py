@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import heapq
 import hmac
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,9 @@ class World:
         self._by_account: dict[str, list[str]] = {}
         for offer in self.offers.values():
             self._index(offer)
-        self._protected: set[str] = {item.assetid for item in self.items.values() if item.protected_until}
+        self._protected = [(item.protected_until, item.assetid) for item in self.items.values() if item.protected_until]
+        """A heap: whose protection ends first, also of items that have moved on since."""
+        heapq.heapify(self._protected)
         self.held_sellers: Callable[[str], bool] = lambda steamid64: False
         """Set by the fault switches: whose items would go into a trade hold."""
         self.hold_strikes: Callable[[OfferRecord], bool] = lambda offer: False
@@ -224,20 +227,19 @@ class World:
             )
         )
         if protected_until:
-            self._protected.add(assetid)
+            heapq.heappush(self._protected, (protected_until, assetid))
 
     def unprotect(self) -> None:
         """Items whose protection is over move to the ordinary context."""
         now = self.now()
-        for assetid in list(self._protected):
+        while self._protected and self._protected[0][0] <= now:
+            _, assetid = heapq.heappop(self._protected)
             item = self.items.get(assetid)
-            if item is None or item.protected_until <= now:
-                self._protected.discard(assetid)
-                if item is not None:
-                    item.contextid, item.protected_until = "2", 0
-                    if self.mood("protection_new_assetid", item.owner):
-                        self._rename(item)
-                    self.touch(item)
+            if item is not None and 0 < item.protected_until <= now:
+                item.contextid, item.protected_until = "2", 0
+                if self.mood("protection_new_assetid", item.owner):
+                    self._rename(item)
+                self.touch(item)
 
     def _rename(self, item: Item) -> None:
         """The same item under a new asset id."""

@@ -84,6 +84,8 @@ class BotWorker:
         self._dead_sessions = 0
         self._retiring = False
         self._sealed, self._sealed_tokens = sealed
+        self._standing: tuple[str, str | None, int | None] = ("", None, None)
+        """State, reason and until when, as last read."""
 
     def retire(self) -> None:
         """Ends `run` after the call that is under way."""
@@ -117,13 +119,16 @@ class BotWorker:
                 # No send is under way in this worker, so a process died during one, or its news were lost.
                 await self._tell_of_lost_send(trade)
                 return
-        cannot_send = self._games_not_to_send(now)
+        self._read_standing()
+        sends = any(trade.work is Stage.SEND for trade in trades.values())
+        cannot_send = self._games_not_to_send(now) if sends else ()
         tasks = [self._task(trade, now, trade.game not in cannot_send) for trade in trades.values()]
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
         call = next_call(self._bot.memory, tasks, has_unsettled, now, self._bot.pace)
         if call.kind == "wait":
             # The end of a pause is nobody's due time: without this a sale would wait for the next idle poll.
-            await self.alarm.wait_until(min([call.until, *(until for _, until, _ in self._pauses(now))]))
+            pauses = self._pauses(now) if sends else []
+            await self.alarm.wait_until(min([call.until, *(until for _, until, _ in pauses)]))
             return
         try:
             await self._perform(call, trades)
@@ -173,12 +178,17 @@ class BotWorker:
         elif call.kind == "reversal":
             memory.suspects_not_before = until
 
+    def _read_standing(self) -> None:
+        """How the bot stands on record. Secrets that an operator has changed are taken."""
+        state, reason, until, secrets, tokens = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        if secrets != self._sealed:
+            self._take_new_secrets(secrets, tokens)
+        self._standing = (state, reason, until)
+
     def _games_not_to_send(self, now: int) -> Collection[int]:
         """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
         reader = self._bot.reader
-        state, _, until, secrets, tokens = reader.fetch("standing_of_bot", bot=self._bot.number)[0]
-        if secrets != self._sealed:
-            self._take_new_secrets(secrets, tokens)
+        state, _, until = self._standing
         if in_quarantine(state, until, now) or reader.fetch("open_stop"):
             return GAMES
         blocks = reader.fetch("standing_blocks", now=now, furthest=now + self._bot.rules.bot_full_us)
@@ -348,7 +358,11 @@ class BotWorker:
 
     async def _report(self, state: BotState, reason: str | None) -> None:
         """A change of health is on record before anything else happens, and in the log. A quarantine is not ours to end."""
-        state_on_record, reason_on_record, until, *_ = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        if self._standing[:2] == (state.value, reason):
+            # As it was when this step began. If somebody has changed it since, the next step sees that.
+            return
+        self._read_standing()
+        state_on_record, reason_on_record, until = self._standing
         if (state_on_record, reason_on_record) == (state.value, reason):
             return
         if in_quarantine(state_on_record, until, self._bot.clock.now_us()):
@@ -357,3 +371,4 @@ class BotWorker:
             level = logging.INFO if state is BotState.OK else logging.WARNING
             logger.log(level, "bot %d: %s → %s%s", self._bot.number, state_on_record, state.value, f": {reason}" if reason else "")
         await self._bot.desk.ask(commands.BotReport(self._bot.number, state=state.value, reason=reason))
+        self._standing = (state.value, reason, None)
