@@ -7,7 +7,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-plots format lock clean
+.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-tenfold bench-plots format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -57,6 +57,9 @@ bench-size: setup-dev ## lists, look-ups and audit with a long past (TRADES=1000
 
 bench-mixed: setup-dev ## half an hour of everything at once, with Steam's moods (MINUTES=30)
 	$(BIN)/python -m bench.mixed
+
+bench-tenfold: setup-dev ## the busiest hour of a market ten times the largest (URL=postgresql://…, an empty database: filled with TRADES=10000000 first)
+	$(BIN)/python -m bench.tenfold "$(URL)" $(or $(TRADES),10000000)
 
 bench-plots: setup-dev ## draw docs/plots from the figures in docs/measured
 	$(BIN)/python -m pip install --quiet matplotlib==3.10.8

@@ -246,14 +246,19 @@ def _people(store: Store, size: Size) -> None:
 LARGE = Size(10_000_000, 1_000, 1_000_000, 25_000, 100)
 
 
-def main() -> None:
-    url, trades = sys.argv[1], int(sys.argv[2])
+def filled(url: str, trades: int) -> Store:
+    """The store at this address; an empty one is migrated and filled first."""
     store = open_store(url)
     store.migrate()
-    began = time.monotonic()
-    fill(store, url, LARGE._replace(trades=trades), lambda text: print(f"  {text}", flush=True))
-    print(f"  filled in {time.monotonic() - began:.0f} s")
+    reader = store.reader()
+    is_empty = not reader.fetch("bot_numbers")
+    reader.close()
+    if is_empty:
+        began = time.monotonic()
+        fill(store, url, LARGE._replace(trades=trades), lambda text: print(f"  {text}", flush=True))
+        print(f"  filled in {time.monotonic() - began:.0f} s")
+    return store
 
 
 if __name__ == "__main__":
-    main()
+    filled(sys.argv[1], int(sys.argv[2]))

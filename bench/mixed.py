@@ -34,6 +34,8 @@ MINUTES = float(os.environ.get("MINUTES", "30"))
 WINDOW = 30.0
 SHARE = float(os.environ.get("SHARE", "0.5"))
 """Of the matches and sales that the market carries at once."""
+MONEY = 10**11
+"""For each buyer, mills."""
 PEAK_SECONDS = 30
 HOUR = 3_600
 DEADLINES_EVERY = 4
@@ -250,6 +252,10 @@ def run(sandbox: SandboxProcess, echo_port: int) -> None:
     mixed = Mixed(sandbox)
     for seller in sandbox.sellers:
         sandbox.steam.behave(seller, "accept", 0.2)
+    for user in sandbox.operator.get("/api/operator/users?limit=500")["users"]:
+        # Enough for as many sales as the half hour may bring.
+        if "buyer" in user["roles"]:
+            sandbox.operator.do("POST", f"/api/operator/users/{user['id']}/deposits", {"amount": MONEY, "reference": "mixed"})
     requests = mixed.match_requests()
     load(sandbox.port, requests, 16, 5)
 

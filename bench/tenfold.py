@@ -1,5 +1,5 @@
-"""`python -m bench.tenfold URL`: the busiest hour of a market ten times as large as the largest known, on a store with its long past
-(`python -m bench.history URL TRADES`).
+"""`make bench-tenfold URL=…`: the busiest hour of a market ten times as large as the largest known, on a store with its long past
+(bench/history.py; an empty database is filled first).
 
 Nobody publishes how much the largest market sells; we take 100,000 sales a day, ask for ten times of that, and for an hour that holds
 five times its share: 60 sales a second, ten matches for each, a look-up for each, and every buyer sends each of his price lists again
@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import market
+from bench import history, market
 from bench.atsize import audits
 from bench.life import BATCH, told_by_bots
 from bench.run import load, percentile, serving
@@ -36,7 +36,6 @@ from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash
 from selldesk.kernel.times import DAY_US
 from selldesk.store.aside import Aside
-from selldesk.store.open import open_store
 from selldesk.store.store import Store
 
 FACTORS = [float(factor) for factor in os.environ.get("FACTORS", "1").split(",")]
@@ -261,7 +260,7 @@ def busy_s() -> float:
 
 def main() -> None:
     url = sys.argv[1]
-    store = open_store(url)
+    store = history.filled(url, int(sys.argv[2]))
     bots = Bots(store)
     bots.make_ready(store)
     reader = store.reader()

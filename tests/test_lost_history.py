@@ -166,7 +166,8 @@ def test_an_operator_stops_and_resumes_the_whole_trade(market: Market) -> None:
     assert {"trading.stop", "trading.resume"} <= logged
 
 
-def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hours", [0, 40], ids=["at once", "days later"])
+def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: Path, hours: int) -> None:
     """A sale is accepted on Steam; then the store forgets it. The bot's whole list is compared, the offer is told, a human decides."""
 
     async def story(market: LittleMarket) -> None:
@@ -177,6 +178,9 @@ def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: 
         before = photograph(market.store)
         lost = market.open_trade("lost")
         await market.run(worker, lambda: market.trade(lost).status == "accepted")
+        market.wait_at_least_seconds = lambda: 1800.0
+        await market.pass_time(worker, hours * 3600)
+        market.wait_at_least_seconds = lambda: 0.0
         waiting = market.open_trade("waits")
         put_back(market.store, before)
         purse = market.store.reader().fetch("balances_of", available=12, held=13, escrow=14)

@@ -253,6 +253,63 @@ def test_a_listing_of_several_pages_is_carried_on_after_a_restart(tmp_path: Path
     in_market(tmp_path, story)
 
 
+def test_a_sale_declared_accepted_without_its_exchange_holds_up_no_other(tmp_path: Path) -> None:
+    """Steam shows an offer accepted, but not as which trade; an operator declares it accepted. The sales after it are paid all the same,
+    and so is it as soon as Steam tells."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        market.fault("offer_without_tradeid", seller=market.seller.steamid64)
+        market.fault("history_empty", must_strike=False)
+        nameless = market.open_trade("nameless", 440)
+        await market.run(worker, lambda: market.trade(nameless).work is Stage.EXCHANGED)
+        assert market.trade(nameless).steam_trade_id is None
+        market.desk.ask(commands.OperateTrade(nameless, "op", "declare-accepted", "the items are there", force=True))
+        other = market.steam.world.add_account("bob", "seller")
+        following = market.open_trade("following", 440, seller=other)
+        await market.run(worker, lambda: market.trade(following).status == "completed")
+        assert market.trade(nameless).status == "accepted"
+        await market.run(worker, lambda: "exchange_unconfirmed" in market.alerts())
+        market.calm()
+        await market.run(worker, lambda: market.trade(nameless).status == "completed")
+
+    in_market(tmp_path, story)
+
+
+def test_a_list_that_can_not_be_read_starves_no_settlement(tmp_path: Path) -> None:
+    """The offers answer 500: what is due is settled meanwhile, nothing new is begun, and the bot does not count as well."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        due = market.open_trade("due")
+        await market.run(worker, lambda: market.trade(due).status == "accepted")
+        market.clock.advance(7 * DAY + 1000)
+        market.fault("poll_500")
+        waiting = market.open_trade("waiting")
+        await market.run(worker, lambda: market.trade(due).status == "completed")
+        await market.run(worker, lambda: market.bot_state() == "down")
+        assert market.trade(waiting).work in (Stage.VERIFY, Stage.SEND)
+        market.calm()
+        await market.run(worker, lambda: market.bot_state() == "ok")
+        another = market.open_trade("another")
+        await market.run(worker, lambda: market.trade(another).status == "accepted")
+
+    in_market(tmp_path, story)
+
+
+def test_a_sale_from_the_future_asks_no_more_than_others(tmp_path: Path) -> None:
+    """The clock goes back an hour just after a sale was created."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        trade_id = market.open_trade("early")
+        market.clock.advance(-3600)
+        worker = market.worker()
+        await market.run(worker, lambda: market.trade(trade_id).status == "accepted", steps=60)
+
+    in_market(tmp_path, story)
+
+
 def test_new_sales_without_end_starve_no_settlement(tmp_path: Path) -> None:
     """Three sales are due for settlement while the next seller always stands at the door already."""
 

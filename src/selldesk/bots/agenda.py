@@ -108,7 +108,11 @@ class Memory(msgspec.Struct):
     free_at: dict[str, int] = {}
     """Bucket → when Steam's limit allows its next call."""
     after_exchanged: bool = False
-    """A single trade was read last: a reversal has its turn, for both draw from the same bucket."""
+    """A trade that was just exchanged was read last: a reversal, or a trade that is due for settlement, has its turn, for all draw
+    from the same bucket."""
+    is_blind: bool = False
+    """The last poll failed: nothing new is begun until one succeeds."""
+    polls_not_before: int = 0
     last_turn: str | None = None
     """Which of the calls that take turns (`TURNS`) was made last."""
     is_sweeping: bool = False
@@ -117,6 +121,13 @@ class Memory(msgspec.Struct):
     suspects_tries: int = 0
     not_before: dict[str, int] = {}
     """Trades whose last call failed: they wait, so that one unreadable trade doesn't block the others."""
+
+    def polls_failed(self, wait_us: int, now: int) -> None:
+        """For twice as long as the bot rests nothing is polled, so that what else can be done has its time."""
+        self.is_blind, self.polls_not_before = True, now + 2 * wait_us
+
+    def polls_worked(self) -> None:
+        self.is_blind, self.polls_not_before = False, 0
 
     def defer(self, trade_id: str, until: int) -> None:
         self.not_before[trade_id] = until
@@ -130,6 +141,7 @@ class Memory(msgspec.Struct):
         self.quiet_until = min(self.quiet_until, now + LONGEST_WAIT_US)
         self.free_at = {name: moment for name, moment in self.free_at.items() if now < moment <= now + LONGEST_WAIT_US}
         self.next_login_at = min(self.next_login_at, now + LONGEST_LOGIN_WAIT_US)
+        self.polls_not_before = min(self.polls_not_before, now + 2 * LONGEST_WAIT_US)
         self.suspects_not_before = min(self.suspects_not_before, now + LONGEST_WAIT_US)
         self.not_before = {
             trade_id: min(moment, now + LONGEST_WAIT_US) for trade_id, moment in self.not_before.items() if moment > now
@@ -182,9 +194,12 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     due_at = {task.trade_id: max(task.due_at, memory.not_before.get(task.trade_id, 0)) for task in tasks if task.due_at is not None}
     due = [task for task in tasks if task.trade_id in due_at and due_at[task.trade_id] <= now]
     exchanged = [task for task in due if task.stage == "exchanged" and (is_free("status") or not task.steam_trade_id)]
+    to_settle = next((task for task in due if _awaits_word_of_trade(task)), None) if is_free("status") else None
     has_reversal = bool(memory.suspects) and now >= memory.suspects_not_before and is_free("status")
     if has_reversal and (memory.after_exchanged or not exchanged):
         return Call("reversal")
+    if exchanged and memory.after_exchanged and to_settle is not None:
+        return Call("settle", to_settle.trade_id)
     for task in exchanged:
         return Call("read_trade" if task.steam_trade_id else "read_offer", task.trade_id)
     for task in due:
@@ -200,14 +215,15 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     out = any(task.stage in ("offered", "reconcile", "exchanged") for task in tasks)
     poll_at = memory.last_poll_at + (pace.poll_us if out else pace.idle_poll_us)
     reconcile_due = any(task.stage == "reconcile" for task in due)
-    if is_free("offers") and (memory.poll_now or reconcile_due or now >= poll_at):
+    if memory.is_blind:
+        poll_at = memory.polls_not_before
+    if is_free("offers") and now >= memory.polls_not_before and (memory.poll_now or reconcile_due or now >= poll_at):
         return Call("poll")
 
     send_at = memory.last_send_at + pace.send_gap_us
     sweep_at = max(0 if memory.is_sweeping else memory.last_sweep_at + pace.sweep_us, memory.free_at.get("history", 0))
-    ready = [task for task in due if task.stage == "send" and task.may_send]
-    to_verify = next((task for task in due if task.stage == "verify"), None)
-    to_settle = next((task for task in due if _awaits_word_of_trade(task)), None)
+    ready = [task for task in due if task.stage == "send" and task.may_send and not memory.is_blind]
+    to_verify = next((task for task in due if task.stage == "verify" and not memory.is_blind), None)
     waiting: dict[str, Call] = {}
     if to_verify is not None and is_free("inventory"):
         waiting["verify"] = Call("verify", to_verify.trade_id)
@@ -215,7 +231,7 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         waiting["send"] = Call("send", ready[0].trade_id)
     if memory.unwanted_offers:
         waiting["take_down"] = Call("take_down")
-    if to_settle is not None and is_free("status"):
+    if to_settle is not None:
         waiting["settle"] = Call("settle", to_settle.trade_id)
     if has_unsettled and now >= sweep_at:
         waiting["sweep"] = Call("sweep")

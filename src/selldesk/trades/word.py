@@ -197,6 +197,8 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         trade.offer_state, trade.steam_trade_id = ACCEPTED, word.steam_trade_id
         text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
         return Effects([Move(text)], [("items_without_trade", text)])
+    if trade.state is Status.ACCEPTED and trade.steam_trade_id is None and word.offer_id == trade.offer_id:
+        return _note_exchange(trade, word.steam_trade_id, now, rules)
     listening = {Stage.OFFERED, Stage.EXCHANGED, Stage.RECONCILE, Stage.SENDING}
     if trade.unknown_since is not None:
         listening |= {Stage.VERIFY, Stage.SEND}
@@ -262,6 +264,17 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         trade.stage = Stage.OFFERED
         _retry_if_due(trade, now, rules)
         effects.alerts.append(("unknown_offer_state", f"Steam shows offer {word.offer_id} in state {word.state}"))
+    return effects
+
+
+def _note_exchange(trade: Trade, steam_trade_id: str | None, now: int, rules: Rules) -> Effects:
+    """Which exchange it was, of a sale that an operator declared accepted before Steam told; without it nothing can be settled."""
+    effects = Effects()
+    if steam_trade_id:
+        trade.steam_trade_id = steam_trade_id
+    else:
+        _retry_if_due(trade, now, rules)
+        _alert_if_late(trade, now, rules, effects)
     return effects
 
 
@@ -382,8 +395,11 @@ def _read_settlement(
     trade: Trade, items: list[TradeItem], word: TradeWord | None, began_at: int, now: int, rules: Rules
 ) -> Effects:
     if word is None:
+        effects = Effects()
         _retry(trade, now, rules)
-        return Effects()
+        if trade.steam_trade_id is None:
+            _alert_if_late(trade, now, rules, effects)
+        return effects
     trade.steam_status = word.status
     if word.status in (*TROUBLE, TRADE_IN_ESCROW, ESCROW_ROLLBACK):
         trade.attempts = max(trade.attempts, 6)

@@ -157,8 +157,13 @@ class BotWorker:
                 raise
             self._put_off(call)
             await self._bot.tell_of_poison(call.trade_id, refusal)
+        except Exception:
+            # Whatever nobody thought of must not stay first in line.
+            self._put_off(call)
+            raise
         else:
-            if call.kind in _HEARD_BY_STEAM:
+            # Without the offers a bot is not well, whatever else Steam answers.
+            if call.kind in _HEARD_BY_STEAM and not self._bot.memory.is_blind:
                 await self._report_good()
 
     async def _tell_of_lost_send(self, trade: Trade) -> None:
@@ -171,12 +176,14 @@ class BotWorker:
 
     def _put_off(self, call: Call) -> None:
         """A failed call makes way for the others; how often it failed decides for how long."""
-        memory = self._bot.memory
-        until = self._bot.clock.now_us() + int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
+        memory, now = self._bot.memory, self._bot.clock.now_us()
+        wait_us = int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
         if call.trade_id is not None:
-            memory.defer(call.trade_id, until)
+            memory.defer(call.trade_id, now + wait_us)
         elif call.kind == "reversal":
-            memory.suspects_not_before = until
+            memory.suspects_not_before = now + wait_us
+        elif call.kind == "poll":
+            memory.polls_failed(wait_us, now)
 
     def _read_standing(self) -> None:
         """How the bot stands on record. Secrets that an operator has changed are taken."""
@@ -228,7 +235,7 @@ class BotWorker:
     async def _perform(self, call: Call, trades: dict[str, Trade]) -> None:
         """Makes the call. Raises SteamFault."""
         trade = trades[call.trade_id] if call.trade_id is not None else None
-        if call.kind in ("read_trade", "reversal"):
+        if call.kind in ("read_trade", "settle", "reversal"):
             self._bot.memory.after_exchanged = call.kind == "read_trade"
         if call.kind in TURNS:
             self._bot.memory.last_turn = call.kind
@@ -259,6 +266,9 @@ class BotWorker:
             case "give_up", Trade():
                 await self._offers.give_up(trade)
             case "read_offer", Trade():
+                await self._offers.read_offer(trade)
+            case "settle", Trade(steam_trade_id=None):
+                # An operator declared it accepted before Steam told which exchange it was.
                 await self._offers.read_offer(trade)
             case "read_trade" | "settle", Trade():
                 await self._exchanges.read_trade(trade)

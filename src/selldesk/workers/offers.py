@@ -95,7 +95,8 @@ class Offers:
             for other in trades.values()
             if other.work is Stage.VERIFY
             and (other.tradelink, other.game) == (trade.tradelink, trade.game)
-            and other.created_at <= began_at
+            # What was created meanwhile is left out; the trade itself is not, even if the clock has gone back since.
+            and (other is trade or other.created_at <= began_at)
         ]
         items = {other.id: self._bot.items(other.id) for other in waiting}
         inventories: dict[str, Inventory] = {}
@@ -220,6 +221,7 @@ class Offers:
         full, now = listing.full, listing.began_at
         memory.last_poll_at = now
         memory.poll_now = False
+        memory.polls_worked()
         if full:
             memory.last_full_poll_at = now
         by_id = {offer.offer_id: offer for offer in lists.sent}
@@ -256,7 +258,7 @@ class Offers:
             self._known_accepted = set()
             self._listing = None
             memory = self._bot.memory
-            memory.foreign_offers, memory.last_full_poll_at = frozenset(), 0
+            memory.foreign_offers, memory.last_full_poll_at, memory.last_poll_at = frozenset(), 0, 0
         self._stop_seen = stopped_at
         return stopped_at
 
