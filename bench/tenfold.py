@@ -100,9 +100,10 @@ class Bots:
             aside.beat(bot, clock.real_us() + 365 * DAY_US)
 
     def keys_for(self, buyers: list[int]) -> dict[int, str]:
-        keys = {buyer: f"selldesk_{time.time_ns():x}{buyer:x}".ljust(52, "k") for buyer in buyers}
+        name = f"tenfold-{time.time_ns():x}"
+        keys = {buyer: f"selldesk_{name}-{buyer:x}".ljust(52, "k") for buyer in buyers}
         for buyer, key in keys.items():
-            self._desk.ask(commands.CreateKey(buyer, "tenfold", api_key_hash(key), "tenfold"))
+            self._desk.ask(commands.CreateKey(buyer, name, api_key_hash(key), "tenfold"))
         return keys
 
     def work(self) -> None:
