@@ -238,27 +238,27 @@ def creating(engine: str) -> None:
     match_while_creating(engine, suffix, hot / 2)
 
 
-def match_while_creating(engine: str, suffix: str, creates_a_second: float) -> None:
-    """Matches at a steady rate, quiet and while sales go on at half of their peak."""
+def match_while_creating(engine: str, suffix: str, half_peak: float) -> None:
+    """Matches at a steady rate, quiet and while sales go on: at half of their peak, and at a thousand a second."""
     with new_store(engine) as (store, url):
         market.seed_sales(store, 500)
         matches = market.match_requests(500, 10, 500)
         with serving(url) as (port, _), echoing() as echo_port:
             load(port, matches, 16, 1.0)
             quiet, quiet_floor, _ = beside_floor(port, echo_port, matches, SECONDS / 2, MATCHES_A_SECOND)
-            creates = market.create_requests(500, 500, int(creates_a_second * SECONDS * 2))
-            with ThreadPoolExecutor(1) as pool:
-                selling = pool.submit(load, port, creates, 64, SECONDS, creates_a_second)
-                time.sleep(SECONDS / 4)
-                busy, busy_floor, _ = beside_floor(port, echo_port, matches, SECONDS / 2, MATCHES_A_SECOND)
-                selling.result()
-    p99 = {
-        name: percentile(values, 0.99) for name, values in {"quiet": quiet, "busy": busy, "a": quiet_floor, "b": busy_floor}.items()
-    }
-    note(f"match_p99_ms_quiet_{suffix}", p99["quiet"] * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
-    note(f"match_p99_ms_while_creating_{suffix}", p99["busy"] * 1e3, f"beside {creates_a_second:.0f} creates a second")
-    note(f"match_while_creating_vs_quiet_{suffix}", p99["busy"] / p99["quiet"])
-    note(f"echo_while_creating_vs_quiet_{suffix}", p99["b"] / p99["a"], f"a bare echo in the same moments, {p99['b'] * 1e3:.2f} ms")
+            note(f"match_p99_ms_quiet_{suffix}", percentile(quiet, 0.99) * 1e3, f"open loop at {MATCHES_A_SECOND} a second")
+            for beside, rate, first in (("while_creating", half_peak, 0), ("beside_1000_creates", 1_000.0, 10_000_000)):
+                creates = market.create_requests(500, 500, int(rate * SECONDS * 2), first)
+                with ThreadPoolExecutor(1) as pool:
+                    selling = pool.submit(load, port, creates, 64, SECONDS, rate)
+                    time.sleep(SECONDS / 4)
+                    busy, busy_floor, _ = beside_floor(port, echo_port, matches, SECONDS / 2, MATCHES_A_SECOND)
+                    selling.result()
+                p99, floor_p99 = percentile(busy, 0.99), percentile(busy_floor, 0.99)
+                note(f"match_p99_ms_{beside}_{suffix}", p99 * 1e3, f"beside {rate:.0f} creates a second")
+                note(f"match_{beside}_vs_quiet_{suffix}", p99 / percentile(quiet, 0.99))
+                against = floor_p99 / percentile(quiet_floor, 0.99)
+                note(f"echo_{beside}_vs_quiet_{suffix}", against, f"a bare echo in the same moments, {floor_p99 * 1e3:.2f} ms")
 
 
 def replacing() -> None:
