@@ -59,6 +59,7 @@ bench-mixed: setup-dev ## half an hour of everything at once, with Steam's moods
 	$(BIN)/python -m bench.mixed
 
 bench-tenfold: setup-dev ## the busiest hour of a market ten times the largest (URL=postgresql://…, an empty database: filled with TRADES=10000000 first)
+	@test -n "$(URL)" || { echo "make bench-tenfold needs URL=postgresql://… (an empty database is filled first)"; exit 2; }
 	$(BIN)/python -m bench.tenfold "$(URL)" $(or $(TRADES),10000000)
 
 bench-plots: setup-dev ## draw docs/plots from the figures in docs/measured

@@ -155,7 +155,10 @@ class Hour:
         """What → seconds, those of creates since they were due."""
         self._number = itertools.count(time.time_ns() // 1000)
         self._custom_ids: list[str] = []
-        self._next_list = itertools.cycle(self._lists.items())
+        lists = list(self._lists.items())
+        # Long and short ones mixed: the load is even.
+        random.Random(6).shuffle(lists)
+        self._next_list = itertools.cycle(lists)
         self._list_lock = threading.Lock()
 
     def begin(self, factor: float) -> list[threading.Thread]:

@@ -193,7 +193,6 @@ def _eresult(fault: str, chance: random.Random) -> int | None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_hour_with_every_mood_of_steam(tmp_path: Path, seed: int) -> None:
     async def tell() -> tuple[Hour, Counter[str], int]:
