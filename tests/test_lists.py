@@ -167,7 +167,7 @@ def test_old_trades_leave_their_steps_to_files_and_answer_as_before(store: Store
 
 
 def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path, engine: str) -> None:
-    """The first version's schema, sales on it, and a desk that writes all the time while the rest is applied: the sums are right."""
+    """The first version's schema, and a desk that has written, writes while the rest is applied, and writes after: the sums are right."""
     url = new_database(tmp_path)
     _first_version(url, engine)
     store = open_store(url)
@@ -177,25 +177,29 @@ def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path,
             "t", "01900000-0000-7000-8000-000000000001", "vip", pack_roles([Role.BUYER]), None, None, None, "7656"
         )
     )
-    stop, deposits = threading.Event(), []
+    begun, migrated, deposits = threading.Event(), threading.Event(), []
 
     def older_version() -> None:
         writer = Desk(store.writer(), SystemClock(), DeskSettings())
         for number in itertools.count():
-            if stop.is_set():
-                return
+            last = migrated.is_set()
             (result,) = writer.process([commands.MoveMoney("t", 1, "deposit", 10, f"d{number}")])
             deposits.append(result.answers[0].value is not None)
+            begun.set()
+            if last:
+                return
 
     writing = threading.Thread(target=older_version)
     writing.start()
     try:
+        assert begun.wait(30)
         assert store.migrate() == [migration.name for migration in migrations(_name(engine))[3:]]
     finally:
-        stop.set()
+        migrated.set()
         writing.join()
     reader = store.reader()
-    assert any(deposits)
+    assert deposits[0], "before the first change of the schema"
+    assert deposits[-1], "begun when the last change was there"
     assert reader.fetch("wallet_entries_count", account=4)[0][0] == sum(deposits)
     assert run_audit(reader).violations == []
     assert store.pending_migrations() == []
