@@ -21,7 +21,7 @@ from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import IDS_PER_BATCH, DeskSettings
 from selldesk.kernel.clock import SystemClock
-from selldesk.kernel.ids import api_key_hash, new_uuid7
+from selldesk.kernel.ids import api_key_hash, new_stamp, new_uuid7
 from selldesk.people.roles import Role, pack_roles
 from selldesk.steamwire.tradelink import STEAMID64_BASE
 from selldesk.store.open import open_store
@@ -206,9 +206,9 @@ def fill(store: Store, url: str, size: Size, tell: Callable[[str], None] = lambd
     execute(f"UPDATE market SET seq = {seq}", {})
     execute("COMMIT", {})
     analyze()
-    writer = store.writer()
+    writer, stamp = store.writer(), new_stamp()
     writer.begin()
-    writer.put("add_feed", seq=seq, body=msgspec.msgpack.encode(commands.Feed(seq)))
+    writer.put("add_feed", seq=seq, body=msgspec.msgpack.encode(commands.Feed(seq, stamp=stamp)), stamp=stamp)
     writer.commit()
     writer.close()
 

@@ -92,6 +92,7 @@ class Bots:
         """Seconds between when a word was due and when it was on record."""
         self.settled = 0
         self.stop = threading.Event()
+        self.failed: list[Exception] = []
 
     def make_ready(self, store: Store) -> None:
         aside, clock = Aside(store), SystemClock()
@@ -107,6 +108,12 @@ class Bots:
         return keys
 
     def work(self) -> None:
+        try:
+            self._tell_what_is_due()
+        except Exception as error:
+            self.failed.append(error)
+
+    def _tell_what_is_due(self) -> None:
         while not self.stop.is_set():
             now = time.monotonic()
             while not self.born.empty():
@@ -160,6 +167,8 @@ class Hour:
         random.Random(6).shuffle(lists)
         self._next_list = itertools.cycle(lists)
         self._list_lock = threading.Lock()
+        self.failed: list[Exception] = []
+        """Why players gave up; each ends the run."""
 
     def begin(self, factor: float) -> list[threading.Thread]:
         rates: list[tuple[int, float, Callable[[Turns], None]]] = [
@@ -170,10 +179,16 @@ class Hour:
         threads = []
         for count, rate, play in rates:
             turns = Turns(rate)
-            threads += [threading.Thread(target=play, args=(turns,)) for _ in range(count)]
+            threads += [threading.Thread(target=self._until_it_fails, args=(play, turns), daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
         return threads
+
+    def _until_it_fails(self, play: Callable[[Turns], None], turns: Turns) -> None:
+        try:
+            play(turns)
+        except Exception as error:
+            self.failed.append(error)
 
     def match_requests(self) -> list[str]:
         chance = random.Random(4)
@@ -274,7 +289,7 @@ def main() -> None:
     told: list[dict[str, float]] = []
     with serving(url) as (port, _):
         hour = Hour(store, port, bots, keys)
-        working = threading.Thread(target=bots.work)
+        working = threading.Thread(target=bots.work, daemon=True)
         working.start()
         requests = hour.match_requests()
         for factor in FACTORS:
@@ -286,6 +301,8 @@ def main() -> None:
                     hour.counted["sold"], bots.settled, hour.counted["orders replaced"], busy_s(), time.monotonic(),
                 )  # fmt: skip
                 latencies, rate = load(port, requests, 64, WINDOW, rate=SALES_A_SECOND * MATCHES_A_SALE * factor)
+                if failed := [*hour.failed, *bots.failed]:
+                    raise failed[0]
                 took = time.monotonic() - began
                 late, bots.late = bots.late, []
                 sample = {

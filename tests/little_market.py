@@ -35,6 +35,7 @@ from selldesk.steamsim.server import SteamSimulator
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
+from selldesk.store.store import Reader, Store, Writer
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
@@ -120,6 +121,31 @@ def lend_rsa_key(folder: Path) -> None:
     (folder / "rsa.pem").write_bytes(_RSA_KEY[0])
 
 
+class ClosingStore:
+    """A store that remembers what was opened of it: a market that is over leaves no connection to the collector."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._opened: list[Reader] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def writer(self) -> Writer:
+        writer = self._store.writer()
+        self._opened.append(writer)
+        return writer
+
+    def reader(self) -> Reader:
+        reader = self._store.reader()
+        self._opened.append(reader)
+        return reader
+
+    def close_all(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+
+
 class LittleMarket:
     """`bots`: how many work in it. All of them belong to one worker process, until `worker` is called anew."""
 
@@ -128,15 +154,16 @@ class LittleMarket:
         self.settings = settings or DeskSettings()
         self.limits = limits or Limits()
         self.database_url = new_database(folder)
-        self.store = open_store(self.database_url)
+        self.store = ClosingStore(open_store(self.database_url))
         self.store.migrate()
         lend_rsa_key(folder / "steam")
-        self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None)
+        self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None, ticks=False)
         self.box = SecretBox(b"k" * 32)
         self.leases: dict[int, HeldLease] = {}
         self._process: str | None = None
         self._running: list[BotWorker] = []
         self._thrown: set[str] = set()
+        self._opened: list[str] = []
         self.server = TestServer(self.steam.app())
         self.transport = AiohttpTransport(5)
         self.wait_at_least_seconds: Callable[[], float] = lambda: 0.0
@@ -196,7 +223,7 @@ class LittleMarket:
     async def __aexit__(self, *_: object) -> None:
         await self.transport.close()
         await self.server.close()
-        self.desk.store.close()
+        self.store.close_all()
         drop_database(self.database_url)
 
     def beat(self) -> None:
@@ -283,7 +310,7 @@ class LittleMarket:
             if not awake:
                 first = min(map(self._wakes_at, workers))
                 self.clock.advance(max(0.001, (first - now_us) / 1_000_000, self.wait_at_least_seconds()))
-        raise AssertionError("the market did not get there")
+        raise AssertionError(f"the market did not get there:\n{self.told()}")
 
     def _wakes_at(self, worker: BotWorker) -> int:
         wakes_at: int = worker.alarm.wakes_at  # type: ignore[attr-defined]
@@ -338,7 +365,8 @@ class LittleMarket:
         )
         for worker in self._running:
             worker.alarm.ring()
-        return str(opened["trade_id"])
+        self._opened.append(str(opened["trade_id"]))
+        return self._opened[-1]
 
     def trade(self, trade_id: str) -> Trade:
         rows = self.desk.store.load("load_trades", [(trade_id,)])
@@ -372,6 +400,16 @@ class LittleMarket:
             world.trades[trade.tradeid] = trade
             world._index_trade(trade)
             self.clock.advance(1)
+
+    def told(self) -> str:
+        """How everything stands and came to be, for a story that went astray."""
+        lines = [f"now {self.clock.now_us()}, alerts {self.alerts()}, struck {dict(self.steam.faults.hits)}"]
+        for worker in self._running:
+            lines.append(f"wakes at {self._wakes_at(worker)}, {worker._bot.memory}")
+        for trade_id in self._opened[-5:]:
+            lines += [str(self.trade(trade_id)), *(f"  {note}" for note in self.history(trade_id))]
+        lines += [str(offer) for offer in self.offers()[-5:]]
+        return "\n".join([*lines, *(str(request) for request in list(self.steam.request_log)[-20:])])
 
     # -- Steam's moods -------------------------------------------------------------------------------------------------
 

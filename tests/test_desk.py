@@ -1,7 +1,7 @@
 """The desk on a real store of each engine: the order of refusals, group commit and its failure paths, orders and their generations."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from selldesk.desk import commands
 from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
 from selldesk.desk.desk import Desk
+from selldesk.desk.orders import Portions
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
@@ -244,11 +245,12 @@ def _existing(market: Market) -> str:
 
 
 class TornWriter:
-    """A connection whose commit's answer is lost: after it happened, or before."""
+    """A connection whose commit's answer is lost: after it happened, or before; then `meanwhile` takes place."""
 
-    def __init__(self, inner: Any, happened: bool) -> None:
+    def __init__(self, inner: Any, happened: bool, meanwhile: Callable[[], object] = lambda: None) -> None:
         self._inner = inner
         self._happened = happened
+        self._meanwhile = meanwhile
         self._torn = False
 
     def __getattr__(self, name: str) -> Any:
@@ -258,6 +260,7 @@ class TornWriter:
         if not self._torn:
             self._torn = True
             (self._inner.commit if self._happened else self._inner.rollback)()
+            self._meanwhile()
             raise CommitUnknown("the connection broke")
         self._inner.commit()
 
@@ -274,12 +277,26 @@ def test_a_lost_answer_to_a_commit_is_resolved_by_reading(market: Market, happen
         market.ask(market.open("c1"))
 
 
-def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str) -> None:
-    """It holds the market's lock and is stopped. SQLite: 503 when the time-out is over, and nothing is lost. PostgreSQL cuts it off
-    after two seconds, and the batch goes through; the stalled one finds its transaction gone."""
+def test_another_batch_under_its_number_does_not_make_a_lost_commit_happen(market: Market) -> None:
+    """Both change nothing that followers must know: but for the number that each batch has for itself they would look alike."""
+    beside = Desk(market.store.writer(), market.clock, DeskSettings())
+    torn = TornWriter(market.store.writer(), False, lambda: beside.ask(commands.SetMark("theirs", "b")))
+    desk = Desk(torn, market.clock, DeskSettings())  # type: ignore[arg-type]
+    (result,) = desk.process([commands.SetMark("ours", "a")])
+    assert result.answers[0].status == 503
+    assert market.store.mark("ours") is None
+    assert market.store.mark("theirs") == "b"
+
+
+@pytest.mark.parametrize("where", ["before its changes", "among its changes"])
+def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str, where: str) -> None:
+    """It holds the market's lock and is stopped. SQLite: 503 when the time-out is over, and nothing is lost. On PostgreSQL it is cut
+    off, by the server or by whoever waits, and the batch goes through; the stalled one finds its transaction gone."""
     other = market.store.writer()
     other.begin()
     other.execute("take_seq")
+    if where == "among its changes":
+        other.put("set_mark", name="half", value="way")
     began = time.monotonic()
     (result,) = market.desk.process([market.open("c1")])
     assert time.monotonic() - began < 5
@@ -349,6 +366,27 @@ def test_unchanged_updated_created_withdrawn(market: Market) -> None:
     assert market.put(RICH, A=(100, 5), B=(19_000, 50), C=(7, 1)) == {"created": 1, "updated": 1, "unchanged": 1, "withdrawn": 0}
     assert market.put(RICH, replace=True, A=(100, 5)) == {"created": 0, "updated": 0, "unchanged": 1, "withdrawn": 2}
     assert market.order(RICH, "B") == ()
+
+
+def test_of_two_lists_at_two_desks_the_later_one_counts(market: Market) -> None:
+    """The first is half done at one desk when the buyer, who gave up waiting, sends another through a second one."""
+    beside = Desk(market.store.writer(), market.clock, DeskSettings())
+
+    def listed(price: int, names: str) -> commands.PutOrders:
+        return commands.PutOrders(RICH, 730, True, [OrderLine(market.item[name], price, 5) for name in names], [])
+
+    first = Portions(listed(500, "ABC"), market.desk.store)
+    begun = first.next()
+    assert begun is not None
+    first.done(market.ask(begun))
+    beside.work_off(listed(90, "A"))
+    rest = first.next()
+    assert rest is not None
+    with pytest.raises(Refusal, match="began later"):
+        market.ask(rest)
+    orders = market.store.reader().fetch("orders_page", buyer=RICH, game=730, name=None, limit=10, offset=0)
+    assert [(row[1], row[2]) for row in orders] == [("A", 90)]
+    market.assert_clean()
 
 
 def test_a_rejected_line_keeps_its_order_under_replace(market: Market) -> None:

@@ -142,6 +142,54 @@ def test_a_desk_learns_of_the_loss_though_another_one_has_written_since(market: 
     market.assert_clean()
 
 
+def test_a_desk_learns_of_the_loss_by_the_batch_that_took_the_place_of_its_own(market: Market) -> None:
+    """Neither numbers nor contents differ, no connection breaks: but it is another batch."""
+    before = photograph(market.store)
+    market.ask(commands.SetMark("ours", "a"))
+    put_back(market.store, before)
+    other = Desk(market.store.writer(), market.clock, DeskSettings())
+    other.ask(commands.SetMark("theirs", "b"))
+    assert refused(market.desk, market.open("next")) == (503, "trading_stopped")
+    assert alerts(market.store) == ["history_lost"]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 5])
+def test_a_follower_learns_of_a_loss_that_only_it_remembers(market: Market, batches: int) -> None:
+    """It had followed two batches of a desk that died with them. Others write, fewer, as many or more, before it looks again."""
+    view = MarketView(market.store.reader(), QuoteSigner(b"x"))
+    before = photograph(market.store)
+    market.put(RICH, A=(120, 5))
+    view.load()
+    put_back(market.store, before)
+    other = Desk(market.store.writer(), market.clock, DeskSettings())
+    for number in range(batches):
+        other.ask(commands.SetMark(f"m{number}", "b"))
+    view.catch_up()
+    seq, stamp = market.store.reader().fetch("current_batch")[0]
+    assert view.is_astray or seq < view.seq or (seq == view.seq and stamp != view.stamp)
+    known = view.seq
+    other.ask(commands.StopTrading("selldesk", "The database lost what was committed", known))
+    view.catch_up()
+    assert not view.is_astray
+    assert (view.seq, view.stamp) == market.store.reader().fetch("current_batch")[0]
+    match = view.book.best(730, [(market.item["A"], 1)], exclude=SHOP)
+    assert match is not None
+    assert match.payout == 100
+
+
+def test_a_loss_ends_a_stop_by_hand_and_begins_its_own(market: Market) -> None:
+    """What was looked at and decided before counts no more, and bots take nothing for known."""
+    market.ask(commands.StopTrading("op", "lunch"))
+    market.clock.advance(60)
+    market.ask(commands.BotLooked(1))
+    reader = market.store.reader()
+    ((by_hand, _, _),) = reader.fetch("open_stop")
+    market.ask(commands.StopTrading("selldesk", "lost", 10**6))
+    ((since, _, lost),) = reader.fetch("open_stop")
+    assert (since - by_hand, lost) == (60_000_000, 1)
+    assert len(reader.fetch("bots_not_looked_at")) == 2
+
+
 def test_a_broken_connection_alone_stops_nothing(market: Market, engine: str) -> None:
     market.ask(market.open("kept"))
     if engine == "postgresql":
@@ -200,5 +248,60 @@ def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: 
         again = market.open_trade("new")
         await market.run(worker, lambda: market.trade(again).status == "accepted")
         assert run_audit(reader).violations == []
+
+        later = market.worker()
+        await market.pass_time(later, 300)
+        assert "unknown_offer" not in alerts(market.store), "what was decided is not asked again"
+
+    in_market(tmp_path, story)
+
+
+@pytest.mark.parametrize("noticed", ["before he accepts", "after he accepted"])
+def test_an_offer_whose_send_the_store_forgot_is_found_and_no_second_one_goes_out(tmp_path: Path, noticed: str) -> None:
+    """The commonest loss: the trade is there, verified or not yet, and the store knows nothing of the offer that is out."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        market.seller.behaviour = Behaviour.IGNORE
+        trade_id = market.open_trade("sent")
+        before = photograph(market.store)
+        await market.run(worker, lambda: market.trade(trade_id).offer_state == 2)
+        if noticed == "after he accepted":
+            market.seller.behaviour = Behaviour.ACCEPT
+            await market.run(worker, lambda: market.trade(trade_id).status == "accepted")
+        put_back(market.store, before)
+        assert market.trade(trade_id).offer_id is None
+
+        with pytest.raises(Refusal, match="Trading is stopped"):
+            market.open_trade("new", assets=market.give(market.seller, 730))
+        reader = market.store.reader()
+        await market.run(worker, lambda: market.trade(trade_id).offer_id is not None and not reader.fetch("bots_not_looked_at"))
+        assert "unknown_offer" not in alerts(market.store)
+        market.desk.ask(commands.ResumeTrading("op", "all found"))
+        market.seller.behaviour = Behaviour.ACCEPT
+        await market.run(worker, lambda: market.trade(trade_id).status == "accepted")
+        assert [offer.state for offer in market.offers()] == [3]
+
+    in_market(tmp_path, story)
+
+
+def test_a_sale_that_was_never_sent_goes_on_when_that_is_certain(tmp_path: Path) -> None:
+    """Nothing was sent of it, and the bot has no offers at all: an empty list is believed, after the windows."""
+
+    async def story(market: LittleMarket) -> None:
+        for custom_id in ("one", "two"):
+            market.open_trade(custom_id)
+        before = photograph(market.store)
+        market.open_trade("lost")
+        put_back(market.store, before)
+        with pytest.raises(Refusal, match="Trading is stopped"):
+            market.open_trade("new", assets=market.give(market.seller, 730))
+        trades = [row[0] for row in market.store.reader().fetch("processing_of_bot", bot=1)]
+        assert {market.trade(trade_id).stage for trade_id in trades} == {"reconcile"}
+        worker = market.worker()
+        await market.run(worker, lambda: {market.trade(trade_id).stage for trade_id in trades} == {"send"})
+        market.desk.ask(commands.ResumeTrading("op", "nothing was out"))
+        await market.run(worker, lambda: {market.trade(trade_id).status for trade_id in trades} == {"accepted"})
+        assert [offer.state for offer in market.offers()] == [3, 3]
 
     in_market(tmp_path, story)

@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import new_uuid7
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.store.open import open_store
 from tests.stores import new_database
 from tests.support import Person, fetch, free_port
+from tests.test_lost_history import photograph, put_back
 
 pytestmark = pytest.mark.usefixtures("engine")
 SECRET = "a-secret-of-at-least-32-characters-here"
@@ -139,6 +146,50 @@ def test_api_processes_of_one_machine_share_its_desk(market: tuple[str, str, str
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert {price(machine.base_url, shop) for _ in range(20)} == {129}
+
+
+def test_a_follower_stops_trading_when_the_store_lost_what_only_it_remembers(
+    market: tuple[str, str, str], tmp_path: Path, engine: str
+) -> None:
+    """Two batches that it followed are lost with the desk that wrote them; another desk writes four before anybody looks."""
+    url, shop, _ = market
+    store = open_store(url)
+    with machines(url, tmp_path, ()) as (machine,):
+        before = photograph(store)
+        lost = Desk(store.writer(), SystemClock(), DeskSettings())
+        for number in range(2):
+            lost.ask(commands.ChangeOrders(2, 730, [], [commands.OrderLine(1, 150 + number, 5)]))
+        deadline = time.monotonic() + 15
+        while price(machine.base_url, shop) != 151:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        put_back(store, before)
+        other = Desk(store.writer(), SystemClock(), DeskSettings())
+        for number in range(4):
+            other.ask(commands.SetMark(f"m{number}", "b"))
+        reader = store.reader()
+        while not reader.fetch("open_stop"):
+            assert time.monotonic() < deadline, "nobody noticed"
+            time.sleep(0.02)
+        body = {"game_id": 730, "items": [{"market_hash_name": "Thing"}]}
+        while Person(machine.base_url, shop).do("POST", "/api/sell/match", body)["buyer_id"] is not None:
+            assert time.monotonic() < deadline, "it goes on with the lost book"
+            time.sleep(0.02)
+
+
+def test_a_process_that_can_open_no_secret_does_not_start(market: tuple[str, str, str], tmp_path: Path) -> None:
+    """It would take its share of the bots and work for none of them."""
+    url, _, _ = market
+    desk = Desk(open_store(url).writer(), SystemClock(), DeskSettings())
+    sealed = SecretBox(b"another secret of 32 characters!!").seal(b"{}")
+    desk.ask(commands.AddBot("t", "76561197961265721", "bot1", sealed, None, None, None, None, 30, 5, 1000))
+    environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": SECRET}
+    for command in ("work", "serve"):
+        done = subprocess.run(
+            [sys.executable, "-m", "selldesk", command], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "SELLDESK_SECRET_KEY opens none of the secrets" in done.stderr
 
 
 def test_a_second_machine_sees_a_change_soon(market: tuple[str, str, str], tmp_path: Path, engine: str) -> None:

@@ -13,13 +13,13 @@ import pytest
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
-from selldesk.kernel.clock import ManualClock
 from selldesk.store import pgarrays
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import all_blocks, migrations, parse, statements
 from selldesk.store.copying import CannotCopy, copy_market
 from selldesk.store.open import BadDatabaseUrl, open_store, shown
 from selldesk.store.sqlite import SqliteStore, render
+from selldesk.store.store import StoreInUse, StoreUnavailable
 from selldesk.trades.trade import Trade
 from tests.little_market import LittleMarket
 from tests.stores import drop_database, new_database, new_store, postgres_server, require_engine, use_engine
@@ -180,8 +180,14 @@ def test_a_market_moves_to_another_engine(tmp_path: Path, source: str, target: s
     require_engine(target)
     market, url = _moved(tmp_path, source, target)
     later = market.clock.real_us() + 3600 * 1_000_000
-    with pytest.raises(CannotCopy, match="worker processes"):
-        copy_market(market.store, open_store(url), market.clock.real_us() - 1_000_000, lambda line: None)
+    source = open_store(market.database_url)
+    if source.is_local:
+        with pytest.raises(CannotCopy, match="worker processes"):
+            copy_market(source, open_store(url), market.clock.real_us() - 1_000_000, lambda line: None)
+    running = Desk(source.writer(), market.clock, DeskSettings())
+    with pytest.raises(CannotCopy, match="a market is running"):
+        copy_market(source, open_store(url), later, lambda line: None)
+    running.store.close()
     assert open_store(url).is_empty()
     copied = {table.name: table.rows for table in copy_market(market.store, open_store(url), later, lambda line: None)}
     assert copied["trade"] == 3
@@ -202,13 +208,31 @@ def test_nobody_writes_while_a_market_is_copied(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     with store.frozen() as frozen:
         assert frozen.fetch("current_seq") is not None
-        writer = store.writer()
-        desk = Desk(writer, ManualClock(), DeskSettings())
-        (result,) = desk.process([commands.SetMark("a", "b")])
-        assert result.answers[0].status == 503
+        with pytest.raises(StoreUnavailable):
+            # SQLite refuses the connection, PostgreSQL its first transaction.
+            store.writer().begin()
+    writer = store.writer()
+    with pytest.raises(StoreInUse), store.frozen():
+        pytest.fail("somebody may write")
     writer.begin()
     assert writer.execute("take_seq")
     writer.rollback()
+
+
+@pytest.mark.parametrize("name", ["target_session_attrs", "application_name"])
+def test_a_standby_is_not_taken_for_the_database_unless_the_url_says_so(tmp_path: Path, name: str) -> None:
+    """A server that takes no changes, as a standby does: the market does not settle down on it."""
+    require_engine("postgresql")
+    use_engine("postgresql")
+    url = new_database(tmp_path)
+    reads_only = f"{url}%20-cdefault_transaction_read_only%3Don&{name}=any"
+    store = open_store(reads_only)
+    if name == "target_session_attrs":
+        assert store.reader().query("SELECT 1", {}) == [(1,)]
+    else:
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            store.reader().query("SELECT 1", {})
+    drop_database(url)
 
 
 ARRAYS = [

@@ -3,7 +3,7 @@
 import pytest
 
 from selldesk.kernel.ids import new_uuid7
-from selldesk.trades import word
+from selldesk.trades import reversals, word
 from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
 from selldesk.trades.rules import Rules
 from selldesk.trades.status import TRANSITIONS, Stage, Status, may_follow
@@ -215,7 +215,7 @@ WHO = [
 
 @pytest.mark.parametrize(("readings", "who"), WHO)
 def test_who_pressed_reverse(readings: list[tuple[str, int]], who: Reversal) -> None:
-    assert word.who_reversed(readings) is who
+    assert reversals.who_reversed(readings) is who
 
 
 def test_the_status_table() -> None:

@@ -34,9 +34,15 @@ async def keep_child(child: ChildSettings) -> None:
     line = msgspec.json.encode(child) + b"\n"
     inherited = [] if child.descriptor is None else [child.descriptor]
     while True:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "selldesk.child", stdin=asyncio.subprocess.PIPE, pass_fds=inherited
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "selldesk.child", stdin=asyncio.subprocess.PIPE, pass_fds=inherited
+            )
+        except OSError:
+            # No memory or no process number left, for the moment.
+            logger.exception("a process could not be started; trying again")
+            await asyncio.sleep(_RESTART_SECONDS)
+            continue
         assert process.stdin is not None
         try:
             process.stdin.write(line)

@@ -38,7 +38,7 @@ from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.refusals import Refusal
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
 from selldesk.store.store import Reader, Watch
@@ -139,8 +139,23 @@ class RunningMarket:
         if self._loaded:
             self.view.apply(feed)
 
+    def check_secret(self) -> None:
+        """Raises BadSetting if none of the secrets in the store can be opened: this process could not work for a single bot, but would take
+        its share of them from those that can."""
+        sealed = [row[15] for row in self.store.reader().fetch("all_bot_records")]
+        for secrets in sealed:
+            with contextlib.suppress(CannotOpen):
+                self.box.open(secrets)
+                return
+        if sealed:
+            raise BadSetting(
+                "SELLDESK_SECRET_KEY opens none of the secrets in this store: it is not the key that its bots were added with"
+                " (if that is lost, import each bot anew: selldesk bot add --replace)"
+            )
+
     async def run(self, when_serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """Until the process is told to stop."""
+        """Until the process is told to stop. Raises BadSetting."""
+        self.check_secret()
         self.view.load()
         spare_what_stands()
         self.view.reload_listeners.append(spare_what_stands)
@@ -244,15 +259,22 @@ class RunningMarket:
             else:
                 rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
             more = self.view.take(after, rows)
-        if not rows:
+        if not rows or self.view.is_astray:
             await self._check_history(reader)
 
     async def _check_history(self, reader: Reader) -> None:
-        """The store must not know less than this process has seen: see desk/trading.py."""
-        known = self.view.seq
-        rows = await asyncio.to_thread(reader.fetch, "current_seq") if not self.store.is_local else reader.fetch("current_seq")
-        if rows[0][0] < known == self.view.seq:
-            logger.critical("batch %d was committed; the store's last one is %d; trading stops", known, rows[0][0])
+        """The store must know what this process has seen, and nothing else in its place: see desk/trading.py."""
+        known, stamp = self.view.seq, self.view.stamp
+        if self.store.is_local:
+            rows = reader.fetch("current_batch")
+        else:
+            rows = await asyncio.to_thread(reader.fetch, "current_batch")
+        if self.view.seq != known:
+            return
+        found, found_stamp = rows[0]
+        is_other = found == known and bool(stamp and found_stamp) and found_stamp != stamp
+        if found < known or is_other or self.view.is_astray:
+            logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, found)
             with contextlib.suppress(Refusal):
                 await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
 

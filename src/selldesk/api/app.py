@@ -19,6 +19,7 @@ from selldesk.kernel import refusals
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
+from selldesk.store.store import StoreUnavailable
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -77,7 +78,8 @@ class MarketApi:
             body = reply.raw if reply.raw is not None else _ENCODER.encode({"success": True, "data": reply.data})
             for name, value in reply.headers:
                 extra.append((name.lower().encode(), value.encode()))
-        except Refusal as refusal:
+        except (Refusal, StoreUnavailable) as error:
+            refusal = error if isinstance(error, Refusal) else refusals.UNAVAILABLE()
             status, content_type, body = refusal.status, b"application/json", _failure(refusal)
             if status in (408, 413):
                 extra.append((b"connection", b"close"))

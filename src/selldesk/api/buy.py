@@ -127,7 +127,7 @@ class BuyApi:
         return [
             RouteSpec(
                 "PUT", orders, self.put_orders, "Create or change buy orders, up to 50,000 a call", buyer, PutOrdersAnswer,
-                body=PutOrdersRequest, wire=PutOrdersHead, refusals=(r.GAME_NOT_SUPPORTED, r.UNAVAILABLE), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+                body=PutOrdersRequest, wire=PutOrdersHead, refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED, r.UNAVAILABLE), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
             ),
             RouteSpec(
                 "GET", orders, self.orders, "Your buy orders", buyer, OrderPage, query=(GAME, name, *PAGE),
@@ -135,7 +135,7 @@ class BuyApi:
             ),
             RouteSpec(
                 "DELETE", orders, self.withdraw, "Withdraw orders of a game, all or by name", buyer, Withdrawn, body=WithdrawRequest,
-                refusals=(r.GAME_NOT_SUPPORTED,), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+                refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
             ),
             RouteSpec(
                 "GET", "/api/buy/trades", self.trades, "Trades that bought for you", buyer, TradePage, query=BUYER_TRADE_FILTERS,

@@ -8,11 +8,12 @@ from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
-from selldesk.trades import word
+from selldesk.steamwire.enums import TradeStatus
+from selldesk.trades import reversals, word
+from selldesk.trades.effects import Effects, Move
 from selldesk.trades.news import Refusal, Reversal
 from selldesk.trades.status import RELEASED, ROLLED_BACK, Stage, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
-from selldesk.trades.word import Effects
 
 ANOTHER_BOT = frozenset({Refusal.BOT_LIMIT, Refusal.BOT_FULL, Refusal.BOT_ILL})
 """Refusals that concern this bot, not the sale: the same trade moves to another bot of its room (R7)."""
@@ -96,18 +97,18 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
         (trade.seller, status)
         for trade_id, status in command.readings
         if (trade := work.trades.get(trade_id)) is not None
-        and (word.is_reversible(trade, work.now) or status == word.PROTECTION_ROLLBACK)
+        and (reversals.is_reversible(trade, work.now) or status == TradeStatus.TRADE_PROTECTION_ROLLBACK)
     ]
-    by = word.who_reversed(protected) if command.complete else Reversal.USER
+    by = reversals.who_reversed(protected) if command.complete else Reversal.USER
     for trade_id, status in command.readings:
         trade = work.trades.get(trade_id)
-        if trade is None or status != word.PROTECTION_ROLLBACK:
+        if trade is None or status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
             continue
         before = _Before(trade, work.items[trade.id])
         if trade.state is Status.COMPLETED:
             _reversed_after_completion(trade, work)
         else:
-            apply(word.rolled_back(trade, by, work.now, work.settings.rules), trade, work)
+            apply(reversals.rolled_back(trade, by), trade, work)
         before.finish(trade, work)
     if by is Reversal.BOT and command.bot in work.bots:
         work.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
@@ -237,7 +238,7 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
     """Refuses WRONG_STATUS, and FORCE_REQUIRED for a declaration against Steam's last word."""
     processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
     note = f"Declared by operator {command.operator}: {command.reason}"
-    exchanged = trade.steam_status in (word.COMMITTED, word.COMPLETE)
+    exchanged = trade.steam_status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE)
     match command.action:
         case "cancel" if processing and trade.work not in (Stage.EXCHANGED, Stage.OPERATOR):
             work.feed.bots.append(trade.bot)
@@ -249,17 +250,17 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
         case "declare-accepted" if processing and trade.work in (Stage.OPERATOR, Stage.EXCHANGED):
             _require(exchanged or command.force)
             word.declare_accepted(trade, work.now, work.settings.rules)
-            return Effects([word.Move(note, Status.ACCEPTED)])
+            return Effects([Move(note, Status.ACCEPTED)])
         case "declare-failed" if processing and trade.work is Stage.OPERATOR:
-            return Effects([word.Move(note, Status.ERROR, note)])
+            return Effects([Move(note, Status.ERROR, note)])
         case "declare-completed" if accepted:
             is_due = trade.settle_at is not None and work.now >= trade.settle_at
-            _require((is_due and trade.steam_status == word.COMPLETE) or command.force)
-            return Effects([word.Move(note, Status.COMPLETED)])
+            _require((is_due and trade.steam_status == TradeStatus.COMPLETE) or command.force)
+            return Effects([Move(note, Status.COMPLETED)])
         case "declare-rolled-back" if accepted:
-            _require(trade.steam_status in (word.ESCROW_ROLLBACK, word.PROTECTION_ROLLBACK) or command.force)
+            _require(trade.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
             status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
-            return Effects([word.Move(note, status)])
+            return Effects([Move(note, status)])
     raise refusals.WRONG_STATUS()
 
 
@@ -270,9 +271,9 @@ def _require(allowed: bool) -> None:
 
 def _reversed_after_completion(trade: Trade, work: Work) -> None:
     """Too late for a status: an operator must adjust by hand (contract C4). Said once."""
-    if trade.steam_status == word.PROTECTION_ROLLBACK:
+    if trade.steam_status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
         return
-    trade.steam_status = word.PROTECTION_ROLLBACK
+    trade.steam_status = TradeStatus.TRADE_PROTECTION_ROLLBACK
     text = "Steam shows this trade reversed after it was completed; nothing was moved"
     work.alert("reversed_after_completion", text, trade.bot, trade.id)
     work.note(trade, text)

@@ -23,6 +23,7 @@ from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 
 logger = logging.getLogger(__name__)
 
+_START_AGAIN_SECONDS = 1
 _PATIENCE_SECONDS = 30
 """A desk that doesn't answer for so long is stalled: the outcome can't be learnt."""
 
@@ -174,9 +175,15 @@ class DeskSupervisor:
         try:
             while True:
                 self.socket_path.unlink(missing_ok=True)
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "selldesk.desk.process", stdin=asyncio.subprocess.PIPE
-                )
+                try:
+                    self._process = await asyncio.create_subprocess_exec(
+                        sys.executable, "-m", "selldesk.desk.process", stdin=asyncio.subprocess.PIPE
+                    )
+                except OSError:
+                    # No memory or no process number left, for the moment.
+                    logger.exception("the desk could not be started; trying again")
+                    await asyncio.sleep(_START_AGAIN_SECONDS)
+                    continue
                 assert self._process.stdin is not None
                 self._process.stdin.write(self._start_line)
                 with contextlib.suppress(ConnectionError):

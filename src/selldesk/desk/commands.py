@@ -230,13 +230,23 @@ class WithdrawOrders(Command, frozen=True):
     """None: all of the game."""
 
 
+class BeginOrders(Command, frozen=True):
+    """The beginning of one of the two commands above: what is left of an older one for this buyer and game, at whatever desk, is not
+    carried out any more. Answers {list}."""
+
+    buyer: int
+    game: int
+
+
 class ChangeOrders(Command, frozen=True):
-    """One portion of the two commands above: first what is withdrawn, then what is put."""
+    """One portion of them: first what is withdrawn, then what is put. Refusal: LIST_SUPERSEDED."""
 
     buyer: int
     game: int
     withdraw: list[int]
     put: list[OrderLine]
+    list_seq: int | None = None
+    """What `BeginOrders` answered; None: a change that belongs to no list."""
 
 
 # -- people and money --------------------------------------------------------------------------------------------------
@@ -416,6 +426,7 @@ AnyCommand = (
     | ResumeTrading
     | PutOrders
     | WithdrawOrders
+    | BeginOrders
     | ChangeOrders
     | CreatePerson
     | ChangePerson
@@ -460,6 +471,10 @@ class Feed(msgspec.Struct, array_like=True):
     """Bots that have something new to do."""
     keys: list[int] = []
     """People whose keys, roles or state changed: forget what is remembered of them."""
+    stamp: int = 0
+    """A number that no other batch has; 0: an older version wrote it."""
+    after: int = 0
+    """The stamp of the batch before this one; 0: not known. Whoever knows another one follows a history that was lost."""
 
 
 class BatchResult(msgspec.Struct):

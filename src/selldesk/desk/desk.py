@@ -24,6 +24,7 @@ FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
 _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
+    commands.BeginOrders: orders.begin_orders,
     commands.ChangeOrders: orders.change_orders,
     commands.CreatePerson: people.create_person,
     commands.ChangePerson: people.change_person,
@@ -64,8 +65,8 @@ class Desk:
         self._clock = clock
         self._settings = settings
         self._encoder = msgspec.msgpack.Encoder()
-        self._last: tuple[int, bytes] | None = None
-        """Feed number and body of the last batch that was surely committed: what the store must still hold."""
+        self._last: tuple[int, int] | None = None
+        """Feed number and stamp of the last batch that was surely committed: what the store must still hold."""
         self._connections = store.connections
 
     @property
@@ -138,12 +139,12 @@ class Desk:
                 store.rollback()
                 return BatchResult(None, answers)
             work.write()
-            body = self._encoder.encode(work.feed)
-            store.put("add_feed", seq=work.seq, body=body)
+            stamp = work.feed.stamp
+            store.put("add_feed", seq=work.seq, body=self._encoder.encode(work.feed), stamp=stamp)
             store.ring(work.seq)
             if work.seq % 1_000 == 0:
                 store.put("prune_feed", before=work.seq - FEED_KEPT)
-            self._commit(work.seq, body)
+            self._commit(work.seq, stamp)
         except BaseException:
             store.rollback()
             raise
@@ -154,33 +155,33 @@ class Desk:
         _HistoryLost."""
         if self._last is None:
             return
-        seq, body = self._last
-        if work.seq <= seq:
+        seq, stamp = self._last
+        if work.seq <= seq or work.last_batch is None or (work.last_batch[0] == seq and work.last_batch[1] != stamp):
             raise _HistoryLost(seq, work.seq - 1)
         if self._store.connections != self._connections:
-            rows = self._store.fetch("feed_row", seq=seq) if work.seq - seq < FEED_KEPT else [(body,)]
-            if not rows or bytes(rows[0][0]) != body:
+            # Another server, perhaps, on which others have written since.
+            if work.seq - seq < FEED_KEPT and self._store.fetch("stamp_of", seq=seq) != [(stamp,)]:
                 raise _HistoryLost(seq, work.seq - 1)
             self._connections = self._store.connections
 
-    def _commit(self, seq: int, body: bytes) -> None:
+    def _commit(self, seq: int, stamp: int) -> None:
         """Commits; if the answer is lost, reads the truth back under the lock."""
         store = self._store
         try:
             store.commit()
-            self._last = (seq, body)
+            self._last = (seq, stamp)
             return
         except CommitUnknown as unknown:
             store.rollback()
             try:
                 store.begin()
-                rows: list[Row] = store.fetch("feed_row", seq=seq)
+                found: list[Row] = store.fetch("stamp_of", seq=seq)
                 store.rollback()
             except Exception as error:
                 raise unknown from error
-        if not rows or bytes(rows[0][0]) != body:
+        if found != [(stamp,)]:
             raise StoreUnavailable("the commit did not happen")
-        self._last = (seq, body)
+        self._last = (seq, stamp)
 
 
 def _collect(command: Command, want: Wants) -> None:

@@ -1,35 +1,47 @@
-"""Buyers' orders: large lists in portions, each a transaction of its own with creates in between (contract C2)."""
+"""Buyers' orders: large lists in portions, each a transaction of its own with creates in between (contract C2).
+
+Of two lists of one buyer and game the one that began later counts. One desk works them off one after the other; between the desks of
+several machines the record of the latest list decides.
+"""
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from selldesk.book.orders import Order
-from selldesk.desk.commands import ChangeOrders, OrderLine, PutOrders, WithdrawOrders
+from selldesk.desk.commands import BeginOrders, ChangeOrders, OrderLine, PutOrders, WithdrawOrders
 from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
 from selldesk.kernel.limits import ORDERS_PER_TRANSACTION
 from selldesk.store.store import Reader
 
 
 class Portions:
-    """The portions of one big command: withdrawals first, then lines in order. Sums their answers."""
+    """The portions of one big command: its beginning, withdrawals, then lines in order. Sums their answers."""
 
     def __init__(self, command: PutOrders | WithdrawOrders, store: Reader) -> None:
         self.command = command
         self.key = (command.buyer, command.game)
         self.counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
-        self._waiting = deque(self._cut(store))
+        self._store = store
+        self._waiting: deque[ChangeOrders] | None = None
 
-    def next(self) -> ChangeOrders | None:
+    def next(self) -> BeginOrders | ChangeOrders | None:
+        if self._waiting is None:
+            return BeginOrders(self.command.buyer, self.command.game)
         return self._waiting[0] if self._waiting else None
 
-    def done(self, counts: dict[str, Any]) -> None:
-        """The portion that `next` showed is committed."""
+    def done(self, answer: dict[str, Any]) -> None:
+        """The portion that `next` showed is committed. Raises what the store says if it can't be asked for what stands."""
+        if self._waiting is None:
+            # Not before nobody else adds any more.
+            self._waiting = deque(self._cut(self._store, answer["list"]))
+            return
         self._waiting.popleft()
         for name in self.counts:
-            self.counts[name] += counts[name]
+            self.counts[name] += answer[name]
 
-    def _cut(self, store: Reader) -> Iterable[ChangeOrders]:
+    def _cut(self, store: Reader, list_seq: int) -> Iterable[ChangeOrders]:
         command = self.command
         mine = {row[1] for row in store.fetch("orders_of_game", buyer=command.buyer, game=command.game)}
         put: list[OrderLine] = []
@@ -40,13 +52,24 @@ class Portions:
             listed = {line.item for line in put} | set(command.keep)
             withdraw = sorted(mine - listed) if command.replace else []
         for start in range(0, len(withdraw), ORDERS_PER_TRANSACTION):
-            yield ChangeOrders(command.buyer, command.game, withdraw[start : start + ORDERS_PER_TRANSACTION], [])
+            yield ChangeOrders(command.buyer, command.game, withdraw[start : start + ORDERS_PER_TRANSACTION], [], list_seq)
         for start in range(0, len(put), ORDERS_PER_TRANSACTION):
-            yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION])
+            yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION], list_seq)
+
+
+def begin_orders(command: BeginOrders, work: Work) -> dict[str, Any]:
+    work.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=work.seq)
+    work.wrote_directly = True
+    return {"list": work.seq}
 
 
 def change_orders(command: ChangeOrders, work: Work) -> dict[str, Any]:
-    """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top."""
+    """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top. Refuses
+    LIST_SUPERSEDED."""
+    if command.list_seq is not None:
+        latest = work.store.fetch("order_list_of", buyer=command.buyer, game=command.game)
+        if latest != [(command.list_seq,)]:
+            raise refusals.LIST_SUPERSEDED()
     want = Wants()
     want.orders.update((command.buyer, item) for item in command.withdraw)
     want.orders.update((command.buyer, line.item) for line in command.put)

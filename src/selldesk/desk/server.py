@@ -145,24 +145,29 @@ class DeskServer:
             self._jobs.append(job)
             return
         try:
-            if job.portions is None:
-                job.portions = Portions(command, self._desk.store)
+            answer = self._next_portion(job, command)
         except Exception:
             logger.exception("a big command could not be cut into portions")
-            self._finish(job, Answer(None, UNAVAILABLE.status, UNAVAILABLE.code, UNAVAILABLE.text))
-            return
+            answer = Answer(None, UNAVAILABLE.status, UNAVAILABLE.code, UNAVAILABLE.text)
+        if answer is None:
+            self._jobs.append(job)
+        else:
+            self._finish(job, answer)
+
+    def _next_portion(self, job: _Job, command: PutOrders | WithdrawOrders) -> Answer | None:
+        """Works off one portion; the answer to the whole command when there is nothing more to do."""
+        if job.portions is None:
+            job.portions = Portions(command, self._desk.store)
         portion = job.portions.next()
         if portion is None:
-            self._finish(job, Answer(dict(job.portions.counts)))
-            return
+            return Answer(dict(job.portions.counts))
         (result,) = self._desk.process([portion])
         self._send_all(result.feed, {})
         answer = result.answers[0]
         if answer.value is None:
-            self._finish(job, answer)
-            return
+            return answer
         job.portions.done(answer.value)
-        self._jobs.append(job)
+        return None
 
     def _finish(self, job: _Job, answer: Answer) -> None:
         self._send_all(None, {job.waiting.connection: [(job.waiting.id, answer)]})

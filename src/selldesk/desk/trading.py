@@ -14,25 +14,31 @@ _SEQ_JUMP = 1_000_000
 
 
 def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
-    """`known_seq`: the batch that somebody saw committed and the store doesn't hold. Stopped already: only that is taken note of."""
+    """`known_seq`: the batch that somebody saw committed and the store doesn't hold. A stop by hand ends then, and one for the loss
+    begins: whatever was looked at and decided before it counts no more."""
     store = work.store
+    lost = command.known_seq is not None
+    stops = store.fetch("open_stop")
     if command.known_seq is not None:
         found = work.seq - 1
         work.renumber(max(work.seq, command.known_seq) + _SEQ_JUMP)
         store.execute("jump_seq", seq=work.seq)
         store.execute("clear_feed")
         text = (
-            f"The database holds batch {found} as its last, but batch {command.known_seq} was committed before: what came in between is lost."
-            " Trading is stopped; see docs/operating.md"
+            f"The database (its last batch: {found}) no longer holds batch {command.known_seq}, which was committed: what came before and after"
+            " it may be lost too. Trading is stopped; see docs/operating.md"
         )
         work.alert("history_lost", text, None, None)
-    if not store.fetch("open_stop"):
-        lost = command.known_seq is not None
+        # An offer may be out of which the store knows nothing: each is looked for before another one is sent.
+        store.execute("doubt_sends", now=work.now)
+    if stops and lost and stops[0][0] == work.now:
+        store.execute("stop_lost_history", since=work.now)
+    elif stops and lost:
+        store.execute("end_stop", since=stops[0][0], ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
+    if not stops or (lost and stops[0][0] != work.now):
         store.execute("add_stop", since=work.now, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
-        store.execute("forget_looks")
         log(work, command.operator, "trading.stop", "market", {"reason": command.reason})
-    elif command.known_seq is not None:
-        store.execute("stop_lost_history")
+    if not stops or lost:
         store.execute("forget_looks")
     work.wrote_directly = True
     work.feed.bots.extend(row[0] for row in store.fetch("bot_numbers"))
@@ -57,7 +63,7 @@ def resume(command: commands.ResumeTrading, work: Work) -> dict[str, Any]:
         missing = [row[0] for row in store.fetch("bots_not_looked_at")]
         if missing:
             raise refusals.BOTS_NOT_LOOKED_AT(names=", ".join(missing))
-        undecided = store.fetch("open_unknown_offers", since=since)[0][0]
+        undecided = store.fetch("open_unknown_offers")[0][0]
         if undecided:
             raise refusals.OFFERS_UNDECIDED(count=undecided)
     store.execute("end_stop", since=since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)

@@ -33,6 +33,10 @@ class MarketView:
         self._signer = signer
         self._new_book = new_book
         self.seq = -1
+        self.stamp = 0
+        """Of the batch `seq`; 0: not known."""
+        self.is_astray = False
+        """The store's history is not the one that was followed here: nothing more is taken in until all is read anew."""
         self.catalog = Catalog()
         self.book: Book = new_book()
         self.people: dict[int, Person] = {}
@@ -47,7 +51,8 @@ class MarketView:
         """Reads everything anew, from one moment of the store."""
         reader = self._reader
         with reader.snapshot():
-            self.seq = int(reader.fetch("current_seq")[0][0])
+            self.seq, stamp = reader.fetch("current_batch")[0]
+            self.stamp, self.is_astray = stamp or 0, False
             self.catalog = Catalog()
             self.catalog.add((row[0], row[1], row[2]) for row in reader.stream("all_items"))
             self.people = {}
@@ -88,10 +93,14 @@ class MarketView:
         for seq, body in rows:
             if seq > self.seq:
                 self._apply(FEED_DECODER.decode(body))
-        return len(rows) == _FEED_PAGE
+        return len(rows) == _FEED_PAGE and not self.is_astray
 
     def _apply(self, feed: Feed) -> None:
-        self.seq = feed.seq
+        if self.stamp and feed.after not in (0, self.stamp):
+            self.is_astray = True
+        if self.is_astray:
+            return
+        self.seq, self.stamp = feed.seq, feed.stamp
         for item, buyer, price, remaining in feed.orders:
             self.book.put_order(item, buyer, price, remaining)
         for person, available in feed.funds:

@@ -119,11 +119,15 @@ class Work:
         """Opens the transaction with the market's lock and the next feed number, and loads: one journey to the store, two if trades
         are wanted, since only they say whose money and orders they touch."""
         first = self._of_trades(wants) if wants.trades else self._of_wants(wants)
-        (taken,), *answers = self.store.begin([("take_seq", {}), *first])
+        (taken,), last, *answers = self.store.begin([("take_seq", {}), ("last_stamp", {}), *first])
         self.seq: int = taken[0]
+        self.last_batch: tuple[int, int | None] | None = (last[0][0], last[0][1]) if last else None
+        """Number and stamp of the newest batch that the feed holds; no stamp: an older version wrote it."""
         self.now = self._clock.now_us()
         self.real_us = self._clock.real_us()
-        self.feed = Feed(self.seq)
+        is_next = self.last_batch is not None and self.last_batch[0] == self.seq - 1
+        before = self.last_batch[1] if self.last_batch is not None and is_next else None
+        self.feed = Feed(self.seq, stamp=ids.new_stamp(), after=before or 0)
         self.ledger = Ledger({}, self.seq * IDS_PER_BATCH)
         if wants.trades:
             self._take_trades(answers, wants)

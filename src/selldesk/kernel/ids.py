@@ -22,6 +22,11 @@ def canonical_uuid(text: str) -> str | None:
     return str(uuid.UUID(text))
 
 
+def new_stamp() -> int:
+    """63 random bits, never 0: tells a batch from every other."""
+    return secrets.randbelow(2**63 - 1) + 1
+
+
 def new_api_key() -> str:
     """`selldesk_` and 43 url-safe characters: 256 random bits."""
     return _KEY_PREFIX + secrets.token_urlsafe(32)

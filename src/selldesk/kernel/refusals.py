@@ -55,6 +55,11 @@ NO_ROOM = Kind(400, "no_purchase_room", "No suitable purchase room found")
 NO_BOT = Kind(400, "no_bot", "No suitable bot found")
 TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
 
+# Buyers' orders (contract C2).
+LIST_SUPERSEDED = Kind(
+    409, "list_superseded", "Another change of your orders for this game began later; the rest of this one was left out"
+)
+
 # People, keys, money (contract C1 and C4).
 KEY_NAME_TAKEN = Kind(409, "api_key_name_taken", "An API key with this name already exists")
 KEY_NOT_FOUND = Kind(404, "api_key_not_found", "API key not found")

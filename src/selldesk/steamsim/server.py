@@ -37,9 +37,12 @@ _BLOCKED_PAGE = "<html><head><title>Access Denied</title></head><body><h1>Access
 
 
 class SteamSimulator:
-    """One world behind one HTTP application."""
+    """One world behind one HTTP application. Without `ticks`, what comes with time (sellers that accept) comes when somebody calls
+    `world.tick()`: for those who move time by hand."""
 
-    def __init__(self, folder: Path, now_us: Callable[[], int], advance_clock: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, folder: Path, now_us: Callable[[], int], advance_clock: Callable[[int], None] | None, ticks: bool = True
+    ) -> None:
         self.world = World(folder / "world.db", now_us)
         self.faults = Faults()
         self.auth = Authentication(self.world, folder)
@@ -54,6 +57,7 @@ class SteamSimulator:
             self.faults.hit("hold", now_us(), offer.sender, offer.recipient, game_of(offer)) is not None
         )
         self.world.mood = lambda fault, steamid64: self.faults.hit(fault, now_us(), steamid64, steamid64) is not None
+        self._ticks = ticks
         self._ticker: asyncio.Task[None] | None = None
 
     def app(self) -> web.Application:
@@ -64,7 +68,8 @@ class SteamSimulator:
         Trading(self.world, self.faults, self._viewers).add_routes(app)
         WebLogins(self.world, self.auth, self.faults, self._viewers).add_routes(app)
         Community(self.world, self.faults, self._viewers).add_routes(app)
-        app.on_startup.append(self._start)
+        if self._ticks:
+            app.on_startup.append(self._start)
         app.on_cleanup.append(self._stop)
         return app
 

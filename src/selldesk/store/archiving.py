@@ -64,11 +64,15 @@ def _lines(trades: list[Row], items: list[Row], steps: list[Row], words: list[Ro
 
 
 def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Whole or not at all; read back before it counts. Raises CannotArchive."""
+    """Whole or not at all; read back before it counts. A run that was broken off may have left the same file. Raises CannotArchive."""
     body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     temporary = path.with_name(path.name + ".new")
     if path.exists():
-        raise CannotArchive(f"{path} exists already: give it a folder of its own")
+        if gzip.decompress(path.read_bytes()) == body:
+            return
+        raise CannotArchive(
+            f"{path} exists already and holds something else: move it away, or give the archive a folder of its own"
+        )
     with open(temporary, "wb") as file:
         file.write(gzip.compress(body, mtime=0))
         file.flush()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import migrations
-from selldesk.store.store import Row, Store
+from selldesk.store.store import Row, Store, StoreInUse
 
 _NEVER_COPIED = ("worker", "bot_lease")
 """Who works for which bot is settled anew."""
@@ -33,13 +33,21 @@ def tables() -> list[str]:
 def copy_market(source: Store, target: Store, now_us: int, tell: Callable[[str], None]) -> list[Table]:
     """Copies everything while nobody can write to the source, in one transaction of the target. Raises CannotCopy, StoreUnavailable.
 
-    `now_us`: the machine's time, to tell whether worker processes are alive.
+    `now_us`: this machine's time, to tell whether worker processes are alive, where the store has no clock of its own.
     """
     if source.pending_migrations():
         raise CannotCopy("the source is not up to date: run selldesk migrate on it first")
     if not target.is_empty():
         raise CannotCopy("the target is not empty: give it a database of its own")
+    try:
+        return _copy(source, target, now_us, tell)
+    except StoreInUse:
+        raise CannotCopy("a market is running on the source: stop it first") from None
+
+
+def _copy(source: Store, target: Store, now_us: int, tell: Callable[[str], None]) -> list[Table]:
     with source.frozen() as frozen:
+        now_us = frozen.machine_us() or now_us
         alive = [row for row in frozen.fetch("all_workers") if row[1] > now_us]
         if alive:
             raise CannotCopy(f"a market is running on the source ({len(alive)} worker processes): stop it first")

@@ -2,18 +2,29 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
 
 from selldesk.store import pgarrays
 from selldesk.store.store import Row, StoreUnavailable
 
 CHANNEL = "selldesk_feed"
 FAR_SEQ = 2**62
-_CONNECT_SECONDS = 5
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+    "target_session_attrs": "read-write",
+}
+"""Unless the URL says otherwise. A server that vanishes without a word is noticed within some six seconds, not when the kernel's two hours
+are over; and a standby, which a host's name may lead to in the middle of a fail-over, is not taken for the market's database."""
 
 
 class _WholeNumber(Loader):
@@ -26,7 +37,9 @@ class _WholeNumber(Loader):
 def connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[Row]":
     """Raises StoreUnavailable."""
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS, prepare_threshold=2)
+        given = conninfo_to_dict(url)
+        patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in given}
+        connection = psycopg.connect(url, autocommit=True, prepare_threshold=2, **patience)
         for name, value in settings.items():
             connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -46,8 +59,13 @@ class PostgresWatch:
     def fileno(self) -> int:
         """Raises StoreUnavailable."""
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url)
-            self._connection.execute(f"LISTEN {CHANNEL}")
+            connection = connect(self._url)
+            try:
+                connection.execute(f"LISTEN {CHANNEL}")
+            except psycopg.Error as error:
+                connection.close()
+                raise StoreUnavailable(str(error)) from error
+            self._connection = connection
         return self._connection.fileno()
 
     def rang(self) -> int:

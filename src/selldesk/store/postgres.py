@@ -14,17 +14,32 @@ from psycopg import pq, sql
 from selldesk.store import pgarrays
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
 from selldesk.store.pgconnect import CHANNEL, PostgresWatch, connect
-from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreConflict, StoreUnavailable, Watch, Writer
+from selldesk.store.store import (
+    CommitUnknown,
+    Dialect,
+    Question,
+    Reader,
+    Row,
+    StoreConflict,
+    StoreInUse,
+    StoreUnavailable,
+    Watch,
+    Writer,
+)
 
 logger = logging.getLogger(__name__)
 
 _MIGRATION_LOCK = 7_355_608
+_IN_USE_LOCK = 7_355_609
+"""With the schema: shared by everybody who may write."""
 _MIGRATION_LOOK_SECONDS = 0.05
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
 """No list is long enough to repay just-in-time compilation."""
+_WRITER = "selldesk writer"
 _WRITING = {
+    "application_name": _WRITER,
     "idle_in_transaction_session_timeout": "2s",
-    "lock_timeout": "5s",
+    "lock_timeout": "3s",
     "jit": "off",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -32,12 +47,19 @@ _WRITING = {
     "enable_bitmapscan": "off",
     "enable_material": "off",
 }
-"""A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up.
+"""A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up. The server does
+that by itself unless it was sent a part of what the writer queues: then those who wait for the lock do it (`_cut_off_stalled`).
 The desk looks up a few rows by an index, always. A planner that saw the table when it was empty, or finds many trades processing, would
 rather read all of them."""
+_STALLED = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = %s AND pid <> pg_backend_pid()
+  AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - interval '2 seconds'
+"""
 _PLANS_KEPT, _PLANS_KEPT_FIRST = 256, 16
 """After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
 was empty is kept otherwise until somebody analyzes the table."""
+_LOCK_NOT_AVAILABLE, _READ_ONLY = "55P03", "25006"
 _STREAMED_ROWS = 5_000
 _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
@@ -94,7 +116,14 @@ class _Connection:
     def _connected(self) -> "psycopg.Connection[Row]":
         """Raises StoreUnavailable."""
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, _READING if self._read_only else _WRITING)
+            connection = connect(self._url, _READING if self._read_only else _WRITING)
+            if not self._read_only:
+                try:
+                    connection.execute("SELECT pg_advisory_lock_shared(%s, hashtext(current_schema()))", [_IN_USE_LOCK])
+                except BaseException:
+                    connection.close()
+                    raise
+            self._connection = connection
             self.connections += 1
         return self._connection
 
@@ -110,6 +139,8 @@ class _Connection:
                 raise
             was_in_transaction = self._in_transaction
             self._drop()
+            if error.sqlstate == _LOCK_NOT_AVAILABLE and not self._read_only and self._cut_off_stalled():
+                raise StoreConflict(str(error)) from error
             if was_in_transaction or not _is_lost(error):
                 raise StoreUnavailable(str(error)) from error
         try:
@@ -119,6 +150,17 @@ class _Connection:
                 raise
             self._drop()
             raise StoreUnavailable(str(error)) from error
+
+    def _cut_off_stalled(self) -> bool:
+        """Ends the sessions of writers that have been in their transaction for long and send nothing; whether there were any."""
+        try:
+            with connect(self._url) as connection:
+                stalled = connection.execute(_STALLED, [_WRITER]).fetchall()
+        except (StoreUnavailable, psycopg.Error):
+            return False
+        if stalled:
+            logger.warning("%d writers had stalled in their transactions and were cut off", len(stalled))
+        return bool(stalled)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -271,8 +313,12 @@ class _Connection:
         return self._ask(ask)
 
     def lock_market(self) -> None:
-        """Keeps everybody from writing as long as this transaction lasts, and it may take its time."""
+        """Keeps everybody from writing as long as this transaction lasts, and it may take its time. Raises StoreInUse."""
         self._ask(lambda connection: connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        self._ask(lambda connection: connection.execute("SET LOCAL application_name = 'selldesk copy'"))
+        question = "SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))"
+        if not self._ask(lambda connection: connection.execute(question, [_IN_USE_LOCK]).fetchall())[0][0]:
+            raise StoreInUse
         self._ask(lambda connection: connection.execute("SELECT seq FROM market FOR UPDATE"))
 
     def machine_us(self) -> int | None:
@@ -342,13 +388,14 @@ def _is_conflict(error: psycopg.Error) -> bool:
 
 
 def _is_unavailable(error: psycopg.Error) -> bool:
-    """No fault of the statement: no connection, no lock, or the server cut off a writer that slept in its transaction (25P03)."""
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate == "25P03"
+    """No fault of the statement: no connection, no lock, a server that has become a standby, or one that cut off a writer that slept in its
+    transaction (25P03)."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate in ("25P03", _READ_ONLY)
 
 
 def _is_lost(error: psycopg.Error) -> bool:
     """The connection itself is gone, as opposed to a statement that was refused (a lock that could not be had, say)."""
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", _READ_ONLY))
 
 
 class PostgresStore:
@@ -360,7 +407,11 @@ class PostgresStore:
         self._url = url
 
     def writer(self) -> Writer:
-        return _Connection(self._url, read_only=False)
+        """Connects at once if it can, so that everybody sees that the store is in use."""
+        connection = _Connection(self._url, read_only=False)
+        with suppress(StoreUnavailable, psycopg.Error):
+            connection._connected()
+        return connection
 
     def reader(self) -> Reader:
         return _Connection(self._url, read_only=True)
@@ -412,10 +463,10 @@ class PostgresStore:
             return not _tables(connection)
 
     @contextmanager
-    def frozen(self) -> Iterator[Reader]:
+    def frozen(self) -> Iterator[Writer]:
         connection = _Connection(self._url, read_only=False)
-        connection.begin()
         try:
+            connection.begin()
             connection.lock_market()
             yield connection
         finally:

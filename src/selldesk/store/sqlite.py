@@ -1,13 +1,14 @@
 """SQLite: the embedded default. WAL, synchronous=FULL, one writer at a time, readers never wait."""
 
+import fcntl
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from selldesk.store.blocks import Block, Migration, all_blocks, migrations, statements
-from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreUnavailable, Watch, Writer
+from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreInUse, StoreUnavailable, Watch, Writer
 
 _CHUNKS = (64, 16, 4, 1)
 """Row sets are sent in chunks of these sizes, so that few statement texts exist and stay prepared."""
@@ -21,6 +22,19 @@ def render(block: Block, count: int) -> str:
     return block.sql.replace("{rows}", f"(SELECT {names} FROM (VALUES {values})) AS k")  # noqa: S608 — our own column names
 
 
+def hold(path: Path, alone: bool) -> BinaryIO:
+    """Says that somebody may write to the store (`alone`: that nobody else may) until the file that it answers is closed. On a file
+    beside the database, for whoever closes a second descriptor of the database itself takes SQLite's locks away. Raises StoreInUse."""
+    file = open(path.with_name(path.name + _USE), "ab")  # noqa: SIM115 — as long as the connection lives
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StoreInUse from error
+    return file
+
+
+_USE = "-use"
 DIALECT = Dialect(one_of="(SELECT value FROM json_each(:{name}))")
 
 
@@ -29,13 +43,14 @@ class _Connection:
 
     dialect = DIALECT
 
-    def __init__(self, path: Path, busy_seconds: float, read_only: bool) -> None:
+    def __init__(self, path: Path, busy_seconds: float, read_only: bool, alone: bool = False) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
         self._read_only = read_only
         self._rendered: dict[tuple[str, int], str] = {}
         self._data_version = -1
         self.connections = 1
+        self._use = None if read_only else hold(path, alone)
         self._connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
@@ -93,6 +108,8 @@ class _Connection:
 
     def close(self) -> None:
         self._connection.close()
+        if self._use is not None:
+            self._use.close()
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -159,7 +176,11 @@ class SqliteStore:
         self._busy_seconds = busy_seconds
 
     def writer(self) -> Writer:
-        return _Connection(self.path, self._busy_seconds, read_only=False)
+        """Raises StoreUnavailable while the store is being copied."""
+        try:
+            return _Connection(self.path, self._busy_seconds, read_only=False)
+        except StoreInUse as error:
+            raise StoreUnavailable("the store is being copied") from error
 
     def reader(self) -> Reader:
         return _Connection(self.path, self._busy_seconds, read_only=True)
@@ -211,10 +232,10 @@ class SqliteStore:
         return not self.path.exists() or self.path.stat().st_size == 0 or not self._tables()
 
     @contextmanager
-    def frozen(self) -> Iterator[Reader]:
-        connection = _Connection(self.path, self._busy_seconds, read_only=False)
-        connection.begin()
+    def frozen(self) -> Iterator[Writer]:
+        connection = _Connection(self.path, self._busy_seconds, read_only=False, alone=True)
         try:
+            connection.begin()
             yield connection
         finally:
             connection.rollback()
@@ -237,7 +258,7 @@ class SqliteStore:
             connection.close()
 
     def destroy(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", _USE):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _tables(self) -> set[str]:

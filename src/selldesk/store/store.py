@@ -16,6 +16,10 @@ class StoreUnavailable(Exception):
     """The store can't be reached or is locked for too long. Nothing was written."""
 
 
+class StoreInUse(Exception):
+    """Somebody may write to the store: a desk has it open."""
+
+
 class CommitUnknown(Exception):
     """The connection broke while a commit was under way: it may have happened."""
 
@@ -162,8 +166,8 @@ class Store(Protocol):
         """No schema at all."""
         ...
 
-    def frozen(self) -> AbstractContextManager[Reader]:
-        """A reader of one moment; meanwhile nobody can write. Raises StoreUnavailable."""
+    def frozen(self) -> AbstractContextManager[Writer]:
+        """One moment of the store; meanwhile nobody can write. Raises StoreInUse while a desk has it open, StoreUnavailable."""
         ...
 
     def filling(self) -> AbstractContextManager[Callable[[str, list[str], Iterable[Row]], None]]:

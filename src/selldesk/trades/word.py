@@ -1,66 +1,31 @@
 """Steam's word → what becomes of a sale (readings R5, protocol §5 and §9). Pure.
 
-Each function changes the bot's side of the given trade (stage, due time, Steam's numbers) and answers `Effects`: the status
-moves, notes and alerts that the desk carries out. Status and money are moved by the desk alone.
+Each function changes the bot's side of the given trade (stage, due time, Steam's numbers) and answers `Effects`. How reversals are
+told and judged: `reversals.py`.
 """
 
-from dataclasses import dataclass, field
-
 from selldesk.kernel.times import HOUR_US, MINUTE_US
-from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
+from selldesk.steamwire.enums import OfferState, TradeStatus
+from selldesk.trades.effects import Effects, Move, end
+from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, TradeWord
 from selldesk.trades.rules import Rules
 from selldesk.trades.status import OFFER_STATES, RELEASED, Stage, Status
 from selldesk.trades.trade import Trade, TradeItem
 
 CS2 = 730
 MISSING_ITEMS = 13
+"""Our own state of an offer, after Steam's: accepted, but what arrived is not what was verified (R5)."""
 
-(
-    ACTIVE,
-    ACCEPTED,
-    COUNTERED,
-    EXPIRED,
-    CANCELED,
-    DECLINED,
-    INVALID_ITEMS,
-    UNCONFIRMED,
-    CANCELED_2FA,
-    IN_ESCROW,
-    REVERTED,
-) = range(2, 13)
-
-COMMITTED, COMPLETE = 2, 3
-TROUBLE = range(4, 10)
+TROUBLE = range(TradeStatus.FAILED, TradeStatus.ROLLBACK_ABANDONED + 1)
 """Failed and the support rollbacks: money must not settle, a human must look (protocol §4)."""
-TRADE_IN_ESCROW, ESCROW_ROLLBACK, PROTECTION_ROLLBACK = 10, 11, 12
-
-
-@dataclass(frozen=True)
-class Move:
-    """A step of the sale. Without a status it is a note in the history."""
-
-    note: str
-    status: Status | None = None
-    error: str | None = None
-
-
-@dataclass
-class Effects:
-    moves: list[Move] = field(default_factory=list)
-    alerts: list[tuple[str, str]] = field(default_factory=list)
-    """(kind, text); one of a kind stays open per trade."""
-
-
-def end(status: Status, error: str) -> Effects:
-    return Effects([Move(error, status, error)])
 
 
 ENDINGS: dict[int, tuple[Status, str]] = {
-    COUNTERED: (Status.CANCELLED, "The seller countered the offer"),
-    EXPIRED: (Status.CANCELLED, "The offer expired on Steam"),
-    DECLINED: (Status.CANCELLED, "The seller declined the offer"),
-    INVALID_ITEMS: (Status.CANCELLED, "Items of the offer are no longer available"),
-    CANCELED_2FA: (Status.CANCELLED, "The trade was cancelled at the mobile confirmation"),
+    OfferState.COUNTERED: (Status.CANCELLED, "The seller countered the offer"),
+    OfferState.EXPIRED: (Status.CANCELLED, "The offer expired on Steam"),
+    OfferState.DECLINED: (Status.CANCELLED, "The seller declined the offer"),
+    OfferState.INVALID_ITEMS: (Status.CANCELLED, "Items of the offer are no longer available"),
+    OfferState.CANCELED_BY_SECOND_FACTOR: (Status.CANCELLED, "The trade was cancelled at the mobile confirmation"),
 }
 """Offer states that end a sale by themselves; 6 depends on who wanted it."""
 
@@ -123,17 +88,19 @@ def intend_to_send(trade: Trade, now: int, rules: Rules) -> bool:
 
 
 def offer_made(trade: Trade, offer_id: str, needs_confirmation: bool, now: int) -> Effects:
-    """Steam named the offer. Its own times follow with the first reading, which is due at once."""
-    if trade.state is not Status.PROCESSING or trade.work not in (Stage.SENDING, Stage.RECONCILE):
+    """Steam named the offer. Its own times follow with the first reading, which is due at once. Also of a trade whose intent to send is
+    no longer on record (a database that lost its last second): the offer exists all the same."""
+    sending = trade.work in (Stage.VERIFY, Stage.SEND, Stage.SENDING, Stage.RECONCILE)
+    if trade.state is not Status.PROCESSING or not sending or trade.offer_id is not None:
         return Effects()
-    trade.offer_id, trade.offer_state = offer_id, UNCONFIRMED if needs_confirmation else ACTIVE
+    trade.offer_id, trade.offer_state = offer_id, OfferState.NEEDS_CONFIRMATION if needs_confirmation else OfferState.ACTIVE
     trade.stage, trade.due_at, trade.attempts = Stage.OFFERED, now, 0
     return Effects([Move(f"Offer {offer_id} sent")])
 
 
 def needs_confirmation(trade: Trade) -> bool:
     """Our own offer waits for the bot's phone; Steam shows it to nobody until then (protocol §9 no. 22)."""
-    return trade.state is Status.PROCESSING and trade.work is Stage.OFFERED and trade.offer_state == UNCONFIRMED
+    return trade.state is Status.PROCESSING and trade.work is Stage.OFFERED and trade.offer_state == OfferState.NEEDS_CONFIRMATION
 
 
 def offer_unconfirmed(trade: Trade, now: int, rules: Rules) -> Effects:
@@ -192,9 +159,13 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
 
 def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
     """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
-    if trade.state in RELEASED and word.state == ACCEPTED and trade.offer_state not in (ACCEPTED, MISSING_ITEMS):
+    if (
+        trade.state in RELEASED
+        and word.state == OfferState.ACCEPTED
+        and trade.offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS)
+    ):
         trade.offer_id = trade.offer_id or word.offer_id
-        trade.offer_state, trade.steam_trade_id = ACCEPTED, word.steam_trade_id
+        trade.offer_state, trade.steam_trade_id = OfferState.ACCEPTED, word.steam_trade_id
         text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
         return Effects([Move(text)], [("items_without_trade", text)])
     if trade.state is Status.ACCEPTED and trade.steam_trade_id is None and word.offer_id == trade.offer_id:
@@ -206,10 +177,10 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         return Effects()
     if trade.offer_id is not None and word.offer_id != trade.offer_id:
         # A second offer of the same trade (a send that was thought lost): only its acceptance matters.
-        if word.state != ACCEPTED or trade.work is Stage.EXCHANGED:
+        if word.state != OfferState.ACCEPTED or trade.work is Stage.EXCHANGED:
             return Effects()
         trade.offer_id = None
-    if trade.work is Stage.EXCHANGED and word.state != ACCEPTED:
+    if trade.work is Stage.EXCHANGED and word.state != OfferState.ACCEPTED:
         effects = Effects()
         trade.steam_trade_id = trade.steam_trade_id or word.steam_trade_id
         _retry_if_due(trade, now, rules)
@@ -219,23 +190,23 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
     if trade.offer_id is None:
         trade.offer_id = word.offer_id
         effects.moves.append(Move(f"Offer {word.offer_id} found"))
-    was_held = trade.offer_state == IN_ESCROW
-    if word.state in OFFER_STATES and word.state <= REVERTED:
+    was_held = trade.offer_state == OfferState.IN_ESCROW
+    if word.state in OFFER_STATES and word.state <= OfferState.REVERTED:
         trade.offer_state = word.state
     if word.steam_trade_id:
         trade.steam_trade_id = word.steam_trade_id
 
-    if word.state in (ACTIVE, UNCONFIRMED):
+    if word.state in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION):
         trade.stage = Stage.OFFERED
         trade.expires_at = word.time_created + rules.offer_open_for_us
-        if word.state == UNCONFIRMED and trade.cancel_by is None:
+        if word.state == OfferState.NEEDS_CONFIRMATION and trade.cancel_by is None:
             if trade.due_at is None or trade.due_at > now + rules.confirm_after_us(trade.attempts):
                 trade.due_at = now
         elif trade.cancel_by is None:
             trade.due_at = trade.expires_at
         else:
             _retry_if_due(trade, now, rules)
-    elif word.state in (ACCEPTED, REVERTED):
+    elif word.state in (OfferState.ACCEPTED, OfferState.REVERTED):
         if trade.work is not Stage.EXCHANGED:
             trade.stage, trade.attempts, trade.exchanged_at = Stage.EXCHANGED, 0, now
             trade.due_at = now
@@ -244,7 +215,7 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         elif not word.steam_trade_id:
             _retry_if_due(trade, now, rules)
             _alert_if_late(trade, now, rules, effects)
-    elif word.state == IN_ESCROW:
+    elif word.state == OfferState.IN_ESCROW:
         trade.stage = Stage.OFFERED
         if word.escrow_end:
             trade.expires_at = word.escrow_end
@@ -254,11 +225,11 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         _wait_for_hold(trade, now)
         if not was_held:
             effects.moves.append(Move("Steam holds the items (trade hold)"))
-    elif was_held and word.state in (*ENDINGS, CANCELED) and trade.cancel_by != "operator":
+    elif was_held and word.state in (*ENDINGS, OfferState.CANCELED) and trade.cancel_by != "operator":
         effects.moves.extend(end(Status.CANCELLED, HOLD_ENDED).moves)
     elif word.state in ENDINGS:
         effects.moves.extend(end(*ENDINGS[word.state]).moves)
-    elif word.state == CANCELED:
+    elif word.state == OfferState.CANCELED:
         effects.moves.extend(end(*CANCELED_BY.get(trade.cancel_by, CANCELED_BY[None])).moves)
     else:
         trade.stage = Stage.OFFERED
@@ -293,7 +264,7 @@ def exchange_found(trade: Trade, steam_trade_id: str, now: int) -> Effects:
         0,
         now,
     )
-    trade.offer_state = ACCEPTED
+    trade.offer_state = OfferState.ACCEPTED
     return Effects([Move(f"Exchange {steam_trade_id} found in the bot's history")])
 
 
@@ -319,7 +290,7 @@ def cancel_due(trade: Trade, now: int, rules: Rules) -> bool:
     return (
         trade.state is Status.PROCESSING
         and trade.work is Stage.OFFERED
-        and (trade.offer_state != IN_ESCROW or trade.cancel_by == "operator")
+        and (trade.offer_state != OfferState.IN_ESCROW or trade.cancel_by == "operator")
         and trade.due_at is not None
         and now >= trade.due_at
         and (
@@ -353,7 +324,7 @@ def withdraw(trade: Trade, now: int) -> Effects:
 
 
 def read_trade(trade: Trade, items: list[TradeItem], word: TradeWord | None, began_at: int, now: int, rules: Rules) -> Effects:
-    """Steam's word on the exchange itself; None: it has none (yet). A rollback is read by `rolled_back`."""
+    """Steam's word on the exchange itself; None: it has none (yet). A reversal is read by `reversals.rolled_back`."""
     if trade.state is Status.PROCESSING and trade.work in (Stage.EXCHANGED, Stage.OFFERED):
         return _read_exchange(trade, items, word, now, rules)
     if trade.state is Status.ACCEPTED:
@@ -363,12 +334,12 @@ def read_trade(trade: Trade, items: list[TradeItem], word: TradeWord | None, beg
 
 def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None, now: int, rules: Rules) -> Effects:
     effects = Effects()
-    if word is None or (word.status in (COMMITTED, COMPLETE) and not word.assets):
+    if word is None or (word.status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE) and not word.assets):
         _retry(trade, now, rules)
         _alert_if_late(trade, now, rules, effects)
         return effects
     trade.steam_status = word.status
-    if word.status in (COMMITTED, COMPLETE):
+    if word.status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE):
         fault = what_is_missing(trade.game, items, word.assets)
         if fault is not None:
             trade.offer_state, trade.stage, trade.due_at = MISSING_ITEMS, Stage.OPERATOR, None
@@ -377,11 +348,11 @@ def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None,
         _protect(trade, word, now, rules)
         trade.stage = Stage.SETTLING
         return Effects([Move("Steam exchanged the items", Status.ACCEPTED)])
-    if word.status == ESCROW_ROLLBACK:
-        trade.offer_state = CANCELED
+    if word.status == TradeStatus.ESCROW_ROLLBACK:
+        trade.offer_state = OfferState.CANCELED
         return end(*CANCELED_BY["operator"]) if trade.cancel_by == "operator" else end(Status.CANCELLED, HOLD_ENDED)
-    if word.status == TRADE_IN_ESCROW:
-        trade.offer_state, trade.stage = IN_ESCROW, Stage.OFFERED
+    if word.status == TradeStatus.IN_ESCROW:
+        trade.offer_state, trade.stage = OfferState.IN_ESCROW, Stage.OFFERED
         _wait_for_hold(trade, now)
         return Effects()
     if word.status in TROUBLE:
@@ -401,7 +372,7 @@ def _read_settlement(
             _alert_if_late(trade, now, rules, effects)
         return effects
     trade.steam_status = word.status
-    if word.status in (*TROUBLE, TRADE_IN_ESCROW, ESCROW_ROLLBACK):
+    if word.status in (*TROUBLE, TradeStatus.IN_ESCROW, TradeStatus.ESCROW_ROLLBACK):
         trade.attempts = max(trade.attempts, 6)
         _retry(trade, now, rules)
         return Effects(
@@ -415,41 +386,13 @@ def _read_settlement(
     _note_new_ids(items, word.assets)
     if (word.settlement is not None and word.settlement != trade.settlement) or (word.delayed and not trade.protected):
         _protect(trade, word, now, rules)
-    if word.status == COMPLETE and trade.settle_at is not None and began_at >= trade.settle_at:
+    if word.status == TradeStatus.COMPLETE and trade.settle_at is not None and began_at >= trade.settle_at:
         return Effects([Move("Settled", Status.COMPLETED)])
     if trade.settle_at is not None and now < trade.settle_at:
         trade.due_at = trade.settle_at
     else:
         _retry(trade, now, rules)
     return Effects()
-
-
-def rolled_back(trade: Trade, by: Reversal, now: int, rules: Rules) -> Effects:
-    """Steam (or an operator) says that the exchange was undone. What was never seen accepted passes through it (R5)."""
-    moves: list[Move] = []
-    if trade.state is Status.PROCESSING and trade.work in (Stage.EXCHANGED, Stage.OFFERED, Stage.OPERATOR):
-        moves.append(Move("Steam exchanged the items", Status.ACCEPTED))
-    elif trade.state is not Status.ACCEPTED:
-        return Effects()
-    trade.steam_status, trade.offer_state = PROTECTION_ROLLBACK, REVERTED
-    if by is Reversal.BOT:
-        moves.append(Move("Reversed from the bot's side", Status.ROLLED_BACK_BY_BOT))
-        return Effects(moves, [("bot_reversed", "All protected trades of this bot were reversed")])
-    moves.append(Move("The seller reversed the trade on Steam", Status.ROLLED_BACK_BY_USER))
-    return Effects(moves)
-
-
-def is_reversible(trade: Trade, now: int) -> bool:
-    """Still under Steam's protection: a reversal of its account would take it along."""
-    return bool(trade.protected) and (trade.settlement is None or trade.settlement > now)
-
-
-def who_reversed(readings: list[tuple[str, int]]) -> Reversal:
-    """Of every protected trade of one bot (seller, Steam's trade status): the bot iff all of them, of at least two sellers,
-    were rolled back (R5): a reversal takes all protected trades of the account that presses it."""
-    sellers = {seller for seller, _ in readings}
-    all_gone = all(status == PROTECTION_ROLLBACK for _, status in readings)
-    return Reversal.BOT if all_gone and len(sellers) >= 2 else Reversal.USER
 
 
 def what_is_missing(game: int, items: list[TradeItem], assets: list[AssetWord]) -> str | None:

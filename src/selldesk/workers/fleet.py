@@ -126,20 +126,26 @@ class Fleet:
             manned_now = self._bots.get(number)
             if manned_now is not None:
                 manned_now.lease.ends_at_us = ends_at_us
-            elif number not in self._released:
-                self._start(number, fence, ends_at_us)
+            elif number not in self._released and not self._start(number, fence, ends_at_us):
+                await self._tell_unreadable(number)
         for number in answer["let_go"]:
             if number in self._bots:
                 self._bots[number].worker.retire()
 
-    def _start(self, number: int, fence: int, ends_at_us: int) -> None:
+    async def _tell_unreadable(self, number: int) -> None:
+        text = "Its secrets can't be opened with SELLDESK_SECRET_KEY: nobody works for it. Import its maFile again, or mend the key"
+        with contextlib.suppress(Refusal):
+            await self._desk.ask(commands.RaiseAlert("secrets_unreadable", text, number, None))
+
+    def _start(self, number: int, fence: int, ends_at_us: int) -> bool:
+        """Begins to work for a bot; False if its secrets can't be read."""
         row = self._store_row(number)
         try:
             credentials = msgspec.json.decode(self._box.open(row["secrets"]), type=Credentials)
             tokens = msgspec.json.decode(self._box.open(row["tokens"]), type=Tokens) if row["tokens"] is not None else None
         except (CannotOpen, msgspec.MsgspecError) as error:
             logger.error("bot %d can't be worked for: %s", number, error)
-            return
+            return False
         settings, clock = self._settings, self._clock
         lease = HeldLease(clock, number, fence, ends_at_us)
         transport = ThrottledTransport(self._transport, credentials.steamid64, self._address, settings.limits, clock.now_us)
@@ -153,6 +159,7 @@ class Fleet:
         self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)
         task.add_done_callback(lambda done: self._ended(number, done))
+        return True
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         """A worker that retired: its bot can be given back."""

@@ -205,7 +205,7 @@ class Offers:
         lost = [trade for trade in trades.values() if trade.work is Stage.RECONCILE]
         stopped_at = self._look_anew_if_stopped()
         full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
-        since = min([memory.last_poll_at, *(trade.send_started_at or now for trade in lost)])
+        since = min([memory.last_poll_at, *(trade.unknown_since or trade.send_started_at or now for trade in lost)])
         if full:
             # Everything that can still matter, however long ago it was missed; not the bot's whole life. What waits for settlement
             # began long ago, but only the trades themselves tell how that ends.
@@ -307,7 +307,8 @@ class Offers:
     def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
         """An empty list from a bot that is known to have sent offers since the cutoff."""
         since = (trade.send_started_at or 0) - _OVERLAP_SECONDS * SECOND_US
-        lost_before = trade.unknown_since is not None and trade.unknown_since < (trade.send_started_at or 0)
+        # Unknown since its creation: a lost history casts doubt, but nothing says that anything was sent.
+        lost_before = trade.created_at < (trade.unknown_since or 0) < (trade.send_started_at or 0)
         others = self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since, trade=trade.id)
         return not lists.sent and (lost_before or bool(others))
 
@@ -339,7 +340,7 @@ class Offers:
             if not self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
                 logger.warning("bot %d: offer %s was not made by selldesk", self._bot.number, offer_id)
                 text = f"Offer {offer_id} of this bot was not made by selldesk: somebody else uses the account"
-                await self._bot.desk.ask(commands.RaiseAlert("foreign_offer", text, self._bot.number, None))
+                await self._tell_once("foreign_offer", text)
         memory.foreign_offers |= foreign
 
     async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
@@ -352,11 +353,16 @@ class Offers:
             found = self._bot.reader.fetch("trade_of_offer", offer_id=offer_id) or self._ended_trades_by_tag(offer)
             if not found and _is_tagged(offer) and offer.message[-9:] not in looking:
                 text = f"Offer {offer_id}, accepted by {offer.partner}, carries our tag, but the store knows no trade of it"
-                await self._bot.desk.ask(commands.RaiseAlert("unknown_offer", text, self._bot.number, None))
+                await self._tell_once("unknown_offer", text)
             for trade_id, status, offer_state in found:
                 if status in RELEASED and offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS):
                     await self._tell_offer(trade_id, offer)
         self._known_accepted = set(accepted)
+
+    async def _tell_once(self, kind: str, text: str) -> None:
+        """What an operator has decided, and closed the alert, no later worker asks him again: he might pay twice."""
+        if not self._bot.reader.fetch("alert_of_bot", kind=kind, bot=self._bot.number, text=text):
+            await self._bot.desk.ask(commands.RaiseAlert(kind, text, self._bot.number, None))
 
     def _ended_trades_by_tag(self, offer: Offer) -> list[Row]:
         """A lost offer's number is on no record, but its tag names the trade."""

@@ -153,7 +153,7 @@ SELECT since, reason, history_lost FROM trading_stop WHERE ended_at IS NULL
 INSERT INTO trading_stop (since, reason, by_whom, history_lost) VALUES (:since, :reason, :by_whom, :history_lost)
 
 -- name: stop_lost_history
-UPDATE trading_stop SET history_lost = 1 WHERE ended_at IS NULL
+UPDATE trading_stop SET history_lost = 1 WHERE since = :since
 
 -- name: end_stop
 UPDATE trading_stop SET ended_at = :ended_at, ended_by = :ended_by, end_reason = :end_reason WHERE since = :since
@@ -172,7 +172,12 @@ INSERT INTO bot_look (bot, at) VALUES (:bot, :at) ON CONFLICT (bot) DO UPDATE SE
 SELECT b.account_name FROM bot b WHERE b.enabled = 1 AND NOT EXISTS (SELECT 1 FROM bot_look l WHERE l.bot = b.number) ORDER BY b.number
 
 -- name: open_unknown_offers
-SELECT count(*) FROM alert WHERE kind = 'unknown_offer' AND closed_at IS NULL AND trade_id IS NULL AND since >= :since
+SELECT count(*) FROM alert WHERE kind = 'unknown_offer' AND closed_at IS NULL AND trade_id IS NULL
+
+-- name: doubt_sends
+UPDATE trade SET stage = 'reconcile', due_at = :now, send_started_at = :now, misses = 0, first_miss_at = NULL, attempts = 0,
+                 unknown_since = coalesce(unknown_since, created_at)
+WHERE status = 'processing' AND stage IN ('verify', 'send') AND offer_id IS NULL
 
 -- name: jump_seq
 UPDATE market SET seq = :seq WHERE one = 1

@@ -3,8 +3,11 @@
 -- name: take_seq
 UPDATE market SET seq = seq + 1 WHERE one = 1 RETURNING seq
 
+-- name: last_stamp
+SELECT seq, stamp FROM feed ORDER BY seq DESC LIMIT 1
+
 -- name: add_feed
-INSERT INTO feed (seq, body) VALUES (:seq, :body)
+INSERT INTO feed (seq, body, stamp) VALUES (:seq, :body, :stamp)
 
 -- name: prune_feed
 DELETE FROM feed WHERE seq < :before
@@ -21,6 +24,12 @@ SELECT t.project, t.custom_id FROM {rows} JOIN trade t ON t.project = k.project 
 -- rows: buyer bigint, item bigint
 SELECT o.buyer, o.item, o.game, o.price, o.amount, o.remaining, o.reserved, o.sold, o.generation, o.updated_at
 FROM {rows} JOIN buy_order o ON o.buyer = k.buyer AND o.item = k.item
+
+-- name: begin_order_list
+INSERT INTO order_list (buyer, game, seq) VALUES (:buyer, :game, :seq) ON CONFLICT (buyer, game) DO UPDATE SET seq = excluded.seq
+
+-- name: order_list_of
+SELECT seq FROM order_list WHERE buyer = :buyer AND game = :game
 
 -- name: load_closed_orders
 -- rows: buyer bigint, item bigint, generation bigint

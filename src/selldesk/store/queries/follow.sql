@@ -1,13 +1,16 @@
 -- What a process reads to build and follow its view of the market.
 
--- name: feed_row
-SELECT body FROM feed WHERE seq = :seq
+-- name: stamp_of
+SELECT stamp FROM feed WHERE seq = :seq
 
 -- name: feed_after
 SELECT seq, body FROM feed WHERE seq > :seq ORDER BY seq LIMIT 1000
 
 -- name: current_seq
 SELECT seq FROM market WHERE one = 1
+
+-- name: current_batch
+SELECT m.seq, f.stamp FROM market m LEFT JOIN feed f ON f.seq = m.seq WHERE m.one = 1
 
 -- name: all_items
 SELECT number, game, name FROM item ORDER BY number

@@ -13,8 +13,9 @@ SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement
 WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
 
 -- name: has_unsettled
-SELECT 1 FROM trade t
-WHERE t.bot = :bot AND (t.status = 'accepted' OR (t.status = 'processing' AND t.stage IN ('exchanged', 'operator'))) LIMIT 1
+SELECT 1   -- two questions, each by an index of its own: one with OR would be answered by going through all trades of the bot's life
+WHERE EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted')
+   OR EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'processing' AND t.stage IN ('exchanged', 'operator'))
 
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
@@ -48,7 +49,10 @@ WHERE t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_si
 
 -- name: offers_since
 SELECT 1 FROM trade t
-WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id IS NOT NULL OR t.unknown_since IS NOT NULL) LIMIT 1
+WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id IS NOT NULL OR t.unknown_since > t.created_at) LIMIT 1
+
+-- name: alert_of_bot
+SELECT 1 FROM alert WHERE kind = :kind AND bot = :bot AND text = :text AND trade_id IS NULL
 
 -- name: ended_trades_with
 SELECT t.id, t.status, t.offer_state FROM trade t
