@@ -2,10 +2,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import hypothesis
 import pytest
 
 from tests.stores import ENGINES, new_database, require_engine, use_engine
 from tests.support import AK, AWP, SandboxProcess
+
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("steady")
+"""The same inputs on every run, and no limit on a case that had to wait for a processor."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

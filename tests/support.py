@@ -256,6 +256,21 @@ class SandboxProcess:
                         return name
         raise AssertionError(f"nobody buys anything of game {game}")
 
+    def calls_to(self, path: str, bot: str | None = None) -> int:
+        """How many calls of bots (or of one) to such a path Steam has answered."""
+        return sum(
+            1
+            for request in self.steam.call("GET", "requests")["requests"]
+            if path in request["path"] and request["status"] and bot in (None, request["steamid64"])
+        )
+
+    def wait_for_calls(self, path: str, before: int, bot: str | None = None, more: int = 2) -> None:
+        """Until so many more than `before` were answered. Two: the first may have been on its way already."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.calls_to(path, bot) < before + more:
+            assert time.monotonic() < deadline, f"nobody asked for {path}"
+            time.sleep(0.05)
+
     # -- is everything coherent? ---------------------------------------------------------------------------------------
 
     def offers_of(self, trade: dict[str, Any]) -> list[dict[str, Any]]:

@@ -184,8 +184,9 @@ def test_a_loss_ends_a_stop_by_hand_and_begins_its_own(market: Market) -> None:
     market.ask(commands.BotLooked(1))
     reader = market.store.reader()
     ((by_hand, _, _),) = reader.fetch("open_stop")
-    market.ask(commands.StopTrading("selldesk", "lost", 10**6))
+    market.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
     ((since, _, lost),) = reader.fetch("open_stop")
+    assert alerts(market.store) == ["history_lost"]
     assert (since - by_hand, lost) == (60_000_000, 1)
     assert len(reader.fetch("bots_not_looked_at")) == 2
 

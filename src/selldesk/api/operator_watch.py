@@ -93,7 +93,10 @@ class CloseRequest(msgspec.Struct):
 
 
 class StopRequest(msgspec.Struct):
+    """`history_lost`: a backup was put back, so Steam may know more than the store: every bot is looked at before trading goes on."""
+
     reason: Reason
+    history_lost: bool = False
 
 
 class ResumeRequest(msgspec.Struct):
@@ -275,7 +278,7 @@ class OperatorWatchApi:
         )
 
     async def stop(self, call: Call) -> Reply:
-        await self._market.desk.ask(commands.StopTrading(call.login, call.body.reason))
+        await self._market.desk.ask(commands.StopTrading(call.login, call.body.reason, history_lost=call.body.history_lost))
         return Reply(TradingState(True))
 
     async def resume(self, call: Call) -> Reply:

@@ -16,9 +16,18 @@ Reason = Annotated[str, typer.Option(help="Why; it lands in the operators' log."
 
 
 @trading_app.command()
-def stop(reason: Reason, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+def stop(
+    reason: Reason,
+    history_lost: Annotated[
+        bool,
+        typer.Option("--history-lost", help="A backup was put back: Steam may know more than the store. Every bot is looked at."),
+    ] = False,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+) -> None:
     """Nothing new begins, from now on; what runs is finished and settled."""
-    inline_desk(settings_of(config, database_url=database_url)).ask(commands.StopTrading(OPERATOR, reason))
+    command = commands.StopTrading(OPERATOR, reason, history_lost=history_lost)
+    inline_desk(settings_of(config, database_url=database_url)).ask(command)
     print("trading is stopped")
 
 
@@ -47,4 +56,4 @@ def status(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     if history_lost:
         missing = ", ".join(row[0] for row in store.fetch("bots_not_looked_at"))
         print(f"bots not looked at since: {missing or 'none'}")
-        print(f"unknown offers to decide: {store.fetch('open_unknown_offers', since=since)[0][0]}")
+        print(f"unknown offers to decide: {store.fetch('open_unknown_offers')[0][0]}")

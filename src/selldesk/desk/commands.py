@@ -184,11 +184,13 @@ class CloseAlert(Command, frozen=True):
 
 
 class StopTrading(Command, frozen=True):
-    """Nothing new begins. `known_seq`: a batch that was seen committed and that the store has lost."""
+    """Nothing new begins. `known_seq`: a batch that was seen committed and that the store has lost. `history_lost`: an operator says that it
+    lost some."""
 
     operator: str
     reason: str
     known_seq: int | None = None
+    history_lost: bool = False
 
 
 class ResumeTrading(Command, frozen=True):

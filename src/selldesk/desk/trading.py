@@ -14,35 +14,41 @@ _SEQ_JUMP = 1_000_000
 
 
 def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
-    """`known_seq`: the batch that somebody saw committed and the store doesn't hold. A stop by hand ends then, and one for the loss
-    begins: whatever was looked at and decided before it counts no more."""
+    """After a loss of history a stop by hand ends and one for the loss begins: what was looked at and decided before counts no more."""
     store = work.store
-    lost = command.known_seq is not None
+    lost = command.history_lost or command.known_seq is not None
     stops = store.fetch("open_stop")
-    if command.known_seq is not None:
-        found = work.seq - 1
-        work.renumber(max(work.seq, command.known_seq) + _SEQ_JUMP)
-        store.execute("jump_seq", seq=work.seq)
-        store.execute("clear_feed")
-        text = (
-            f"The database (its last batch: {found}) no longer holds batch {command.known_seq}, which was committed: what came before and after"
-            " it may be lost too. Trading is stopped; see docs/operating.md"
-        )
-        work.alert("history_lost", text, None, None)
-        # An offer may be out of which the store knows nothing: each is looked for before another one is sent.
-        store.execute("doubt_sends", now=work.now)
+    if lost:
+        _lose_history(command, work)
+        store.execute("forget_looks")
     if stops and lost and stops[0][0] == work.now:
         store.execute("stop_lost_history", since=work.now)
-    elif stops and lost:
-        store.execute("end_stop", since=stops[0][0], ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
-    if not stops or (lost and stops[0][0] != work.now):
+    elif lost or not stops:
+        if stops:
+            store.execute("end_stop", since=stops[0][0], ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
         store.execute("add_stop", since=work.now, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
-        log(work, command.operator, "trading.stop", "market", {"reason": command.reason})
-    if not stops or lost:
-        store.execute("forget_looks")
+        log(work, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
     work.wrote_directly = True
     work.feed.bots.extend(row[0] for row in store.fetch("bot_numbers"))
     return {}
+
+
+def _lose_history(command: commands.StopTrading, work: Work) -> None:
+    """From here on nobody takes a new batch for an old one, and no sale is sent before it was looked for: its offer may be out already."""
+    store = work.store
+    text = (
+        f"An operator says that the database lost what was committed: {command.reason}. Trading is stopped; see docs/operating.md"
+    )
+    if command.known_seq is not None:
+        text = (
+            f"The database (its last batch: {work.seq - 1}) no longer holds batch {command.known_seq}, which was committed: what came before"
+            " and after it may be lost too. Trading is stopped; see docs/operating.md"
+        )
+    work.renumber(max(work.seq, command.known_seq or 0) + _SEQ_JUMP)
+    store.execute("jump_seq", seq=work.seq)
+    store.execute("clear_feed")
+    store.execute("doubt_sends", now=work.now)
+    work.alert("history_lost", text, None, None)
 
 
 def looked(command: commands.BotLooked, work: Work) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -194,16 +193,15 @@ class Sandbox:
             self._options.steam_port,
             str(clock_path),
             demo.first_accounts(),
-            *self._front_ports(),
+            # 8101 and 8102 for 8100, as documented.
+            tls_port=self._options.steam_port + 1,
+            proxy_port=self._options.steam_port + 2,
+            fronts_may_move=True,
         )
         self._steam = subprocess.Popen([sys.executable, "-m", "selldesk.steamsim.process"], stdin=subprocess.PIPE)
         assert self._steam.stdin is not None
         self._steam.stdin.write(msgspec.json.encode(settings) + b"\n")
         self._steam.stdin.flush()
-
-    def _front_ports(self) -> tuple[int, int]:
-        """TLS and proxy beside the plain port, as documented (8101 and 8102 for 8100); where one is taken, any free one."""
-        return free_or_any(self._options.steam_port + 1), free_or_any(self._options.steam_port + 2)
 
     async def _watch_steam(self, clock_path: Path) -> None:
         while True:
@@ -310,17 +308,6 @@ class Sandbox:
             soft_wrap=True,
             markup=True,
         )
-
-
-def free_or_any(port: int) -> int:
-    """The port if it is free now, else 0."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return 0
-    return port
 
 
 def has_mark(store: Store) -> bool:

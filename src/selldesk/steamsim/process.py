@@ -35,6 +35,8 @@ class SimulatorSettings(msgspec.Struct):
     tls_port: int = 0
     proxy_port: int = 0
     """0: any free one. GET /control/fronts tells which."""
+    fronts_may_move: bool = False
+    """Where one of these two is taken, any free one will do."""
 
 
 def run_simulator(settings: SimulatorSettings) -> None:
@@ -64,8 +66,8 @@ async def _serve(simulator: SteamSimulator, settings: SimulatorSettings) -> None
     await runner.setup()
     ca_file = Path(settings.folder) / "ca.pem"
     plain = await _listen(settings.host, settings.port)
-    tls = await _listen(settings.host, settings.tls_port)
-    listener = await _listen(settings.host, settings.proxy_port)
+    tls = await _listen(settings.host, settings.tls_port, settings.fronts_may_move)
+    listener = await _listen(settings.host, settings.proxy_port, settings.fronts_may_move)
     await web.SockSite(runner, tls, ssl_context=make_tls(ca_file)).start()
     proxy = await ConnectProxy(tls.getsockname()[1]).start(listener)
     simulator.fronts.update(
@@ -83,8 +85,9 @@ async def _serve(simulator: SteamSimulator, settings: SimulatorSettings) -> None
         await runner.cleanup()
 
 
-async def _listen(host: str, port: int) -> socket.socket:
-    """A predecessor that was killed may need a moment to let go of the port. Raises OSError if it stays taken."""
+async def _listen(host: str, port: int, may_move: bool = False) -> socket.socket:
+    """A predecessor that was killed may need a moment to let go of the port, unless another one does (`may_move`). Raises OSError if it
+    stays taken."""
     deadline = asyncio.get_running_loop().time() + _PORT_WAIT_SECONDS
     while True:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -92,8 +95,11 @@ async def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.bind((host, port))
             return listener
-        except OSError:
+        except (OSError, OverflowError):
             listener.close()
+            if may_move and port:
+                port = 0
+                continue
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(0.05)
