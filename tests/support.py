@@ -68,6 +68,11 @@ class Steam:
     def fault(self, name: str, **options: Any) -> None:
         self.call("POST", "faults", {"fault": name, **options})
 
+    def struck(self, name: str) -> int:
+        """How often a mood was met since the simulator began."""
+        (count,) = [fault["struck"] for fault in self.call("GET", "faults")["faults"] if fault["fault"] == name]
+        return int(count)
+
     def clear(self) -> None:
         self.call("DELETE", "faults")
 

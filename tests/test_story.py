@@ -195,9 +195,11 @@ FAULTS_THAT_PASS = [
 
 @pytest.mark.parametrize(("fault", "options"), FAULTS_THAT_PASS, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_sale_survives_steams_moods(sandbox: SandboxProcess, fault: str, options: dict[str, float]) -> None:
+    struck = sandbox.steam.struck(fault)
     sandbox.steam.fault(fault, **options)
     trade = sandbox.wait_for(sandbox.sell(sandbox.sellers[2], 730, AK), "accepted")
     assert [offer["state"] for offer in sandbox.offers_of(trade)] == [3]
+    assert sandbox.steam.struck(fault) > struck
     sandbox.steam.clear()
     sandbox.assert_clean()
 

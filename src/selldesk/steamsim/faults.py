@@ -214,4 +214,5 @@ class Faults:
             for a in self._active
             if not a.is_over(now_us)
         ]
-        return {"faults": [{"fault": name, "does": text} for name, text in FAULTS.items()], "active": active}
+        faults = [{"fault": name, "does": text, "struck": self.hits.get(name, 0)} for name, text in FAULTS.items()]
+        return {"faults": faults, "active": active}
