@@ -269,11 +269,21 @@ class SandboxProcess:
             if path in request["path"] and request["status"] and bot in (None, request["steamid64"])
         )
 
-    def wait_for_calls(self, path: str, before: int, bot: str | None = None, more: int = 2) -> None:
-        """Until so many more than `before` were answered. Two: the first may have been on its way already."""
+    def wait_for_a_call(self, path: str, before: int) -> None:
+        """Until one more than `before` was answered."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.calls_to(path, bot) < before + more:
+        while self.calls_to(path) <= before:
             assert time.monotonic() < deadline, f"nobody asked for {path}"
+            time.sleep(0.05)
+
+    def let_its_bot_look(self, custom_id: str) -> None:
+        """Until the bot of a running trade has read its offers anew, or something has become of the trade."""
+        bot = self.trade(custom_id)["selected_bot"]["steamid64"]
+        before = self.calls_to("GetTradeOffers", bot)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        # Two: the first may have been on its way already.
+        while self.calls_to("GetTradeOffers", bot) < before + 2 and self.trade(custom_id)["status"] == "processing":
+            assert time.monotonic() < deadline, "the bot does not look"
             time.sleep(0.05)
 
     # -- is everything coherent? ---------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_an_item_that_is_gone_counts_after_a_second_look(sandbox: SandboxProcess
     sandbox.steam.call("DELETE", f"items/{assetid}")
     looked = sandbox.calls_to("partnerinventory")
     sandbox.shop.do("POST", "/api/sell/trades/create", body)
-    sandbox.wait_for_calls("partnerinventory", looked, more=1)
+    sandbox.wait_for_a_call("partnerinventory", looked)
     assert sandbox.trade(body["custom_id"])["status"] == "processing"
     sandbox.advance(6)
     trade = sandbox.wait_for(body["custom_id"], "cancelled")
@@ -168,8 +168,7 @@ def test_a_send_that_made_no_offer_is_repeated_only_after_the_windows(sandbox: S
     sandbox.steam.fault(fault, times=1)
     custom_id = sandbox.sell(sandbox.sellers[4], 730, AWP)
     trade = sandbox.wait_for(custom_id, lambda trade: "looking for the offer" in trade["history"][-1]["note"])
-    bot = trade["selected_bot"]["steamid64"]
-    sandbox.wait_for_calls("GetTradeOffers", sandbox.calls_to("GetTradeOffers", bot), bot)
+    sandbox.let_its_bot_look(custom_id)
     assert sandbox.offers_of(sandbox.trade(custom_id)) == []
     sandbox.advance(301)
     trade = sandbox.wait_for(custom_id, "accepted")
@@ -233,8 +232,7 @@ def test_a_hold_that_comes_with_the_acceptance_is_waited_for(sandbox: SandboxPro
     assert trade["status"] == "processing"
     sandbox.steam.clear()
     sandbox.advance(DAY)
-    bot = trade["selected_bot"]["steamid64"]
-    sandbox.wait_for_calls("GetTradeOffers", sandbox.calls_to("GetTradeOffers", bot), bot)
+    sandbox.let_its_bot_look(custom_id)
     assert sandbox.trade(custom_id)["status"] == "processing"
     sandbox.advance(15 * DAY)
     sandbox.wait_for(custom_id, "completed")
@@ -270,9 +268,8 @@ def test_an_empty_list_is_no_proof_that_an_offer_was_not_created(sandbox: Sandbo
     sandbox.steam.fault(mood)
     custom_id = sandbox.sell(sandbox.sellers[0], 730, AK)
     sandbox.wait_for(custom_id, lambda trade: "looking for the offer" in " ".join(line["note"] for line in trade["history"]))
-    bot = sandbox.trade(custom_id)["selected_bot"]["steamid64"]
     sandbox.advance(120)
-    sandbox.wait_for_calls("GetTradeOffers", sandbox.calls_to("GetTradeOffers", bot), bot)
+    sandbox.let_its_bot_look(custom_id)
     sandbox.advance(300)
     trade = sandbox.wait_for(custom_id, "accepted")
     assert [offer["state"] for offer in sandbox.offers_of(trade)] == [3]
@@ -292,8 +289,7 @@ def test_an_offer_given_up_for_lost_that_is_accepted_still_counts(sandbox: Sandb
     trade = sandbox.wait_for(
         custom_id, lambda trade: "looking for the offer" in " ".join(line["note"] for line in trade["history"])
     )
-    bot = trade["selected_bot"]["steamid64"]
-    sandbox.wait_for_calls("GetTradeOffers", sandbox.calls_to("GetTradeOffers", bot), bot)
+    sandbox.let_its_bot_look(custom_id)
     sandbox.advance(301)
     trade = sandbox.wait_for(custom_id, lambda trade: trade["processed_trade"]["tradeoffer_id"] is not None)
     assert len(sandbox.offers_of(trade)) == 2
@@ -321,7 +317,7 @@ def test_one_unreadable_trade_does_not_hold_up_the_others(sandbox: SandboxProces
     sandbox.steam.fault("trade_status_empty")
     asked = sandbox.calls_to("GetTradeStatus")
     sandbox.steam.call("POST", "reverse", {"steamid64": seller["steamid64"]})
-    sandbox.wait_for_calls("GetTradeStatus", asked, more=1)
+    sandbox.wait_for_a_call("GetTradeStatus", asked)
     sandbox.advance(MARGIN + 60)
     sandbox.wait_for(waiting_id, "cancelled", 15)
     assert sandbox.trade(reversed_id)["status"] == "accepted"
@@ -402,8 +398,7 @@ def test_a_held_trade_is_never_cancelled_by_the_deadline(sandbox: SandboxProcess
     sandbox.advance(MARGIN + 60)
     sandbox.wait_for(custom_id, lambda trade: trade["processed_trade"]["trade_status"] == "InEscrow")
     sandbox.steam.clear()
-    bot = trade["selected_bot"]["steamid64"]
-    sandbox.wait_for_calls("GetTradeOffers", sandbox.calls_to("GetTradeOffers", bot), bot)
+    sandbox.let_its_bot_look(custom_id)
     assert sandbox.trade(custom_id)["status"] == "processing"
     sandbox.advance(15 * DAY)
     sandbox.wait_for(custom_id, "completed")
