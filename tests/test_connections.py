@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
+from selldesk.api.app import MarketApi
+from selldesk.api.auth import KeyRing
 from selldesk.api.bodies import BodyReader
+from selldesk.api.limits import RateLimits
+from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.desk.client import DeskClient
 from selldesk.desk.commands import CloseAlert
+from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
+from selldesk.store.store import StoreUnavailable
 from tests.support import SandboxProcess
 
 PATIENCE = 0.06
@@ -94,3 +101,24 @@ def test_a_desk_that_stays_silent_costs_its_callers_no_more_than_their_patience(
         server.close()
 
     asyncio.run(story())
+
+
+def test_a_store_that_is_away_is_told_as_such() -> None:
+    """A read that finds no database: 503 with the envelope and a hint when to come back, like a write that finds none."""
+
+    async def away(_: Call) -> Reply:
+        raise StoreUnavailable("no server")
+
+    route = RouteSpec("GET", "/away", away, "", (), None)
+    api = MarketApi([route], KeyRing(None, ManualClock()), RateLimits(), ManualClock())  # type: ignore[arg-type]
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/away", "raw_path": b"/away", "query_string": b"", "headers": []}
+    asyncio.run(api(scope, _receive(b"", then_hang=False), send))  # type: ignore[arg-type]
+    head, body = sent
+    assert head["status"] == 503
+    assert b"retry-after" in dict(head["headers"])
+    assert msgspec.json.decode(body["body"]) == {"success": False, "error": "Service unavailable", "code": "unavailable"}

@@ -12,6 +12,7 @@ from selldesk.desk import commands
 from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
 from selldesk.desk.desk import Desk
 from selldesk.desk.orders import Portions
+from selldesk.desk.server import DeskServer, _Waiting
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
@@ -314,6 +315,23 @@ def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str, wh
     market.assert_clean()
 
 
+def test_a_full_disk_refuses_for_the_moment_and_loses_nothing(market: Market, engine: str) -> None:
+    if engine == "postgresql":
+        pytest.skip("PostgreSQL's disk is its own affair")
+    file: Any = market.desk.store
+    ((pages,),) = file._connection.execute("PRAGMA page_count").fetchall()
+    file._connection.execute(f"PRAGMA max_page_count = {pages}")
+    answers = [result.answers[0] for number in range(40) for result in market.desk.process([many(market, number)])]
+    assert {answer.status for answer in answers} == {200, 503}
+    file._connection.execute(f"PRAGMA max_page_count = {pages + 1_000}")
+    market.ask(many(market, 40))
+    market.assert_clean()
+
+
+def many(market: Market, number: int) -> commands.Command:
+    return commands.ImportItems("t", 730, [(f"Item {number}/{line}", None) for line in range(50)])
+
+
 def test_a_second_desk_may_stand_beside(market: Market) -> None:
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
     for number in range(6):
@@ -382,11 +400,31 @@ def test_of_two_lists_at_two_desks_the_later_one_counts(market: Market) -> None:
     beside.work_off(listed(90, "A"))
     rest = first.next()
     assert rest is not None
-    with pytest.raises(Refusal, match="began later"):
+    with pytest.raises(Refusal, match="send it again"):
         market.ask(rest)
     orders = market.store.reader().fetch("orders_page", buyer=RICH, game=730, name=None, limit=10, offset=0)
     assert [(row[1], row[2]) for row in orders] == [("A", 90)]
     market.assert_clean()
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_lists_that_queue_at_one_desk_are_worked_off_in_their_order(market: Market, steps: int) -> None:
+    """The third comes when the first two are so far."""
+    server = DeskServer(market.desk, 64)
+
+    def send(price: int) -> None:
+        lines = [OrderLine(market.item[name], price, 5) for name in "AB"]
+        server._queue.append(_Waiting(None, 1, commands.PutOrders(RICH, 730, True, lines, [])))  # type: ignore[arg-type]
+
+    send(100)
+    send(200)
+    for _ in range(steps):
+        server._step()
+    send(300)
+    while server._queue or server._jobs:
+        server._step()
+    orders = market.store.reader().fetch("orders_page", buyer=RICH, game=730, name=None, limit=10, offset=0)
+    assert [(row[1], row[2]) for row in orders] == [("A", 300), ("B", 300)]
 
 
 def test_a_rejected_line_keeps_its_order_under_replace(market: Market) -> None:

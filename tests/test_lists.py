@@ -175,7 +175,11 @@ def test_an_archive_that_was_broken_off_between_file_and_deletion_goes_on(
         patched.setattr("selldesk.store.archiving._forget", _power_fails)
         with pytest.raises(KeyboardInterrupt):
             archive(store, tmp_path / "archive", middle, lambda text: None)
-    assert archive(store, tmp_path / "archive", middle, lambda text: None).trades > 0
+    later = moments[len(moments) * 3 // 4]
+    done = archive(store, tmp_path / "archive", later, lambda text: None)
+    lines = [json.loads(line) for path in done.files for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert len({line["trade"][0] for line in lines}) == done.trades
+    assert list((tmp_path / "archive").iterdir()) == done.files
     assert run_audit(store.reader()).violations == []
 
 

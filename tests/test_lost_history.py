@@ -6,6 +6,7 @@ The loss is made by putting a photograph of all tables back into the store, unde
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -165,16 +166,61 @@ def test_a_follower_learns_of_a_loss_that_only_it_remembers(market: Market, batc
     for number in range(batches):
         other.ask(commands.SetMark(f"m{number}", "b"))
     view.catch_up()
-    seq, stamp = market.store.reader().fetch("current_batch")[0]
-    assert view.is_astray or seq < view.seq or (seq == view.seq and stamp != view.stamp)
+    assert view.has_lost(*market.store.reader().fetch("current_batch")[0])
     known = view.seq
     other.ask(commands.StopTrading("selldesk", "The database lost what was committed", known))
     view.catch_up()
-    assert not view.is_astray
+    assert not view.has_lost(*market.store.reader().fetch("current_batch")[0])
     assert (view.seq, view.stamp) == market.store.reader().fetch("current_batch")[0]
     match = view.book.best(730, [(market.item["A"], 1)], exclude=SHOP)
     assert match is not None
     assert match.payout == 100
+
+
+def test_a_loss_that_several_tell_of_stops_trading_once(market: Market) -> None:
+    market.ask(commands.StopTrading("selldesk", "lost", 10**6))
+    reader = market.store.reader()
+    first, seq = reader.fetch("open_stop"), reader.fetch("current_seq")
+    market.clock.advance(1)
+    market.ask(commands.StopTrading("selldesk", "lost", 10**6 - 3))
+    assert (reader.fetch("open_stop"), reader.fetch("current_seq")) == (first, seq)
+    assert alerts(market.store) == ["history_lost"]
+
+
+def test_batches_of_an_older_version_are_followed_and_cause_no_alarm(market: Market) -> None:
+    """It writes no stamps, beside a desk that does."""
+    view = MarketView(market.store.reader(), QuoteSigner(b"x"))
+    view.load()
+    older = Desk(WithoutStamps(market.store.writer()), market.clock, DeskSettings())  # type: ignore[arg-type]
+    for price in (110, 120, 130, 140, 150):
+        line = commands.OrderLine(market.item["A"], price, 5)
+        (older if price % 20 else market.desk).ask(commands.ChangeOrders(RICH, 730, [], [line]))
+        view.catch_up()
+        match = view.book.best(730, [(market.item["A"], 1)], exclude=SHOP)
+        assert match is not None
+        assert match.payout == price
+        assert not view.has_lost(*market.store.reader().fetch("current_batch")[0])
+    assert market.store.reader().fetch("open_stop") == []
+
+
+class WithoutStamps:
+    """The writer of a desk that knows nothing of stamps."""
+
+    def __init__(self, inner: Writer) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def put(self, block: str, **parameters: Any) -> None:
+        if block == "add_feed":
+            feed = msgspec.msgpack.decode(parameters["body"])
+            parameters |= {"body": msgspec.msgpack.encode(feed[:9]), "stamp": None}
+        self._inner.put(block, **parameters)
+
+    def fetch(self, block: str, **parameters: Any) -> list[Row]:
+        assert block != "stamp_of", "it compares bodies"
+        return self._inner.fetch(block, **parameters)
 
 
 def test_a_loss_ends_a_stop_by_hand_and_begins_its_own(market: Market) -> None:
@@ -282,6 +328,26 @@ def test_an_offer_whose_send_the_store_forgot_is_found_and_no_second_one_goes_ou
         market.seller.behaviour = Behaviour.ACCEPT
         await market.run(worker, lambda: market.trade(trade_id).status == "accepted")
         assert [offer.state for offer in market.offers()] == [3]
+
+    in_market(tmp_path, story)
+
+
+def test_a_doubted_sale_of_a_quiet_bot_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    """The bot sold something last week; now its list is empty, and that is believed."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        old = market.open_trade("old", 440)
+        await market.run(worker, lambda: market.trade(old).status == "completed")
+        market.wait_at_least_seconds = lambda: 1800.0
+        await market.pass_time(worker, 8 * 86_400)
+        market.wait_at_least_seconds = lambda: 0.0
+        trade_id = market.open_trade("doubted")
+        market.desk.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
+        await market.pass_time(worker, 1_200)
+        ended = market.trade(trade_id)
+        assert (ended.status, ended.error) == ("declined", "No offer could be sent in time")
+        assert len(market.offers()) == 1
 
     in_market(tmp_path, story)
 

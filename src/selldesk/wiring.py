@@ -34,6 +34,7 @@ from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
 from selldesk.desk.commands import Feed, StopTrading
 from selldesk.desk.process import make_clock
+from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
@@ -142,7 +143,8 @@ class RunningMarket:
     def check_secret(self) -> None:
         """Raises BadSetting if none of the secrets in the store can be opened: this process could not work for a single bot, but would take
         its share of them from those that can."""
-        sealed = [row[15] for row in self.store.reader().fetch("all_bot_records")]
+        column = BOT_COLUMNS.index("secrets")
+        sealed = [row[column] for row in self.store.reader().fetch("all_bot_records")]
         for secrets in sealed:
             with contextlib.suppress(CannotOpen):
                 self.box.open(secrets)
@@ -264,16 +266,15 @@ class RunningMarket:
 
     async def _check_history(self, reader: Reader) -> None:
         """The store must know what this process has seen, and nothing else in its place: see desk/trading.py."""
-        known, stamp = self.view.seq, self.view.stamp
+        known = self.view.seq
         if self.store.is_local:
             rows = reader.fetch("current_batch")
         else:
             rows = await asyncio.to_thread(reader.fetch, "current_batch")
         if self.view.seq != known:
             return
-        found, found_stamp = rows[0]
-        is_other = found == known and bool(stamp and found_stamp) and found_stamp != stamp
-        if found < known or is_other or self.view.is_astray:
+        found, stamp = rows[0]
+        if self.view.has_lost(found, stamp):
             logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, found)
             with contextlib.suppress(Refusal):
                 await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))

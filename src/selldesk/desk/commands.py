@@ -248,7 +248,8 @@ class ChangeOrders(Command, frozen=True):
     withdraw: list[int]
     put: list[OrderLine]
     list_seq: int | None = None
-    """What `BeginOrders` answered; None: a change that belongs to no list."""
+    """What `BeginOrders` answered; None: a change that belongs to no list, or is a whole one (`begins`)."""
+    begins: bool = False
 
 
 # -- people and money --------------------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ class Portions:
 
     def __init__(self, command: PutOrders | WithdrawOrders, store: Reader) -> None:
         self.command = command
-        self.key = (command.buyer, command.game)
         self.counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
         self._store = store
-        self._waiting: deque[ChangeOrders] | None = None
+        whole = self._whole()
+        self._waiting = None if whole is None else deque([whole])
 
     def next(self) -> BeginOrders | ChangeOrders | None:
         if self._waiting is None:
@@ -40,6 +40,17 @@ class Portions:
         self._waiting.popleft()
         for name in self.counts:
             self.counts[name] += answer[name]
+
+    def _whole(self) -> ChangeOrders | None:
+        """All of it as one portion, if that fits and what else stands doesn't matter to it: a commit less for the most usual change."""
+        command = self.command
+        if isinstance(command, WithdrawOrders):
+            withdraw, put = command.items, []
+        else:
+            withdraw, put = None if command.replace else [], command.lines
+        if withdraw is None or len(withdraw) + len(put) > ORDERS_PER_TRANSACTION:
+            return None
+        return ChangeOrders(command.buyer, command.game, withdraw, put, begins=True)
 
     def _cut(self, store: Reader, list_seq: int) -> Iterable[ChangeOrders]:
         command = self.command
@@ -57,7 +68,7 @@ class Portions:
             yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION], list_seq)
 
 
-def begin_orders(command: BeginOrders, work: Work) -> dict[str, Any]:
+def begin_orders(command: BeginOrders | ChangeOrders, work: Work) -> dict[str, Any]:
     work.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=work.seq)
     work.wrote_directly = True
     return {"list": work.seq}
@@ -66,7 +77,9 @@ def begin_orders(command: BeginOrders, work: Work) -> dict[str, Any]:
 def change_orders(command: ChangeOrders, work: Work) -> dict[str, Any]:
     """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top. Refuses
     LIST_SUPERSEDED."""
-    if command.list_seq is not None:
+    if command.begins:
+        begin_orders(command, work)
+    elif command.list_seq is not None:
         latest = work.store.fetch("order_list_of", buyer=command.buyer, game=command.game)
         if latest != [(command.list_seq,)]:
             raise refusals.LIST_SUPERSEDED()

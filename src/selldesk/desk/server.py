@@ -6,6 +6,7 @@ Single-threaded on purpose: while a batch is decided, the sockets' buffers are t
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import struct
 from collections import deque
@@ -51,8 +52,15 @@ class _Waiting(msgspec.Struct):
 class _Job(msgspec.Struct):
     """A big command that is worked off in portions."""
 
+    number: int
+    """In the order in which they came."""
     waiting: _Waiting
+    command: PutOrders | WithdrawOrders
     portions: Portions | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.command.buyer, self.command.game
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
@@ -76,6 +84,7 @@ class DeskServer:
         self._batch_max = batch_max
         self._queue: deque[_Waiting] = deque()
         self._jobs: deque[_Job] = deque()
+        self._job_numbers = itertools.count()
         self._connections: set[asyncio.StreamWriter] = set()
         self._something = asyncio.Event()
         self._decoder = msgspec.msgpack.Decoder(Request)
@@ -125,7 +134,7 @@ class DeskServer:
         while self._queue and len(batch) < self._batch_max:
             command = self._queue[0].command
             if isinstance(command, PutOrders | WithdrawOrders):
-                self._jobs.append(_Job(self._queue.popleft()))
+                self._jobs.append(_Job(next(self._job_numbers), self._queue.popleft(), command))
             elif runs_alone(command):
                 if not batch:
                     batch.append(self._queue.popleft())
@@ -135,17 +144,12 @@ class DeskServer:
         return batch
 
     def _work_on(self, job: _Job) -> None:
-        """One call per buyer and game at a time: a job that finds an older one of its kind waits behind it."""
-        command = job.waiting.command
-        assert isinstance(command, PutOrders | WithdrawOrders)
-        if (
-            any(other.portions is not None and other.portions.key == (command.buyer, command.game) for other in self._jobs)
-            and job.portions is None
-        ):
+        """One call per buyer and game at a time, in their order: a job that finds an older one of its kind waits behind it."""
+        if any(other.key == job.key and other.number < job.number for other in self._jobs):
             self._jobs.append(job)
             return
         try:
-            answer = self._next_portion(job, command)
+            answer = self._next_portion(job)
         except Exception:
             logger.exception("a big command could not be cut into portions")
             answer = Answer(None, UNAVAILABLE.status, UNAVAILABLE.code, UNAVAILABLE.text)
@@ -154,10 +158,10 @@ class DeskServer:
         else:
             self._finish(job, answer)
 
-    def _next_portion(self, job: _Job, command: PutOrders | WithdrawOrders) -> Answer | None:
+    def _next_portion(self, job: _Job) -> Answer | None:
         """Works off one portion; the answer to the whole command when there is nothing more to do."""
         if job.portions is None:
-            job.portions = Portions(command, self._desk.store)
+            job.portions = Portions(job.command, self._desk.store)
         portion = job.portions.next()
         if portion is None:
             return Answer(dict(job.portions.counts))

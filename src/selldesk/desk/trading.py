@@ -16,6 +16,9 @@ _SEQ_JUMP = 1_000_000
 def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
     """After a loss of history a stop by hand ends and one for the loss begins: what was looked at and decided before counts no more."""
     store = work.store
+    if command.known_seq is not None and work.seq - command.known_seq > _SEQ_JUMP // 2:
+        # Somebody else has told of this loss: the numbers have jumped since.
+        return {}
     lost = command.history_lost or command.known_seq is not None
     stops = store.fetch("open_stop")
     if lost:

@@ -67,6 +67,11 @@ class MarketView:
             self.book = book
             self._reload_candidates()
 
+    def has_lost(self, found: int, stamp: int | None) -> bool:
+        """Whether the store, whose newest batch is this one, no longer holds what was followed here."""
+        is_other = found == self.seq and bool(stamp and self.stamp) and stamp != self.stamp
+        return self.is_astray or found < self.seq or is_other
+
     def apply(self, feed: Feed) -> None:
         """One batch, in seq order. What was applied already is passed over; what is missing in between is read from the store."""
         if feed.seq <= self.seq:

@@ -57,7 +57,7 @@ TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
 
 # Buyers' orders (contract C2).
 LIST_SUPERSEDED = Kind(
-    409, "list_superseded", "Another change of your orders for this game began later; the rest of this one was left out"
+    409, "list_superseded", "Another change of your orders for this game began before this one was done: send it again"
 )
 
 # People, keys, money (contract C1 and C4).

@@ -64,22 +64,17 @@ def _lines(trades: list[Row], items: list[Row], steps: list[Row], words: list[Ro
 
 
 def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Whole or not at all; read back before it counts. A run that was broken off may have left the same file. Raises CannotArchive."""
+    """Whole or not at all; read back before it counts. A file of this name was left by a run that was broken off before it deleted
+    anything: what it holds is in the store, and here. Raises CannotArchive."""
     body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     temporary = path.with_name(path.name + ".new")
-    if path.exists():
-        if gzip.decompress(path.read_bytes()) == body:
-            return
-        raise CannotArchive(
-            f"{path} exists already and holds something else: move it away, or give the archive a folder of its own"
-        )
     with open(temporary, "wb") as file:
         file.write(gzip.compress(body, mtime=0))
         file.flush()
         os.fsync(file.fileno())
     if hashlib.sha256(gzip.decompress(temporary.read_bytes())).digest() != hashlib.sha256(body).digest():
         raise CannotArchive(f"{temporary} reads differently from what was written")
-    temporary.rename(path)
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

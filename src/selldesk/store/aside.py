@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from selldesk.store.store import CommitUnknown, Store, StoreUnavailable, Writer
+from selldesk.store.store import CommitUnknown, Store, StoreConflict, StoreUnavailable, Writer
 
 
 class Aside:
@@ -24,16 +24,18 @@ class Aside:
 
     def _write(self, change: Callable[[Writer], object]) -> bool:
         with self._lock:
-            if self._writer is None:
-                self._writer = self._store.writer()
             try:
+                if self._writer is None:
+                    self._writer = self._store.writer()
                 self._writer.begin()
                 change(self._writer)
                 self._writer.commit()
-            except (StoreUnavailable, CommitUnknown):
-                self._writer.rollback()
+            except (StoreUnavailable, StoreConflict, CommitUnknown):
+                if self._writer is not None:
+                    self._writer.rollback()
                 return False
             except BaseException:
-                self._writer.rollback()
+                if self._writer is not None:
+                    self._writer.rollback()
                 raise
             return True

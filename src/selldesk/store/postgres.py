@@ -54,7 +54,7 @@ rather read all of them."""
 _STALLED = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name = %s AND pid <> pg_backend_pid()
-  AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - interval '2 seconds'
+  AND wait_event = 'ClientRead' AND xact_start IS NOT NULL AND state_change < clock_timestamp() - interval '2 seconds'
 """
 _PLANS_KEPT, _PLANS_KEPT_FIRST = 256, 16
 """After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
@@ -152,7 +152,7 @@ class _Connection:
             raise StoreUnavailable(str(error)) from error
 
     def _cut_off_stalled(self) -> bool:
-        """Ends the sessions of writers that have been in their transaction for long and send nothing; whether there were any."""
+        """Ends the sessions of writers that have sent nothing for long in the middle of a transaction; whether there were any."""
         try:
             with connect(self._url) as connection:
                 stalled = connection.execute(_STALLED, [_WRITER]).fetchall()

@@ -1,6 +1,8 @@
 """SQLite: the embedded default. WAL, synchronous=FULL, one writer at a time, readers never wait."""
 
 import fcntl
+import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from typing import Any, BinaryIO
 
 from selldesk.store.blocks import Block, Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreInUse, StoreUnavailable, Watch, Writer
+
+logger = logging.getLogger(__name__)
 
 _CHUNKS = (64, 16, 4, 1)
 """Row sets are sent in chunks of these sizes, so that few statement texts exist and stay prepared."""
@@ -25,12 +29,15 @@ def render(block: Block, count: int) -> str:
 def hold(path: Path, alone: bool) -> BinaryIO:
     """Says that somebody may write to the store (`alone`: that nobody else may) until the file that it answers is closed. On a file
     beside the database, for whoever closes a second descriptor of the database itself takes SQLite's locks away. Raises StoreInUse."""
-    file = open(path.with_name(path.name + _USE), "ab")  # noqa: SIM115 — as long as the connection lives
+    # Read only: whoever first opened the store may be another user than he who serves it.
+    file = os.fdopen(os.open(path.with_name(path.name + _USE), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666), "rb")
     try:
         fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         file.close()
         raise StoreInUse from error
+    except OSError as error:
+        logger.warning("%s can't be locked (%s): nothing keeps a market from being copied while it runs", file.name, error)
     return file
 
 
@@ -139,14 +146,17 @@ class _Connection:
             self._connection = self._connect()
 
     def write(self, block: str, rows: Sequence[Row]) -> None:
-        for statement, values in self._chunked(block, rows):
-            self._connection.execute(statement, values)
+        with _has_room():
+            for statement, values in self._chunked(block, rows):
+                self._connection.execute(statement, values)
 
     def execute(self, block: str, **parameters: Any) -> list[Row]:
-        return self.fetch(block, **parameters)
+        with _has_room():
+            return self.fetch(block, **parameters)
 
     def put(self, block: str, **parameters: Any) -> None:
-        self.fetch(block, **parameters)
+        with _has_room():
+            self.fetch(block, **parameters)
 
     def machine_us(self) -> int | None:
         return None
@@ -164,6 +174,17 @@ class _Connection:
                     statement = self._rendered[key] = render(all_blocks()[name], size)
                 yield statement, [value for row in rows[position : position + size] for value in row]
                 position += size
+
+
+@contextmanager
+def _has_room() -> Iterator[None]:
+    """A full or failing disk is no fault of what is written. Raises StoreUnavailable."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise StoreUnavailable(str(error)) from error
+        raise
 
 
 class SqliteStore:

@@ -306,7 +306,7 @@ class Offers:
 
     def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
         """An empty list from a bot that is known to have sent offers since the cutoff."""
-        since = (trade.send_started_at or 0) - _OVERLAP_SECONDS * SECOND_US
+        since = (trade.send_started_at or trade.created_at) - _OVERLAP_SECONDS * SECOND_US
         # Unknown since its creation: a lost history casts doubt, but nothing says that anything was sent.
         lost_before = trade.created_at < (trade.unknown_since or 0) < (trade.send_started_at or 0)
         others = self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since, trade=trade.id)

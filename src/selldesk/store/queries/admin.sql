@@ -177,7 +177,7 @@ SELECT count(*) FROM alert WHERE kind = 'unknown_offer' AND closed_at IS NULL AN
 -- name: doubt_sends
 UPDATE trade SET stage = 'reconcile', due_at = :now, send_started_at = :now, misses = 0, first_miss_at = NULL, attempts = 0,
                  unknown_since = coalesce(unknown_since, created_at)
-WHERE status = 'processing' AND stage IN ('verify', 'send') AND offer_id IS NULL
+WHERE status = 'processing' AND stage IN ('verify', 'send', 'reconcile') AND offer_id IS NULL
 
 -- name: jump_seq
 UPDATE market SET seq = :seq WHERE one = 1
