@@ -196,6 +196,16 @@ def test_a_deadline_never_ends_what_may_be_on_its_way(stage: Stage) -> None:
     assert not word.too_late_to_offer(trade(stage), NOW + 365 * DAY, RULES)
 
 
+@pytest.mark.parametrize("stage", [Stage.VERIFY, Stage.SEND, Stage.SENDING, Stage.RECONCILE])
+def test_an_offer_that_steam_names_is_taken_up_whatever_the_store_forgot(stage: Stage) -> None:
+    """Also when the intent to send is no longer on record; a second one never takes the first one's place."""
+    one = trade(stage)
+    assert [move.note for move in word.offer_made(one, "7", False, NOW).moves] == ["Offer 7 sent"]
+    assert (one.work, one.offer_id, one.offer_state) == (Stage.OFFERED, "7", 2)
+    assert word.offer_made(one, "8", False, NOW).moves == []
+    assert one.offer_id == "7"
+
+
 @pytest.mark.parametrize("stage", [Stage.VERIFY, Stage.SEND])
 def test_an_offer_must_be_out_in_time(stage: Stage) -> None:
     one = trade(stage)
