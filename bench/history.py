@@ -237,7 +237,7 @@ def _people(store: Store, size: Size) -> None:
         desk.ask(commands.ImportItems("bench", game, [(market.item_name(name), None) for name in names]))
     for bot in range(size.bots):
         made = commands.AddBot(
-            "bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", b"x", None, None, None, None, 10**6, 10**6, 10**9
+            "bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", market.BOT_SECRETS, None, None, None, None, 10**6, 10**6, 10**9
         )
         desk.ask(made)
     desk.store.close()

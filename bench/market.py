@@ -11,12 +11,16 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
+from selldesk.kernel.secretbox import SecretBox
 from selldesk.people.roles import Role, pack_roles
 from selldesk.steamwire.tradelink import STEAMID64_BASE
 from selldesk.store.store import Store
 
 GAME = 730
 KEY = "selldesk_" + "b" * 43
+SECRET = "a-secret-of-at-least-32-characters-here"
+BOT_SECRETS = SecretBox(SECRET.encode()).seal(b"{}")
+"""Nobody logs in with them."""
 MONEY = 2**50
 PRICE = 40_000
 FIRST_BUYER = 2
@@ -60,7 +64,9 @@ def seed(store: Store, buyers: int, items: int, orders_each: int, bots: int = 0,
         desk.work_off(commands.PutOrders(number, GAME, False, lines, []))
     for bot in range(bots):
         desk.ask(
-            commands.AddBot("bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", b"x", None, None, None, None, 10**9, 10**9, 10**9)
+            commands.AddBot(
+                "bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", BOT_SECRETS, None, None, None, None, 10**9, 10**9, 10**9
+            )
         )
         desk.ask(commands.BotReport(bot + 1, state="ok"))
         writer = store.writer()

@@ -31,7 +31,6 @@ from selldesk.store.open import open_store
 from selldesk.store.store import Store
 
 QUICK = os.environ.get("BENCH_QUICK") == "1"
-SECRET = "a-secret-of-at-least-32-characters-here"
 ITEMS = 5_000 if QUICK else 25_000
 BUYERS = 100 if QUICK else 1_000
 ORDERS_EACH = 400
@@ -85,13 +84,13 @@ def serving(url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     port = free_port()
     environment = os.environ | {
         "SELLDESK_DATABASE_URL": url,
-        "SELLDESK_SECRET_KEY": SECRET,
+        "SELLDESK_SECRET_KEY": market.SECRET,
         "SELLDESK_RATE_LIMITS_ENFORCED": "false",
     }
     command = [sys.executable, "-m", "selldesk", "serve", "--no-background", "--port", str(port)]
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        wait_ready(port)
+        wait_ready(port, server)
         yield port, server
     finally:
         server.terminate()
@@ -117,7 +116,7 @@ def echoing() -> Iterator[int]:
         server.wait(20)
 
 
-def wait_ready(port: int) -> None:
+def wait_ready(port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -125,6 +124,7 @@ def wait_ready(port: int) -> None:
                 return
         except OSError:
             pass
+        assert server.poll() is None, "the market ended"
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
