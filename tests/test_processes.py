@@ -15,8 +15,9 @@ from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
-from selldesk.kernel.ids import new_uuid7
+from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
 from selldesk.kernel.secretbox import SecretBox
+from selldesk.people.roles import Role, pack_roles
 from selldesk.store.open import open_store
 from tests.stores import new_database
 from tests.support import Person, fetch, free_port
@@ -67,26 +68,27 @@ class Machine:
             self._log.close()
 
 
-def shell(url: str, *arguments: str) -> str:
-    environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": SECRET}
-    return subprocess.run(
-        [sys.executable, "-m", "selldesk", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
-    ).stdout
-
-
 @pytest.fixture
 def market(tmp_path: Path, engine: str) -> tuple[str, str, str]:
     """(database URL, a project's key, a buyer's key): a buyer with money, one item, a room, no bots."""
     url = new_database(tmp_path)
-    shell(url, "migrate")
-    shell(url, "user", "create", "shop", "--role", "project")
-    shell(url, "user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
-    shell(url, "deposit", "vip", "5000000", "--reference", "d")
-    shell(url, "room", "add", "all")
-    items = tmp_path / "items.csv"
-    items.write_text("market_hash_name\nThing\n")
-    shell(url, "catalog", "import", str(items), "--game", "730")
-    return url, shell(url, "key", "create", "shop").strip(), shell(url, "key", "create", "vip").strip()
+    store = open_store(url)
+    store.migrate()
+    desk = Desk(store.writer(), SystemClock(), DeskSettings())
+    keys = []
+    for number, (login, role, steamid64) in enumerate(
+        (("shop", Role.PROJECT, None), ("vip", Role.BUYER, "76561198012345678")), start=1
+    ):
+        person_id = new_uuid7(SystemClock().now_us())
+        desk.ask(commands.CreatePerson("t", person_id, login, pack_roles([role]), None, None, None, steamid64))
+        keys.append(new_api_key())
+        desk.ask(commands.CreateKey(number, "k", api_key_hash(keys[-1]), "t"))
+    desk.ask(commands.MoveMoney("t", 2, "deposit", 5_000_000, "d"))
+    desk.ask(commands.PutRoom("t", None, "all", None, None, None, None, None, 1, True))
+    desk.ask(commands.ImportItems("t", 730, [("Thing", None)]))
+    desk.store.close()
+    shop, vip = keys
+    return url, shop, vip
 
 
 @contextmanager
