@@ -1,5 +1,6 @@
-"""Connections to PostgreSQL, and the bell that rings on one of them."""
+"""Connections to PostgreSQL: how they are made, what their ends mean, and the bell that rings on one of them."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -13,8 +14,18 @@ from psycopg.conninfo import conninfo_to_dict
 from selldesk.store import pgarrays
 from selldesk.store.store import Row, StoreUnavailable
 
+logger = logging.getLogger(__name__)
+
 CHANNEL = "selldesk_feed"
 FAR_SEQ = 2**62
+WRITER = "selldesk writer"
+"""The name by which the server knows whoever may write."""
+_READ_ONLY = "25006"
+_STALLED = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = %s AND pid <> pg_backend_pid()
+  AND wait_event = 'ClientRead' AND xact_start IS NOT NULL AND state_change < clock_timestamp() - interval '2 seconds'
+"""
 _PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 3,
@@ -47,6 +58,38 @@ def connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[R
     connection.adapters.register_loader("numeric", _WholeNumber)
     pgarrays.register(connection.adapters)
     return connection
+
+
+def cut_off_stalled(url: str) -> bool:
+    """Ends the sessions of writers that have sent nothing for long in the middle of a transaction; whether there were any."""
+    try:
+        with connect(url) as connection:
+            stalled = connection.execute(_STALLED, [WRITER]).fetchall()
+    except (StoreUnavailable, psycopg.Error):
+        return False
+    if stalled:
+        logger.warning("%d writers had stalled in their transactions and were cut off", len(stalled))
+    return bool(stalled)
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Somebody else's transaction was in the way: the same batch may go through the next time."""
+    return error.sqlstate in ("40001", "40P01")
+
+
+def is_unavailable(error: psycopg.Error) -> bool:
+    """No fault of the statement: no connection, no lock, a server that has become a standby, or one that cut off a writer that slept in its
+    transaction (25P03)."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate in ("25P03", _READ_ONLY)
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """The connection itself is gone, as opposed to a statement that was refused (a lock that could not be had, say)."""
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", _READ_ONLY))
+
+
+def is_lock_timeout(error: psycopg.Error) -> bool:
+    return error.sqlstate == "55P03"
 
 
 class PostgresWatch:

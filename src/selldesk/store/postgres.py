@@ -13,7 +13,17 @@ from psycopg import pq, sql
 
 from selldesk.store import pgarrays
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
-from selldesk.store.pgconnect import CHANNEL, PostgresWatch, connect
+from selldesk.store.pgconnect import (
+    CHANNEL,
+    WRITER,
+    PostgresWatch,
+    connect,
+    cut_off_stalled,
+    is_conflict,
+    is_lock_timeout,
+    is_lost,
+    is_unavailable,
+)
 from selldesk.store.store import (
     CommitUnknown,
     Dialect,
@@ -35,9 +45,8 @@ _IN_USE_LOCK = 7_355_609
 _MIGRATION_LOOK_SECONDS = 0.05
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
 """No list is long enough to repay just-in-time compilation."""
-_WRITER = "selldesk writer"
 _WRITING = {
-    "application_name": _WRITER,
+    "application_name": WRITER,
     "idle_in_transaction_session_timeout": "2s",
     "lock_timeout": "3s",
     "jit": "off",
@@ -48,18 +57,12 @@ _WRITING = {
     "enable_material": "off",
 }
 """A writer that is stopped inside its transaction is cut off after two seconds: before those who wait for the lock give up. The server does
-that by itself unless it was sent a part of what the writer queues: then those who wait for the lock do it (`_cut_off_stalled`).
+that by itself unless it was sent a part of what the writer queues: then those who wait for the lock do it (`cut_off_stalled`).
 The desk looks up a few rows by an index, always. A planner that saw the table when it was empty, or finds many trades processing, would
 rather read all of them."""
-_STALLED = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND application_name = %s AND pid <> pg_backend_pid()
-  AND wait_event = 'ClientRead' AND xact_start IS NOT NULL AND state_change < clock_timestamp() - interval '2 seconds'
-"""
 _PLANS_KEPT, _PLANS_KEPT_FIRST = 256, 16
 """After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
 was empty is kept otherwise until somebody analyzes the table."""
-_LOCK_NOT_AVAILABLE, _READ_ONLY = "55P03", "25006"
 _STREAMED_ROWS = 5_000
 _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
@@ -133,34 +136,23 @@ class _Connection:
         try:
             return question(self._connected())
         except psycopg.Error as error:
-            if _is_conflict(error):
+            if is_conflict(error):
                 raise StoreConflict(str(error)) from error
-            if not _is_unavailable(error):
+            if not is_unavailable(error):
                 raise
             was_in_transaction = self._in_transaction
             self._drop()
-            if error.sqlstate == _LOCK_NOT_AVAILABLE and not self._read_only and self._cut_off_stalled():
+            if is_lock_timeout(error) and not self._read_only and cut_off_stalled(self._url):
                 raise StoreConflict(str(error)) from error
-            if was_in_transaction or not _is_lost(error):
+            if was_in_transaction or not is_lost(error):
                 raise StoreUnavailable(str(error)) from error
         try:
             return question(self._connected())
         except psycopg.Error as error:
-            if not _is_unavailable(error):
+            if not is_unavailable(error):
                 raise
             self._drop()
             raise StoreUnavailable(str(error)) from error
-
-    def _cut_off_stalled(self) -> bool:
-        """Ends the sessions of writers that have sent nothing for long in the middle of a transaction; whether there were any."""
-        try:
-            with connect(self._url) as connection:
-                stalled = connection.execute(_STALLED, [_WRITER]).fetchall()
-        except (StoreUnavailable, psycopg.Error):
-            return False
-        if stalled:
-            logger.warning("%d writers had stalled in their transactions and were cut off", len(stalled))
-        return bool(stalled)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -274,9 +266,9 @@ class _Connection:
             if pipeline is not None and connection.pgconn.pipeline_status != pq.PipelineStatus.OFF:
                 with suppress(psycopg.Error):
                     pipeline.__exit__(type(error), error, error.__traceback__)
-            if _is_conflict(error):
+            if is_conflict(error):
                 raise StoreConflict(str(error)) from error
-            if not _is_unavailable(error):
+            if not is_unavailable(error):
                 # The server refused one of the changes, and with it the commit.
                 raise
             self._drop()
@@ -356,9 +348,9 @@ class _Connection:
         if pipeline is not None:
             with suppress(psycopg.Error):
                 pipeline.__exit__(type(error), error, None)
-        if _is_conflict(error):
+        if is_conflict(error):
             raise StoreConflict(str(error)) from error
-        if _is_unavailable(error):
+        if is_unavailable(error):
             self._drop()
             raise StoreUnavailable(str(error)) from error
         raise error
@@ -380,22 +372,6 @@ def _ask_all(connection: "psycopg.Connection[Row]", wanted: Sequence[Question], 
 def _columns(block: str, rows: Sequence[Row]) -> list[list[Any]]:
     kinds = all_blocks()[block].columns
     return [pgarrays.BY_KIND[kind](column) for (_, kind), column in zip(kinds, zip(*rows, strict=True), strict=True)]
-
-
-def _is_conflict(error: psycopg.Error) -> bool:
-    """Somebody else's transaction was in the way: the same batch may go through the next time."""
-    return error.sqlstate in ("40001", "40P01")
-
-
-def _is_unavailable(error: psycopg.Error) -> bool:
-    """No fault of the statement: no connection, no lock, a server that has become a standby, or one that cut off a writer that slept in its
-    transaction (25P03)."""
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or error.sqlstate in ("25P03", _READ_ONLY)
-
-
-def _is_lost(error: psycopg.Error) -> bool:
-    """The connection itself is gone, as opposed to a statement that was refused (a lock that could not be had, say)."""
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", _READ_ONLY))
 
 
 class PostgresStore:
