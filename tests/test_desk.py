@@ -315,23 +315,6 @@ def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str, wh
     market.assert_clean()
 
 
-def test_a_full_disk_refuses_for_the_moment_and_loses_nothing(market: Market, engine: str) -> None:
-    if engine == "postgresql":
-        pytest.skip("PostgreSQL's disk is its own affair")
-    file: Any = market.desk.store
-    ((pages,),) = file._connection.execute("PRAGMA page_count").fetchall()
-    file._connection.execute(f"PRAGMA max_page_count = {pages}")
-    answers = [result.answers[0] for number in range(40) for result in market.desk.process([many(market, number)])]
-    assert {answer.status for answer in answers} == {200, 503}
-    file._connection.execute(f"PRAGMA max_page_count = {pages + 1_000}")
-    market.ask(many(market, 40))
-    market.assert_clean()
-
-
-def many(market: Market, number: int) -> commands.Command:
-    return commands.ImportItems("t", 730, [(f"Item {number}/{line}", None) for line in range(50)])
-
-
 def test_a_second_desk_may_stand_beside(market: Market) -> None:
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
     for number in range(6):

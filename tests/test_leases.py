@@ -10,15 +10,21 @@ from typing import Any
 
 import pytest
 
+from selldesk.api.operator_setup import BotRequest, bot_command, secrets_command
+from selldesk.bots.agenda import Pace
 from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
 from selldesk.desk import commands
+from selldesk.desk.client import InlineDesk
 from selldesk.kernel.processes import is_gone, process_name
 from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.secretbox import SecretBox
+from selldesk.steam.session import SteamUrls
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour
 from selldesk.trades.news import Proof
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import Stage
+from selldesk.workers.fleet import Fleet, FleetSettings
 from tests.little_market import LittleMarket, in_market
 
 S = 1_000_000
@@ -293,5 +299,39 @@ def test_a_worker_that_sleeps_past_its_lease_does_nothing_when_it_wakes(
         states = sorted(offer.state for offer in market.offers())
         assert states.count(3) == (1 if ending == "completed" else 0)
         assert states.count(2) == 0, "no duplicate stays live"
+
+    in_market(tmp_path, story)
+
+
+def test_a_bot_whose_secrets_can_not_be_opened_is_told_and_the_others_are_worked_for(tmp_path: Path) -> None:
+    """An operator imports it anew, and it is taken up; until then it is told once."""
+
+    async def story(market: LittleMarket) -> None:
+        request = BotRequest(
+            "bot9",
+            market.bot_account.shared_secret,
+            market.bot_account.identity_secret,
+            "76561197961265799",
+            "p",
+            "a refresh token",
+        )
+        market.desk.ask(bot_command(SecretBox(b"another key of 32 characters!!!!").seal, "op", request))
+        urls = SteamUrls(market.url, market.url, market.url)
+        settings = FleetSettings(urls, market.settings.rules, Pace(), market.limits)
+        fleet = Fleet(market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings)  # type: ignore[arg-type]
+        await fleet._keep()
+        await fleet._keep()
+        assert fleet._bots.keys() == {1}
+        assert market.alerts() == ["secrets_unreadable"]
+        store, given = market.desk.store, {"password": "p"}
+        with pytest.raises(Refusal, match="give all of them anew"):
+            secrets_command(market.box, "op", store, 2, dict(given))
+        given |= {"shared_secret": request.shared_secret, "identity_secret": request.identity_secret}
+        market.desk.ask(secrets_command(market.box, "op", store, 2, given))
+        await fleet._keep()
+        assert fleet._bots.keys() == {1, 2}
+        for number in (1, 2):
+            await fleet._stop(number)
+        await fleet._transport.close()
 
     in_market(tmp_path, story)

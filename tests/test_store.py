@@ -13,6 +13,7 @@ import pytest
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import ManualClock
 from selldesk.store import pgarrays
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import all_blocks, migrations, parse, statements
@@ -217,6 +218,26 @@ def test_nobody_writes_while_a_market_is_copied(tmp_path: Path) -> None:
     writer.begin()
     assert writer.execute("take_seq")
     writer.rollback()
+
+
+def test_a_full_disk_refuses_for_the_moment_and_loses_nothing(tmp_path: Path) -> None:
+    """SQLite's; PostgreSQL's is a matter of its server."""
+    store = new_store(tmp_path)
+    writer = store.writer()
+    desk = Desk(writer, ManualClock(), DeskSettings())
+
+    def many(number: int) -> commands.Command:
+        return commands.ImportItems("t", 730, [(f"Item {number}/{line}", None) for line in range(50)])
+
+    connection: sqlite3.Connection = writer._connection  # type: ignore[attr-defined]
+    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    statuses = [result.answers[0].status for number in range(40) for result in desk.process([many(number)])]
+    assert set(statuses) == {200, 503}
+    connection.execute(f"PRAGMA max_page_count = {pages + 1_000}")
+    desk.ask(many(40))
+    assert len(store.reader().fetch("all_items")) == 50 * (statuses.count(200) + 1)
+    assert run_audit(store.reader()).violations == []
 
 
 @pytest.mark.parametrize("name", ["target_session_attrs", "application_name"])

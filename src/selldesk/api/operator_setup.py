@@ -25,7 +25,7 @@ from selldesk.kernel.limits import (
     ORDERS_PER_TRANSACTION,
     PRICE_MAX,
 )
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import is_secret
@@ -159,7 +159,7 @@ class OperatorSetupApi:
             route("POST", "/bots", self.add_bot, "Add a bot", BotView, (r.BOT_EXISTS,), body=BotRequest, status=201),
             route("GET", "/bots/{steamid64}", self.bot, "One bot", BotView, (r.BOT_NOT_FOUND,)),
             route("PATCH", "/bots/{steamid64}", self.change_bot, "Enable, disable, limits", BotView, (r.BOT_NOT_FOUND,), body=BotChange),
-            route("PUT", "/bots/{steamid64}/secrets", self.put_secrets, "A changed password or authenticator", BotView, (r.BOT_NOT_FOUND,), body=BotSecrets),
+            route("PUT", "/bots/{steamid64}/secrets", self.put_secrets, "A changed password or authenticator", BotView, (r.BOT_NOT_FOUND, r.BOT_SECRETS_UNREADABLE), body=BotSecrets),
             route("GET", "/catalog", self.catalog, "Known item names per game", list[CatalogCount]),
             route(
                 "POST", "/catalog", self.import_catalog, "Import item names", CatalogAnswer, (r.GAME_NOT_SUPPORTED,),
@@ -364,13 +364,27 @@ def _check_games(games: list[int] | None) -> None:
 def secrets_command(
     box: SecretBox, operator: str, reader: Reader, number: int, given: dict[str, str]
 ) -> commands.ReplaceBotSecrets:
-    """The command that changes some of a bot's secrets. Raises CannotOpen."""
+    """The command that changes some of a bot's secrets. Refuses BOT_SECRETS_UNREADABLE: those that stay were sealed with another key."""
     record = dict(zip(BOT_COLUMNS, reader.fetch("bot_record", number=number)[0], strict=True))
-    known = msgspec.json.decode(box.open(record["secrets"]), type=Credentials)
     refresh_token = given.pop("refresh_token", None)
     tokens = box.seal(msgspec.json.encode(Tokens(refresh_token, ""))) if refresh_token else None
+    if _opens(box, record["secrets"]):
+        known = msgspec.json.decode(box.open(record["secrets"]), type=Credentials)
+    elif {"shared_secret", "identity_secret"} <= given.keys() and ("password" in given or tokens is not None):
+        known = Credentials(record["account_name"], None, "", "", record["steamid64"])
+    else:
+        raise refusals.BOT_SECRETS_UNREADABLE()
     changed = msgspec.structs.replace(known, **given)
-    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed)), tokens)
+    forgets_tokens = record["tokens"] is not None and not _opens(box, record["tokens"])
+    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed)), tokens, forgets_tokens)
+
+
+def _opens(box: SecretBox, sealed: bytes) -> bool:
+    try:
+        box.open(sealed)
+    except CannotOpen:
+        return False
+    return True
 
 
 def bot_command(seal: Callable[[bytes], bytes], operator: str, request: BotRequest) -> commands.AddBot:

@@ -351,6 +351,8 @@ class ReplaceBotSecrets(Command, frozen=True):
     secrets: bytes
     """Encrypted."""
     tokens: bytes | None = None
+    forgets_tokens: bool = False
+    """The known ones can't be opened."""
 
 
 class ChangeBot(Command, frozen=True):

@@ -90,7 +90,7 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
 def replace_bot_secrets(command: commands.ReplaceBotSecrets, work: Work) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND. Its worker takes the new ones at its next step, and tries to log in at once."""
     bot = _bot_record(command.number, work)
-    tokens = bot["tokens"] if command.tokens is None else command.tokens
+    tokens = bot["tokens"] if command.tokens is None and not command.forgets_tokens else command.tokens
     work.store.execute("change_bot_secrets", number=command.number, secrets=command.secrets, tokens=tokens)
     log(work, command.operator, "bot.secrets", bot["steamid64"], {})
     work.feed.bots.append(command.number)

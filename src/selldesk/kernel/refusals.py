@@ -75,6 +75,11 @@ BALANCE_TOO_LARGE = Kind(400, "balance_too_large", "The balance would exceed 2^5
 ROOM_NOT_FOUND = Kind(404, "room_not_found", "Room not found")
 ROOM_NAME_TAKEN = Kind(409, "room_name_taken", "A room with this name already exists")
 BOT_NOT_FOUND = Kind(404, "bot_not_found", "Bot not found")
+BOT_SECRETS_UNREADABLE = Kind(
+    409,
+    "secrets_unreadable",
+    "The known secrets can't be opened with SELLDESK_SECRET_KEY: give all of them anew, with password or refresh token",
+)
 BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
 WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")
 FORCE_REQUIRED = Kind(409, "force_required", "Steam's last word says otherwise: repeat with force to declare it all the same")
