@@ -25,6 +25,7 @@ from selldesk.kernel.processes import process_name
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import FAR_US
 from selldesk.people.roles import Role, pack_roles
+from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
@@ -197,6 +198,7 @@ class LittleMarket:
                 )
             )
         desk.ask(commands.CreateKey(SHOP, "k", api_key_hash("shop-key"), "test"))
+        desk.ask(commands.SetLimits("test", NO_LIMITS))
         desk.ask(commands.MoveMoney("test", BUYER, "deposit", MONEY, "d1"))
         desk.ask(commands.PutRoom("test", None, "all", None, None, None, None, None, 1, True))
         for game, name in GAME_ITEM.items():
@@ -273,6 +275,7 @@ class LittleMarket:
             self.settings.rules,
             Pace(),
             Memory(),
+            record["created_at"],
         )
         worker = BotWorker(bot, Aside(self.store), self.box, (record["secrets"], record["tokens"]))
         worker.alarm = ScheduledAlarm()  # type: ignore[assignment]

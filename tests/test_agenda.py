@@ -72,7 +72,11 @@ TABLE = [
     ("… nor the sending",                     memory(last_turn="verify"),                  [VERIFY, SEND, SETTLING],                   True,  Call("send", "send")),
     ("a turn without a drop passes on",       memory(last_turn="verify", free_at={"status": NOW + S}), [VERIFY, SETTLING],              True,  Call("verify", "verify")),
     ("sweep for reversals",                   memory(last_sweep_at=NOW - 60 * S),          [],                                         True,  Call("sweep")),
-    ("nothing to sweep",                      memory(last_sweep_at=0),                     [],                                         False, Call("wait", until=NOW + 45 * S)),
+    ("nothing to be reversed: less often",    memory(last_sweep_at=NOW - 299 * S),         [],                                         False, Call("wait", until=NOW + S)),
+    ("… but what left is looked for",         memory(last_sweep_at=NOW - 300 * S),         [],                                         False, Call("sweep")),
+    ("the own inventory, when it is wanted",  memory(stock_games=(730,)),                  [],                                         False, Call("stock")),
+    ("… not before its time",                 memory(stock_games=(730,), stock_not_before=NOW + S), [],                                False, Call("wait", until=NOW + S)),
+    ("… and by turns",                        memory(stock_games=(730,), last_turn="verify"), [VERIFY, SEND],                          False, Call("send", "send")),
     ("wait for what comes first",             memory(),                                    [task("settling", 7), task("offered", 9)],  True,  Call("wait", until=NOW + 5 * S)),
     ("a failed trade makes way",              memory(not_before={"exchanged": NOW + S}),   [EXCHANGED, VERIFY],                        False, Call("verify", "verify")),
     ("and comes back",                        memory(not_before={"exchanged": NOW + S}),   [EXCHANGED],                                False, Call("wait", until=NOW + S)),
@@ -144,7 +148,7 @@ def test_the_room_of_a_trade(rooms: list[Room], game: int, value: int, buyer: in
 def bot(number: int = 1, **changed: object) -> Bot:
     fields: dict[str, object] = {
         "number": number, "steamid64": str(number), "profile_name": None, "avatar": None, "games": None, "enabled": 1, "state": BotState.OK,
-        "live_offers": 0, "live_offers_max": 30, "seller_offers_max": 5, "items_held": 0, "items_max": 1000, "last_good_real_us": NOW,
+        "live_offers": 0, "live_offers_max": 30, "seller_offers_max": 5, "items_max": 1000, "last_good_real_us": NOW,
     }  # fmt: skip
     return Bot(**(fields | changed))  # type: ignore[arg-type]
 
@@ -162,7 +166,7 @@ BOTS = [
     ([bot(live_offers=29)], room(), {}, 1, 1),
     ([bot()], room(), {1: 5}, 1, None),
     ([bot()], room(), {1: 4}, 1, 1),
-    ([bot(items_held=999)], room(), {}, 2, None),
+    ([bot(stock={730: 999})], room(), {}, 2, None),
     ([bot(1, live_offers=2), bot(2, live_offers=1)], room(), {}, 1, 2),
     ([bot(2), bot(1)], room(), {}, 1, 1),
     ([bot(1), bot(2, live_offers=7)], room(bots=[2]), {}, 1, 2),

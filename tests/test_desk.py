@@ -18,6 +18,7 @@ from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
 from selldesk.people.roles import Role, pack_roles
+from selldesk.sellers.limits import NO_LIMITS
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.store import CommitUnknown, StoreUnavailable
@@ -48,6 +49,7 @@ class Market:
             self.ask(
                 commands.CreatePerson("t", new_uuid7(self.clock.now_us()), login, pack_roles([role]), None, None, None, steamid64)
             )
+        self.ask(commands.SetLimits("t", NO_LIMITS))
         self.ask(commands.MoveMoney("t", RICH, "deposit", 1_000_000, "d"))
         self.ask(commands.MoveMoney("t", POOR, "deposit", 50, "d"))
         self.ask(commands.PutRoom("t", None, "room", None, 10, 100_000, None, None, 1, True))

@@ -194,7 +194,7 @@ STEP = [
     ("standing_of_bot", {}),
     ("waiting_of_bot", {}),
     ("open_stop", {}),
-    ("trade_of_offer", {"offer_id": "1"}),
+    ("trades_of_offer", {"offer_id": "1", "steam_trade_id": "", "tag": "#00000000/1"}),
 ]
 """What a bot asks at every step, or nearly."""
 

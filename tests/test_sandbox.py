@@ -215,7 +215,7 @@ def test_a_fault_names_an_account_by_login_or_number(sandbox: SandboxProcess) ->
 def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
     custom_id = sandbox.sell(sandbox.sellers[0], 440, sandbox.buyable(440))
     sandbox.wait_for(custom_id, "completed")
-    status, page, headers = fetch("GET", f"{sandbox.base_url}/metrics")
+    status, page, headers = fetch("GET", f"{sandbox.base_url}/metrics", key=sandbox.operator.key)
     assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
     families = {family.name: family for family in text_string_to_metric_families(page.decode())}
     completed = [sample.value for sample in families["selldesk_trades"].samples if sample.labels["status"] == "completed"]
@@ -226,7 +226,7 @@ def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
     ]
     assert created[0].value >= 1
     deadline = time.monotonic() + 10
-    while "selldesk_view_batches_behind 0.0" not in fetch("GET", f"{sandbox.base_url}/metrics")[1].decode():
+    while "selldesk_view_batches_behind 0.0" not in fetch("GET", f"{sandbox.base_url}/metrics", key=sandbox.operator.key)[1].decode():
         # The background work writes all the time: its last batch may be on its way.
         assert time.monotonic() < deadline
     assert "process_resident_memory_bytes" in families

@@ -441,7 +441,7 @@ def test_a_restricted_bot_is_seen_everywhere_until_an_operator_enables_it(sandbo
     assert (view["state"], view["healthy"]) == ("quarantined", False)
     assert "(24)" in view["reason"]
     assert view["quarantined_until"] > view["since"]
-    metrics = fetch("GET", f"{sandbox.base_url}/metrics", parse=False)[1].decode()
+    metrics = fetch("GET", f"{sandbox.base_url}/metrics", key=sandbox.operator.key, parse=False)[1].decode()
     assert f'selldesk_bot_state{{bot="{bot}",state="quarantined"}} 1.0' in metrics
     assert f'selldesk_bot_healthy{{bot="{bot}"}} 0.0' in metrics
     alerts = sandbox.operator.get("/api/operator/alerts?open=true")["alerts"]

@@ -1,5 +1,6 @@
 """Settings: flags, then SELLDESK_* variables, then a TOML file, then the defaults (contract C7)."""
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from selldesk.api.limits import RateLimits
+from selldesk.api.connections import ConnectionLimits, Network
+from selldesk.api.limits import LockOutRules, RateLimits
 from selldesk.bots.agenda import Pace, Window
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.times import SECOND_US
@@ -76,6 +78,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fast_calls_per_second: Annotated[int, Meta(ge=1)] = 1_000
     other_calls_per_second: Annotated[int, Meta(ge=1)] = 200
     rate_limits_enforced: bool = True
+    connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
+    """Of one API process."""
+    connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
+    trusted_proxies: str = ""
+    """Addresses or networks (CIDR), comma-separated, whose X-Forwarded-For is believed."""
+    bad_keys_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
+    """So many requests with unknown keys from one address within bad_keys_seconds lock its unknown keys out; 0: never."""
+    bad_keys_seconds: Seconds = 300
+    lockout_seconds: Seconds = 900
+    metrics_port: Port = 0
+    """Figures for Prometheus without a key, on 127.0.0.1; 0: none."""
+    own_inventory_seconds: Seconds = 60
+    stocktake_at: str = "04:30"
+    """UTC; empty: never."""
+    restricted_seconds: Seconds = 3600
+    overdue_verify_seconds: Seconds = 600
+    overdue_send_seconds: Seconds = 600
+    overdue_sending_seconds: Seconds = 600
+    overdue_reconcile_seconds: Seconds = 600
+    overdue_offered_seconds: Seconds = 600
+    overdue_exchanged_seconds: Seconds = 600
+    overdue_settling_seconds: Seconds = 600
+    overdue_operator_seconds: Seconds = 600
 
     def rules(self) -> Rules:
         return Rules(
@@ -99,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             sweep_us=_us(self.sweep_seconds),
             send_gap_us=_us(self.send_gap_seconds),
             full_sweep_us=_us(self.full_sweep_seconds),
+            own_inventory_us=_us(self.own_inventory_seconds),
             no_logins=self.no_logins(),
         )
 
@@ -115,6 +141,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def rate_limits(self) -> RateLimits:
         return RateLimits(self.fast_calls_per_second, self.other_calls_per_second, self.rate_limits_enforced)
+
+    def lock_out(self) -> LockOutRules:
+        return LockOutRules(self.bad_keys_max, self.bad_keys_seconds, self.lockout_seconds)
+
+    def proxies(self) -> tuple[Network, ...]:
+        """Raises BadSetting."""
+        found: list[Network] = []
+        for part in filter(None, (one.strip() for one in self.trusted_proxies.split(","))):
+            try:
+                found.append(ipaddress.ip_network(part, strict=False))
+            except ValueError:
+                raise BadSetting(
+                    f"bad setting: trusted_proxies: {part!r} is not an address or a network such as 10.0.0.0/8"
+                ) from None
+        return tuple(found)
+
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(self.connections_max, self.connections_per_address, self.proxies())
 
     def steam_urls(self) -> SteamUrls:
         return SteamUrls(self.steam_community_url.rstrip("/"), self.steam_api_url.rstrip("/"), self.steam_login_url.rstrip("/"))

@@ -13,18 +13,21 @@ from typing import Any
 import uvicorn
 
 from selldesk.api.account import AccountApi
-from selldesk.api.app import MarketApi
+from selldesk.api.app import MarketApi, Scope, Send
 from selldesk.api.auth import KeyRing
+from selldesk.api.bodies import Receive
 from selldesk.api.buy import BuyApi
-from selldesk.api.connections import OneWriteProtocol
+from selldesk.api.connections import ConnectionGuard
 from selldesk.api.market import ApiSettings, Market
-from selldesk.api.metrics import metrics_page
+from selldesk.api.metrics import METRICS_TYPE, Counted, Counts, metrics_page
+from selldesk.api.operator_limits import OperatorLimitsApi
 from selldesk.api.operator_people import OperatorPeopleApi
 from selldesk.api.operator_setup import OperatorSetupApi
 from selldesk.api.operator_watch import OperatorWatchApi
 from selldesk.api.prices import PricesApi
 from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
+from selldesk.api.sellers import SellersApi
 from selldesk.api.service import ServiceApi
 from selldesk.book.engine import EngineBook
 from selldesk.book.matching import NoBook
@@ -38,11 +41,12 @@ from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
+from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
-from selldesk.store.store import Reader, Watch
+from selldesk.store.store import Reader, StoreUnavailable, Watch
 from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ FOLLOW_UNRUNG_SECONDS = 1.0
 OWN_FEED_SECONDS = 0.002
 """The batches of one's own desk come by its socket; the store's bell may be a little faster."""
 TOUCH_KEYS_SECONDS = 20
+COUNTS_EVERY_SECONDS = 1.0
 _PORT_WAIT_SECONDS = 3
 
 
@@ -74,7 +79,7 @@ class RunningMarket:
         api_processes: int = 1,
         desk_socket: Path | None = None,
         listener: socket.socket | None = None,
-        also_ready: Callable[["RunningMarket"], str | None] = lambda market: None,
+        also_ready: Callable[["RunningMarket", Reader], str | None] = lambda market, reader: None,
         extra_routes: Callable[["RunningMarket"], list[RouteSpec]] = lambda market: [],
     ) -> None:
         self.settings = settings
@@ -107,34 +112,45 @@ class RunningMarket:
         self.market = Market(
             self.view, self.desk, self.store, self.clock, self.box, ApiSettings(settings.url(), settings.quote_seconds)
         )
-        self.key_ring = KeyRing(self.store.reader(), self.clock)
+        self.key_ring = KeyRing(self.store, self.clock, settings.lock_out())
         self._aside = Aside(self.store)
-        metrics = metrics_page(self.market.reader, self.clock, lambda: self.api.requests, lambda: self.view.seq)
-        service = ServiceApi(self.why_not_ready, metrics)
+        own_counts = Counted()
+        self.counts = Counts(self.desk_socket.parent, process_name().replace("/", "-"), lambda: own_counts)
+        self.metrics = metrics_page(self.clock, self.counts, lambda: self.view.seq)
+        service = ServiceApi(self.market, self.why_not_ready, self.metrics)
         routes = [
             *SellApi(self.market).routes(),
             *PricesApi(self.market).routes(),
+            *SellersApi(self.market).routes(),
             *AccountApi(self.market).routes(),
             *BuyApi(self.market).routes(),
             *OperatorPeopleApi(self.market).routes(),
             *OperatorSetupApi(self.market).routes(),
             *OperatorWatchApi(self.market).routes(),
+            *OperatorLimitsApi(self.market).routes(),
             *extra_routes(self),
             *service.routes(),
         ]
         service.describe(routes)
-        self.api = MarketApi(routes, self.key_ring, settings.rate_limits(), self.clock)
+        self.api = MarketApi(
+            routes, self.key_ring, settings.rate_limits(), self.clock, counted=own_counts, trusted_proxies=settings.proxies()
+        )
+        self.guard = ConnectionGuard(settings.connection_limits())
         self.view.listeners.append(self.key_ring.on_feed)
         self.view.reload_listeners.append(self.key_ring.forget_all)
         if self.fleet is not None:
             self.view.listeners.append(self.fleet.on_feed)
 
-    def why_not_ready(self) -> str | None:
+    def why_not_ready(self, reader: Reader | None) -> str | None:
+        """What is missing; with a reader also what only the store can tell."""
         if not self._loaded:
             return "the book is not loaded yet"
         if not self.desk.connected.is_set():
             return "the desk is not connected"
-        return self._also_ready(self)
+        if reader is None:
+            return None
+        reader.fetch("current_seq")
+        return self._also_ready(self, reader)
 
     def _on_feed(self, feed: Feed) -> None:
         if self._loaded:
@@ -181,6 +197,9 @@ class RunningMarket:
             if when_serving is not None:
                 tasks.append(asyncio.create_task(when_serving(), name="when serving"))
             if self._with_api:
+                tasks.append(asyncio.create_task(self._write_counts(), name="counts"))
+                if self.settings.metrics_port and self.supervisor is not None:
+                    tasks.append(asyncio.create_task(self._serve_metrics(), name="metrics"))
                 listener = self._listener or await _listen(self.settings.host, self.settings.port)
                 tasks += [self._child(listener.fileno()) for _ in range(self._api_processes - 1)]
                 await self._serve(listener)
@@ -202,13 +221,42 @@ class RunningMarket:
         child = child_settings(self.settings, self.desk_socket, self._clock_path, descriptor)
         return asyncio.create_task(keep_child(child), name="background work" if descriptor is None else "API process")
 
+    async def _write_counts(self) -> None:
+        """What this process counted, for whoever is asked for the sums."""
+        while True:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self.counts.write)
+            await asyncio.sleep(COUNTS_EVERY_SECONDS)
+
+    async def _serve_metrics(self) -> None:
+        """The same figures on a port of loopback alone, without a key (contract C6)."""
+
+        async def page(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                return
+            found = scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD")
+            try:
+                body = await self.market.read(self.metrics) if found else b"only /metrics\n"
+                status = 200 if found else 404
+            except StoreUnavailable:
+                status, body = 503, b"the store can't be asked\n"
+            kind = METRICS_TYPE if status == 200 else "text/plain"
+            headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+        listener = await _listen("127.0.0.1", self.settings.metrics_port)
+        config = uvicorn.Config(page, log_level="error", access_log=False, lifespan="off", server_header=False, ws="none")
+        await _Server(config).serve(sockets=[listener])
+
     async def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(
             self.api,
-            http=OneWriteProtocol,
+            http=self.guard.protocol(),
             host=self.settings.host,
             port=self.settings.port,
-            log_level="warning",
+            log_level="error",
+            ws="none",
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=5,

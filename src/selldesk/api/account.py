@@ -9,13 +9,13 @@ from selldesk.api import queries
 from selldesk.api.market import Market
 from selldesk.api.parameters import PAGE
 from selldesk.api.routes import ANY_ROLE, Call, Reply, RouteSpec
-from selldesk.desk.commands import CreateKey, DeleteKey
+from selldesk.desk.commands import CreateKey, DeleteKey, OnBehalf
 from selldesk.desk.people import PERSON_COLUMNS
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import api_key_hash, new_api_key
 from selldesk.kernel.times import wire_time, wire_time_or_none
 from selldesk.ledger import accounts
-from selldesk.people.roles import Role, unpack_roles
+from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles, unpack_roles
 from selldesk.store.store import Reader
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
@@ -91,7 +91,7 @@ class AccountApi:
             RouteSpec("GET", keys, self.list_keys, "Your API keys", ANY_ROLE, list[KeyLine], tag="Account"),
             RouteSpec(
                 "POST", keys, self.create_key, "A new API key, shown once", ANY_ROLE, NewKey, body=KeyRequest, status=201,
-                refusals=(r.KEY_NAME_TAKEN,), tag="Account",
+                refusals=(r.KEY_NAME_TAKEN, r.TOO_MANY_KEYS), tag="Account",
             ),
             RouteSpec(
                 "DELETE", keys, self.delete_key, "Revoke an API key", ANY_ROLE, KeyNamed, body=KeyRequest,
@@ -105,7 +105,7 @@ class AccountApi:
         ]  # fmt: skip
 
     async def me(self, call: Call) -> Reply:
-        row = (await self._market.look_up(lambda reader: reader.fetch("person_by_number", number=call.person)))[0]
+        row = (await self._market.read(lambda reader: reader.fetch("person_by_number", number=call.person)))[0]
         person = dict(zip(PERSON_COLUMNS, row, strict=True))
         roles = [role.value for role in unpack_roles(person["roles"])]
         return Reply(
@@ -121,17 +121,17 @@ class AccountApi:
         )
 
     async def list_keys(self, call: Call) -> Reply:
-        return Reply(await self._market.look_up(lambda reader: keys_of(reader, call.person)))
+        return Reply(await self._market.read(lambda reader: keys_of(reader, call.person)))
 
     async def create_key(self, call: Call) -> Reply:
-        return Reply(await make_key(self._market, call.person, call.body.name, None), status=201)
+        return Reply(await make_key(self._market, call, call.person, call.body.name, None), status=201)
 
     async def delete_key(self, call: Call) -> Reply:
-        await self._market.desk.ask(DeleteKey(call.person, call.body.name))
+        await self._market.desk.ask(OnBehalf(call.person, ALL_ROLE_BITS, DeleteKey(call.person, call.body.name)))
         return Reply(KeyNamed(call.body.name))
 
     async def balance(self, call: Call) -> Reply:
-        return Reply(await self._market.look_up(lambda reader: balance_of(reader, call.person)))
+        return Reply(await self._market.read(lambda reader: balance_of(reader, call.person)))
 
     async def transactions(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
@@ -156,10 +156,11 @@ def keys_of(reader: Reader, person: int) -> list[KeyLine]:
     return [KeyLine(row[0], wire_time(row[1]), wire_time_or_none(row[2])) for row in reader.fetch("keys_of", person=person)]
 
 
-async def make_key(market: Market, person: int, name: str, operator: str | None) -> NewKey:
-    """The key exists outside this answer only as its hash. Refuses KEY_NAME_TAKEN."""
+async def make_key(market: Market, call: Call, person: int, name: str, operator: str | None) -> NewKey:
+    """The key exists outside this answer only as its hash. Refuses KEY_NAME_TAKEN, TOO_MANY_KEYS."""
     api_key = new_api_key()
-    made = await market.desk.ask(CreateKey(person, name, api_key_hash(api_key), operator))
+    bits = ALL_ROLE_BITS if operator is None else pack_roles([Role.OPERATOR])
+    made = await market.desk.ask(OnBehalf(call.person, bits, CreateKey(person, name, api_key_hash(api_key), operator)))
     return NewKey(name, api_key, made["created_at"])
 
 

@@ -7,17 +7,20 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from starlette.routing import compile_path
 
 from selldesk.api.auth import Identity, KeyRing
-from selldesk.api.bodies import BODY_SECONDS, BodyReader, Disconnected, Receive, decode_body
+from selldesk.api.bodies import BODY_SECONDS, BodyReader, Disconnected, LargeBodies, Receive, decode_body, decode_large
+from selldesk.api.connections import Network, is_in
+from selldesk.api.envelope import failure, success
 from selldesk.api.limits import RateLimiter, RateLimits
+from selldesk.api.metrics import Counted
 from selldesk.api.queries import parse_query
 from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.ids import new_uuid7
+from selldesk.kernel.limits import BODY_BYTES_MAX
 from selldesk.kernel.refusals import Refusal
 from selldesk.store.store import StoreUnavailable
 
@@ -29,9 +32,20 @@ logger = logging.getLogger(__name__)
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _OFF_LOOP_BYTES = 256 * 1024
-_ENCODER = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
 _RETRY = {429: b"1", 503: b"1"}
+_STOPPED = {refusals.TRADING_STOPPED.code, refusals.GAME_STOPPED.code}
+_STOPPED_RETRY = b"60"
+_HTML_HEADERS: list[Header] = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""Of every page that a browser shows."""
 
 
 class MarketApi:
@@ -41,9 +55,17 @@ class MarketApi:
     """
 
     def __init__(
-        self, routes: list[RouteSpec], key_ring: KeyRing, rate_limits: RateLimits, clock: Clock, body_seconds: float = BODY_SECONDS
+        self,
+        routes: list[RouteSpec],
+        key_ring: KeyRing,
+        rate_limits: RateLimits,
+        clock: Clock,
+        body_seconds: float = BODY_SECONDS,
+        counted: Counted | None = None,
+        trusted_proxies: tuple[Network, ...] = (),
     ) -> None:
         self.routes = routes
+        self._trusted_proxies = trusted_proxies
         self._key_ring = key_ring
         self._limiter = RateLimiter(rate_limits)
         self._clock = clock
@@ -59,8 +81,8 @@ class MarketApi:
                 known = {}
                 self._patterns.append((_whole_path(route.path), route.path, known))
             known[route.method] = route
-        self.requests: dict[tuple[str, int], int] = {}
-        """(route, status) → how many, for the metrics."""
+        self.counted = counted if counted is not None else Counted()
+        self._large = LargeBodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,23 +97,27 @@ class MarketApi:
             route_name = route.path
             reply = await self._answer(route, path, scope, headers, receive, extra)
             status, content_type = reply.status, reply.content_type.encode()
-            body = reply.raw if reply.raw is not None else _ENCODER.encode({"success": True, "data": reply.data})
+            body = reply.raw if reply.raw is not None else success(reply.data)
+            if reply.content_type.startswith("text/html"):
+                extra += _HTML_HEADERS
             for name, value in reply.headers:
                 extra.append((name.lower().encode(), value.encode()))
         except (Refusal, StoreUnavailable) as error:
             refusal = error if isinstance(error, Refusal) else refusals.UNAVAILABLE()
-            status, content_type, body = refusal.status, b"application/json", _failure(refusal)
+            status, content_type, body = refusal.status, b"application/json", failure(refusal)
             if status in (408, 413):
                 extra.append((b"connection", b"close"))
-            if status in _RETRY and not any(name == b"retry-after" for name, _ in extra):
-                extra.append((b"retry-after", _RETRY[status]))
+            if status in _RETRY:
+                extra.append((b"retry-after", _retry_after(refusal)))
+            if refusal.cause is not None:
+                self.counted.no_bot[refusal.cause] = self.counted.no_bot.get(refusal.cause, 0) + 1
         except Disconnected:
             return
         except Exception:
             logger.exception("%s %s failed", scope["method"], route_name)
-            status, content_type, body = 500, b"application/json", _failure(refusals.INTERNAL_ERROR())
-        counted = (route_name, status)
-        self.requests[counted] = self.requests.get(counted, 0) + 1
+            status, content_type, body = 500, b"application/json", failure(refusals.INTERNAL_ERROR())
+        answered = (route_name, status)
+        self.counted.requests[answered] = self.counted.requests.get(answered, 0) + 1
         extra.append((b"content-type", content_type))
         extra.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": extra})
@@ -133,7 +159,10 @@ class MarketApi:
     ) -> Reply:
         identity: Identity | None = None
         if route.roles:
-            identity = self._key_ring.identify(headers.get(b"x-api-key"))
+            api_key = headers.get(b"x-api-key")
+            identity = self._key_ring.known(api_key)
+            if identity is None:
+                identity = await self._key_ring.identify(api_key, self._address(scope, headers))
             self._limit(identity, route, extra)
             if not identity.roles & route.role_bits:
                 raise refusals.FORBIDDEN()
@@ -141,22 +170,47 @@ class MarketApi:
             raise route.lookup()
         query = parse_query(scope["query_string"]) if scope["query_string"] else {}
         body: Any = None
+        small = b""
         if route.decoder is not None:
-            raw = await self._bodies.read(receive, route.body_max)
-            if len(raw) > _OFF_LOOP_BYTES:
+            if route.body_max > BODY_BYTES_MAX and identity is not None:
+                async with self._large.of(identity.person):
+                    raw = await self._bodies.read(receive, route.body_max)
+                    if len(raw) > _OFF_LOOP_BYTES:
+                        async with self._large.decoding:
+                            body = await asyncio.to_thread(decode_large, route.decoder, raw, route.elements_max)
+                    else:
+                        body = decode_body(route.decoder, raw)
+            elif len(raw := await self._bodies.read(receive, route.body_max)) > _OFF_LOOP_BYTES:
                 body = await asyncio.to_thread(decode_body, route.decoder, raw)
             else:
-                body = decode_body(route.decoder, raw)
+                body, small = decode_body(route.decoder, raw), raw
         plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()} if not route.is_fast else {}
-        return await route.handler(Call(identity, path, query, body, plain))
+        return await route.handler(Call(identity, path, query, body, plain, small))
+
+    def _address(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        """The peer's; behind a trusted proxy the last one in X-Forwarded-For that isn't trusted itself (people P1)."""
+        peer: str = scope["client"][0] if scope.get("client") else ""
+        if not self._trusted_proxies or not is_in(peer, self._trusted_proxies):
+            return peer
+        for part in reversed(headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
+            address = part.strip()
+            if address and not is_in(address, self._trusted_proxies):
+                return address
+        return peer
 
     def _limit(self, identity: Identity, route: RouteSpec, extra: list[Header]) -> None:
-        allowed, limit, remaining, reset = self._limiter.take(identity.key_hash, route.is_fast)
+        allowed, limit, remaining, reset = self._limiter.take(identity.person, route.is_fast)
         extra.append((b"x-ratelimit-limit", b"%d" % limit))
         extra.append((b"x-ratelimit-remaining", b"%d" % remaining))
         extra.append((b"x-ratelimit-reset", b"%d" % reset))
         if not allowed:
             raise refusals.TOO_MANY_REQUESTS()
+
+
+def _retry_after(refusal: Refusal) -> bytes:
+    if refusal.retry_after is not None:
+        return b"%d" % refusal.retry_after
+    return _STOPPED_RETRY if refusal.code in _STOPPED else _RETRY[refusal.status]
 
 
 def _whole_path(path: str) -> re.Pattern[str]:
@@ -173,13 +227,6 @@ def _is_readable(scope: Scope) -> bool:
         return "\0" not in unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         return False
-
-
-def _failure(refusal: Refusal) -> bytes:
-    body: dict[str, Any] = {"success": False, "error": refusal.text, "code": refusal.code}
-    if refusal.details is not None:
-        body["details"] = refusal.details
-    return _ENCODER.encode(body)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

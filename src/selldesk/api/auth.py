@@ -1,16 +1,23 @@
 """Who is asking: API keys, remembered by hash and forgotten as soon as the feed says that something about them changed."""
 
+import asyncio
 import hashlib
+import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from selldesk.api.limits import LockOut, LockOutRules
 from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
-from selldesk.kernel.refusals import INVALID_API_KEY
+from selldesk.kernel.refusals import INVALID_API_KEY, TOO_MANY_REQUESTS, UNAVAILABLE
 from selldesk.kernel.times import MINUTE_US
-from selldesk.store.store import Reader
+from selldesk.store.store import Reader, Store
 
 _REMEMBERED_MAX = 50_000
+_LOOK_UPS_MAX = 200
+"""Unknown keys that are being looked up: more wait for nothing that a hanging store will answer."""
+_THREADS = 2
 
 
 class Identity(NamedTuple):
@@ -23,39 +30,87 @@ class Identity(NamedTuple):
 
 
 class KeyRing:
-    """Known keys. An unknown one is always looked up in the store, never refused from memory (contract C1)."""
+    """Known keys. An unknown one is looked up in the store, off the event loop, never refused from memory (contract C1), unless its
+    address is locked out (people P1)."""
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
-        self._reader = reader
+    def __init__(self, store: Store, clock: Clock, lock_out: LockOutRules | None = None) -> None:
+        self._store = store
         self._clock = clock
+        self.lock_out = LockOut(lock_out or LockOutRules())
         self._known: OrderedDict[bytes, Identity] = OrderedDict()
+        self._looking: dict[bytes, asyncio.Task[Identity | None]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
+        self._of_thread = threading.local()
+        self._changes = 0
+        """Counts what was forgotten: a look-up that began before may have read what is no longer true."""
         self._used: dict[str, int] = {}
         self._used_minute: dict[str, int] = {}
 
-    def identify(self, api_key: bytes | None) -> Identity:
-        """Refuses INVALID_API_KEY: missing, unknown, revoked and disabled are one answer."""
+    def known(self, api_key: bytes | None) -> Identity | None:
+        """Whose key this is, as far as this process remembers. Refuses INVALID_API_KEY if there is none."""
         if not api_key or len(api_key) > 200:
             raise INVALID_API_KEY()
+        identity = self._known.get(hashlib.sha256(api_key).digest())
+        if identity is not None:
+            self._note_use(identity.key_hash)
+        return identity
+
+    async def identify(self, api_key: bytes | None, address: str = "") -> Identity:
+        """Refuses INVALID_API_KEY: missing, unknown, revoked and disabled are one answer; TOO_MANY_REQUESTS for an unknown key of an
+        address that is locked out; UNAVAILABLE while the store can't be asked."""
+        identity = self.known(api_key)
+        if identity is not None:
+            return identity
+        assert api_key is not None
+        seconds = self.lock_out.seconds_left(address)
+        if seconds:
+            raise TOO_MANY_REQUESTS(retry_after=seconds)
         digest = hashlib.sha256(api_key).digest()
-        identity = self._known.get(digest)
+        looking = self._looking.get(digest)
+        if looking is None:
+            if len(self._looking) >= _LOOK_UPS_MAX:
+                raise UNAVAILABLE()
+            looking = self._looking[digest] = asyncio.create_task(self._look_up(digest))
+            looking.add_done_callback(lambda _: self._looking.pop(digest, None))
+        identity = await asyncio.shield(looking)
         if identity is None:
-            rows = self._reader.fetch("identity_of_key", hash=digest.hex())
-            if not rows:
-                raise INVALID_API_KEY()
-            identity = Identity(rows[0][0], rows[0][1], rows[0][2], digest.hex())
-            self._known[digest] = identity
-            if len(self._known) > _REMEMBERED_MAX:
-                self._known.popitem(last=False)
+            self.lock_out.note_unknown(address)
+            raise INVALID_API_KEY()
         self._note_use(identity.key_hash)
         return identity
 
+    async def _look_up(self, digest: bytes) -> Identity | None:
+        loop = asyncio.get_running_loop()
+        while True:
+            changes = self._changes
+            identity = await loop.run_in_executor(self._threads, self._ask, digest.hex())
+            if changes == self._changes:
+                break
+        if identity is not None:
+            self._known[digest] = identity
+            if len(self._known) > _REMEMBERED_MAX:
+                self._known.popitem(last=False)
+        return identity
+
+    def _ask(self, key_hash: str) -> Identity | None:
+        reader: Reader | None = getattr(self._of_thread, "reader", None)
+        if reader is None:
+            reader = self._of_thread.reader = self._store.reader()
+        rows = reader.fetch("identity_of_key", hash=key_hash)
+        if not rows:
+            return None
+        person, login, roles = rows[0]
+        return Identity(person, login, roles, key_hash)
+
     def on_feed(self, feed: Feed) -> None:
         if feed.keys:
+            self._changes += 1
             changed = set(feed.keys)
             for digest in [digest for digest, identity in self._known.items() if identity.person in changed]:
                 del self._known[digest]
 
     def forget_all(self) -> None:
+        self._changes += 1
         self._known.clear()
 
     def take_used(self) -> dict[str, int]:

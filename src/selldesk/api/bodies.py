@@ -2,12 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from selldesk.kernel import refusals
+from selldesk.kernel.memory import give_memory_back
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -78,9 +80,47 @@ class BodyReader:
         self._timer = loop.call_later(self._seconds / _LOOKS_PER_WAIT, self._look, loop) if self._began else None
 
 
+class LargeBodies:
+    """One large body of an account at a time, and one in all that is being decoded: what 16 MiB become then is many times as much."""
+
+    def __init__(self) -> None:
+        self.decoding = asyncio.Lock()
+        self._of: dict[int, asyncio.Lock] = {}
+        self._waiting: dict[int, int] = {}
+
+    @asynccontextmanager
+    async def of(self, person: int) -> AsyncIterator[None]:
+        """A second one waits."""
+        lock = self._of.setdefault(person, asyncio.Lock())
+        self._waiting[person] = self._waiting.get(person, 0) + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._waiting[person] -= 1
+            if not self._waiting[person]:
+                del self._waiting[person], self._of[person]
+
+
+def decode_large(decoder: Any, raw: bytes, elements_max: int) -> Any:
+    """As `decode_body`, in a thread; but what would become more objects than any honest body has is refused by counting first, for the
+    decoding itself holds the interpreter. Refuses INVALID_BODY."""
+    elements = raw.count(b",") + raw.count(b"{") + raw.count(b"[")
+    if elements_max and elements > elements_max:
+        message = f"at most {elements_max} JSON values, this body holds about {elements}"
+        raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}])
+    try:
+        return decode_body(decoder, raw)
+    finally:
+        give_memory_back()
+
+
 def decode_body(decoder: Any, raw: bytes) -> Any:
     """Strictly typed (R1). Refuses INVALID_BODY with the place of the first fault."""
     try:
+        if raw.startswith(b"\xef\xbb\xbf"):
+            message = "the body begins with a byte order mark: send JSON in UTF-8 without one"
+            raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}])
         if not raw.isascii():
             raw.decode("utf-8")
     except UnicodeDecodeError as error:

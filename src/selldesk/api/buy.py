@@ -86,16 +86,25 @@ class Withdrawn(msgspec.Struct):
     withdrawn: int
 
 
-class HeldItem(msgspec.Struct):
-    """`state`: 'protected' until Steam's settlement, then 'held'."""
+ItemState = Literal["protected", "held", "in_delivery", "missing"]
 
-    assetid: str
+
+class HeldItem(msgspec.Struct):
+    """`item_id` is the stable handle: asset ids repeat across games and change. `assetid` and `contextid`: in the bot's inventory, null
+    until known. `state`: 'protected' until Steam's settlement, then 'held'; 'missing': not in the bot's inventory at two readings."""
+
+    item_id: str
+    assetid: str | None
+    contextid: str | None
+    seller_assetid: str
     market_hash_name: str
+    game_id: int
     trade_id: str
     price: int
     bot: str
     tradable_at: str | None
-    state: str
+    state: ItemState
+    delivery_id: str | None
 
 
 class HeldItemPage(msgspec.Struct):
@@ -105,6 +114,8 @@ class HeldItemPage(msgspec.Struct):
     offset: int
 
 
+ITEM_STATES = ("protected", "held", "in_delivery", "missing")
+ITEM_STATE = Parameter("state", {"type": "string", "enum": list(ITEM_STATES)}, "Only items in this state")
 _LINE_DECODER = msgspec.json.Decoder(OrderRequestLine)
 _LINES_PER_SLICE = 500
 
@@ -127,7 +138,7 @@ class BuyApi:
         return [
             RouteSpec(
                 "PUT", orders, self.put_orders, "Create or change buy orders, up to 50,000 a call", buyer, PutOrdersAnswer,
-                body=PutOrdersRequest, wire=PutOrdersHead, refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED, r.UNAVAILABLE), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+                body=PutOrdersRequest, wire=PutOrdersHead, refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED, r.UNAVAILABLE), tag="Buy", body_max=LARGE_BODY_BYTES_MAX, elements_max=8 * ORDERS_PER_CALL_MAX,
             ),
             RouteSpec(
                 "GET", orders, self.orders, "Your buy orders", buyer, OrderPage, query=(GAME, name, *PAGE),
@@ -135,7 +146,7 @@ class BuyApi:
             ),
             RouteSpec(
                 "DELETE", orders, self.withdraw, "Withdraw orders of a game, all or by name", buyer, Withdrawn, body=WithdrawRequest,
-                refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED), tag="Buy", body_max=LARGE_BODY_BYTES_MAX,
+                refusals=(r.GAME_NOT_SUPPORTED, r.LIST_SUPERSEDED), tag="Buy", body_max=LARGE_BODY_BYTES_MAX, elements_max=8 * ORDERS_PER_CALL_MAX,
             ),
             RouteSpec(
                 "GET", "/api/buy/trades", self.trades, "Trades that bought for you", buyer, TradePage, query=BUYER_TRADE_FILTERS,
@@ -145,7 +156,7 @@ class BuyApi:
             lookup("by-steam-trade-id/{trade_id:path}", self.by_steam_trade_id, "One trade by Steam's trade id"),
             lookup("by-id/{id:path}", self.by_id, "One trade by its UUID"),
             RouteSpec(
-                "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, *PAGE),
+                "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, ITEM_STATE, *PAGE),
                 refusals=(r.INVALID_QUERY,), tag="Buy",
             ),
         ]  # fmt: skip
@@ -203,25 +214,25 @@ class BuyApi:
 
     async def items(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
-        wanted = {"buyer": call.person, "game": queries.game(call.query)}
+        state = call.query.get("state")
+        if state is not None and state not in ITEM_STATES:
+            raise refusals.INVALID_QUERY(name="state")
+        wanted = {"buyer": call.person, "game": queries.game(call.query), "state": state}
 
         def ask(reader: Reader) -> HeldItemPage:
             with reader.snapshot():
                 total = reader.fetch("held_items_count", **wanted)[0][0]
                 rows = reader.fetch("held_items_page", **wanted, limit=limit, offset=offset)
-                faces = {row[0]: row[1] for row in reader.fetch("bot_faces")}
-            items = [
-                HeldItem(
-                    row[0],
-                    row[1],
-                    row[2],
-                    row[3],
-                    faces[row[4]],
-                    wire_time_or_none(row[5]),
-                    "protected" if row[6] == "accepted" else "held",
-                )
-                for row in rows
-            ]
+                faces = {number: steamid64 for number, steamid64, *_ in reader.fetch("bot_faces")}
+            items = []
+            for trade_id, position, new, context, old, name, game, price, bot, settlement, status, noted in rows:
+                stands: ItemState = "missing" if noted == "missing" else "protected" if status == "accepted" else "held"
+                items.append(
+                    HeldItem(
+                        f"{trade_id}-{position}", new, context, old, name, game, trade_id, price, faces[bot],
+                        wire_time_or_none(settlement), stands, None,
+                    )
+                )  # fmt: skip
             return HeldItemPage(items, total, limit, offset)
 
         return Reply(await self._market.read(ask))

@@ -4,16 +4,19 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from selldesk.api.routes import Call
 from selldesk.desk.client import DeskPort
+from selldesk.desk.commands import OnBehalf, PersonsCommand
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import TRADE_NOT_FOUND
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import wire_time
+from selldesk.people.roles import Role, pack_roles
 from selldesk.store.lists import TradeFilter, list_trades
 from selldesk.store.store import Reader, Row, Store
 from selldesk.trades.trade import Trade, TradeItem
@@ -37,19 +40,18 @@ class Market:
         self.clock = clock
         self.box = box
         self.settings = settings
-        self.reader = store.reader()
-        """For look-ups of microseconds, on the event loop."""
         self._store = store
         self._threads = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading")
         self._of_thread = threading.local()
 
     async def read(self, question: Callable[[Reader], T]) -> T:
-        """For lists and sums, which may take long: off the event loop, on connections of their own."""
+        """Off the event loop, on connections of its own: no hanging store holds anybody else up. One moment, if the question reads a
+        snapshot."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, question)
 
-    async def look_up(self, question: Callable[[Reader], T]) -> T:
-        """For a few rows by their keys: at once where that takes microseconds, off the event loop where a server must be asked."""
-        return question(self.reader) if self._store.is_local else await self.read(question)
+    async def act(self, call: Call, role: Role, command: PersonsCommand) -> dict[str, Any]:
+        """What a person asks for, on their behalf: the desk judges whether they (still) may."""
+        return await self.desk.ask(OnBehalf(call.person, pack_roles([role]), command))
 
     def _ask_in_thread(self, question: Callable[[Reader], T]) -> T:
         reader: Reader | None = getattr(self._of_thread, "reader", None)
@@ -76,7 +78,7 @@ class Market:
                     return self.one_trade(reader, trade_id, viewed_by)
             raise TRADE_NOT_FOUND()
 
-        return await self.look_up(ask)
+        return await self.read(ask)
 
     def one_trade(self, reader: Reader, trade_id: str, viewed_by: ViewReader) -> TradeData:
         """A single lookup, with its history. Refuses TRADE_NOT_FOUND."""

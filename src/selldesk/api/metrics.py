@@ -1,35 +1,43 @@
 """`GET /metrics`: what a Prometheus server should know of this process and of the market (contract C6)."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
+from selldesk.api.operator_setup import BotHealth
+from selldesk.bots.rooms import FRESH_WITHIN_US, BotState, NoBot
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.times import FAR_US, SECOND_US
 from selldesk.store.store import Reader
 
-Requests = Callable[[], dict[tuple[str, int], int]]
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class _MarketCollector(Collector):
-    """Read from the store when asked: sums that are kept, a row a bot, open alerts."""
+    """Read from the store when asked: sums that are kept, a row a bot, open alerts. And what the API processes counted."""
 
-    def __init__(self, reader: Reader, clock: Clock, requests: Requests, view_seq: Callable[[], int]) -> None:
+    def __init__(self, reader: Reader, clock: Clock, counts: "Counts", view_seq: Callable[[], int]) -> None:
         self._reader = reader
         self._clock = clock
-        self._requests = requests
+        self._counts = counts
         self._view_seq = view_seq
 
     def collect(self) -> Iterator[Metric]:
         answers = CounterMetricFamily("selldesk_requests", "Answers by route and status", labels=["route", "status"])
-        for (route, status), count in sorted(self._requests().items()):
+        counts = self._counts.sums()
+        for (route, status), count in sorted(counts.requests.items()):
             answers.add_metric([route, str(status)], count)
         yield answers
+        no_bot = CounterMetricFamily("selldesk_no_bot", "Creates that found no suitable bot, by cause", labels=["cause"])
+        for cause in NoBot:
+            no_bot.add_metric([cause.value], counts.no_bot.get(cause.value, 0))
+        yield no_bot
         trades = GaugeMetricFamily("selldesk_trades", "Trades by status", labels=["status"])
         value = GaugeMetricFamily(
             "selldesk_trade_value_mills", "Value of trades by status, thousandths of a dollar", labels=["status"]
@@ -61,13 +69,15 @@ class _MarketCollector(Collector):
         offers = GaugeMetricFamily("selldesk_bot_live_offers", "Processing trades of a bot", labels=["bot"])
         real_us = self._clock.real_us()
         for row in self._reader.fetch("bots_with_heartbeat"):
+            bot = BotHealth(*row)
             for one in BotState:
-                state.add_metric([row[1], one.value], float(row[7] == one))
-            healthy.add_metric([row[1]], float(bool(row[6]) and row[7] == BotState.OK and real_us - row[15] < FRESH_WITHIN_US))
-            since.add_metric([row[1]], row[9] / SECOND_US)
-            offers.add_metric([row[1]], row[10])
-            if row[8]:
-                reason.add_metric([row[1], row[8]], 1)
+                state.add_metric([bot.steamid64, one.value], float(bot.state == one))
+            is_fresh = real_us - bot.last_good_real_us < FRESH_WITHIN_US
+            healthy.add_metric([bot.steamid64], float(bool(bot.enabled) and bot.state == BotState.OK and is_fresh))
+            since.add_metric([bot.steamid64], bot.state_since / SECOND_US)
+            offers.add_metric([bot.steamid64], bot.live_offers)
+            if bot.state_reason:
+                reason.add_metric([bot.steamid64, bot.state_reason], 1)
         yield from (state, healthy, since, reason, offers)
         paused = GaugeMetricFamily("selldesk_game_paused", "1 while no bot sends items of a game", labels=["game"])
         for game, *_ in self._reader.fetch("paused_games", now=self._clock.now_us(), furthest=FAR_US):
@@ -75,13 +85,59 @@ class _MarketCollector(Collector):
         yield paused
 
 
-def metrics_page(reader: Reader, clock: Clock, requests: Requests, view_seq: Callable[[], int]) -> Callable[[], bytes]:
-    """Answers the page, in Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(_MarketCollector(reader, clock, requests, view_seq))
-    ProcessCollector(registry=registry)
+class Counted(msgspec.Struct):
+    """What one API process has counted since it began."""
 
-    def page() -> bytes:
+    requests: dict[tuple[str, int], int] = {}
+    """(route, status) → answers."""
+    no_bot: dict[str, int] = {}
+    """Cause → creates that found no bot."""
+
+
+class Counts:
+    """Counters of all API processes of a market. Each keeps its own in a file beside the desk's socket, so that every one can tell the
+    sums; what a process counted before it died stays counted."""
+
+    def __init__(self, folder: Path, name: str, own: Callable[[], Counted]) -> None:
+        self._path = folder / f"counts-{name}"
+        self._folder = folder
+        self._own = own
+
+    def write(self) -> None:
+        """Once a second or so; whole or not at all."""
+        own = self._own()
+        body = msgspec.msgpack.encode(
+            {"requests": [[route, status, count] for (route, status), count in own.requests.items()], "no_bot": own.no_bot}
+        )
+        temporary = self._path.with_suffix(".new")
+        temporary.write_bytes(body)
+        temporary.replace(self._path)
+
+    def sums(self) -> Counted:
+        """This process as it is now, the others as they last wrote."""
+        own = self._own()
+        total = Counted(dict(own.requests), dict(own.no_bot))
+        for path in self._folder.glob("counts-*"):
+            if path == self._path or path.suffix == ".new":
+                continue
+            try:
+                body = msgspec.msgpack.decode(path.read_bytes())
+            except (OSError, msgspec.MsgspecError):
+                continue
+            for route, status, count in body["requests"]:
+                total.requests[route, status] = total.requests.get((route, status), 0) + count
+            for cause, count in body["no_bot"].items():
+                total.no_bot[cause] = total.no_bot.get(cause, 0) + count
+        return total
+
+
+def metrics_page(clock: Clock, counts: Counts, view_seq: Callable[[], int]) -> Callable[[Reader], bytes]:
+    """Answers the page, in Prometheus' text format, as the store stands."""
+
+    def page(reader: Reader) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(_MarketCollector(reader, clock, counts, view_seq))
+        ProcessCollector(registry=registry)
         body: Any = generate_latest(registry)
         return bytes(body)
 

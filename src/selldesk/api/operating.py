@@ -7,10 +7,11 @@ from msgspec import Meta
 from selldesk.api.routes import RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import MONEY_MAX
+from selldesk.kernel.shapes import STEAMID64_PATTERN
 from selldesk.people.roles import Role
 
 RoleName = Literal["project", "buyer", "operator"]
-SteamId64 = Annotated[str, Meta(pattern=r"^7656119[0-9]{10}(?!\n)$", description="SteamID64")]
+SteamId64 = Annotated[str, Meta(pattern=STEAMID64_PATTERN, description="SteamID64")]
 Mills = Annotated[int, Meta(ge=1, le=MONEY_MAX)]
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]

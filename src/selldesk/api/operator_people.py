@@ -20,10 +20,11 @@ from selldesk.kernel.limits import (
 )
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role, pack_roles, unpack_roles
-from selldesk.store.store import Row
+from selldesk.sellers.limits import ProjectLimits
+from selldesk.store.store import Reader, Row
 
 
-class UserRequest(msgspec.Struct):
+class UserRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A buyer needs a steamid64: it is his `buyer_id`."""
 
     login: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+(?!\n)$")]
@@ -34,7 +35,7 @@ class UserRequest(msgspec.Struct):
     steamid64: SteamId64 | None = None
 
 
-class UserChange(msgspec.Struct):
+class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     """Only what is given changes. `disabled`: no key works. `frozen`: a buyer's orders are not for sale."""
 
     roles: Annotated[list[RoleName], Meta(min_length=1)] | None = None
@@ -58,6 +59,8 @@ class User(msgspec.Struct):
     frozen: bool
     created_at: str
     wallet: Balance | UnsetType = UNSET
+    limits: ProjectLimits | UnsetType = UNSET
+    """What this project has of its own (people P6)."""
 
 
 class UserPage(msgspec.Struct):
@@ -67,14 +70,14 @@ class UserPage(msgspec.Struct):
     offset: int
 
 
-class MoneyRequest(msgspec.Struct):
+class MoneyRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`reference` is unique per account and direction: repeating a call moves nothing twice."""
 
     amount: Mills
     reference: Reference
 
 
-class AdjustmentRequest(msgspec.Struct):
+class AdjustmentRequest(msgspec.Struct, forbid_unknown_fields=True):
     amount: Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
     reference: Reference
     reason: Reason
@@ -108,7 +111,7 @@ class OperatorPeopleApi:
             route("GET", "/users/{id}/api-keys", self.user_keys, "A user's API keys", list[KeyLine], user),
             route(
                 "POST", "/users/{id}/api-keys", self.create_user_key, "A new key for a user, shown once", NewKey,
-                (*user, r.KEY_NAME_TAKEN), body=KeyRequest, status=201,
+                (*user, r.KEY_NAME_TAKEN, r.TOO_MANY_KEYS), body=KeyRequest, status=201,
             ),
             route(
                 "DELETE", "/users/{id}/api-keys", self.delete_user_key, "Revoke a user's key", KeyNamed, (*user, r.KEY_NOT_FOUND),
@@ -125,17 +128,23 @@ class OperatorPeopleApi:
     async def users(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
         login = queries.text(call.query, "login")
-        reader = self._market.reader
-        total = reader.fetch("people_count", login=login)[0][0]
-        rows = reader.fetch("people_page", login=login, limit=limit, offset=offset)
-        return Reply(UserPage([_user(row) for row in rows], total, limit, offset))
+
+        def ask(reader: Reader) -> UserPage:
+            with reader.snapshot():
+                total = reader.fetch("people_count", login=login)[0][0]
+                rows = reader.fetch("people_page", login=login, limit=limit, offset=offset)
+            return UserPage([_user(row) for row in rows], total, limit, offset)
+
+        return Reply(await self._market.read(ask))
 
     async def create_user(self, call: Call) -> Reply:
         request: UserRequest = call.body
         if "buyer" in request.roles and request.steamid64 is None:
             raise bad_body("$.steamid64", "a buyer needs a steamid64")
         person_id = new_uuid7(self._market.clock.now_us())
-        await self._market.desk.ask(
+        await self._market.act(
+            call,
+            Role.OPERATOR,
             commands.CreatePerson(
                 call.login,
                 person_id,
@@ -145,20 +154,22 @@ class OperatorPeopleApi:
                 request.last_name,
                 request.avatar,
                 request.steamid64,
-            )
+            ),
         )
-        return Reply(self._one_user(person_id), status=201)
+        return Reply(await self._one_user(person_id), status=201)
 
     async def user(self, call: Call) -> Reply:
-        return Reply(self._one_user(call.path["id"]))
+        return Reply(await self._one_user(call.path["id"]))
 
     async def change_user(self, call: Call) -> Reply:
         request: UserChange = call.body
-        known = self._one_user(call.path["id"])
+        known = await self._one_user(call.path["id"])
         roles = request.roles if request.roles is not None else known.roles
         if "buyer" in roles and request.steamid64 is None and known.steamid64 is None:
             raise bad_body("$.steamid64", "a buyer needs a steamid64")
-        await self._market.desk.ask(
+        await self._market.act(
+            call,
+            Role.OPERATOR,
             commands.ChangePerson(
                 call.login,
                 known.id,
@@ -169,18 +180,19 @@ class OperatorPeopleApi:
                 request.first_name,
                 request.last_name,
                 request.avatar,
-            )
+            ),
         )
-        return Reply(self._one_user(known.id))
+        return Reply(await self._one_user(known.id))
 
     async def user_keys(self, call: Call) -> Reply:
-        return Reply(keys_of(self._market.reader, self._number(call)))
+        number = await self._number(call)
+        return Reply(await self._market.read(lambda reader: keys_of(reader, number)))
 
     async def create_user_key(self, call: Call) -> Reply:
-        return Reply(await make_key(self._market, self._number(call), call.body.name, call.login), status=201)
+        return Reply(await make_key(self._market, call, await self._number(call), call.body.name, call.login), status=201)
 
     async def delete_user_key(self, call: Call) -> Reply:
-        await self._market.desk.ask(commands.DeleteKey(self._number(call), call.body.name, call.login))
+        await self._market.act(call, Role.OPERATOR, commands.DeleteKey(await self._number(call), call.body.name, call.login))
         return Reply(KeyNamed(call.body.name))
 
     async def deposit(self, call: Call) -> Reply:
@@ -194,29 +206,43 @@ class OperatorPeopleApi:
         if request.amount == 0:
             raise bad_body("$.amount", "an adjustment of nothing")
         trade_id = None if request.trade_id is None else canonical_uuid(request.trade_id)
-        if request.trade_id is not None and (trade_id is None or not self._market.reader.fetch("trade_by_id", id=trade_id)):
+        if request.trade_id is not None and (
+            trade_id is None or not await self._market.read(lambda reader: reader.fetch("trade_by_id", id=trade_id))
+        ):
             raise bad_body("$.trade_id", "no such trade")
         return await self._move(call, "adjustment", request.amount, request.reason, trade_id)
 
     async def _move(self, call: Call, direction: str, amount: int, reason: str | None = None, trade_id: str | None = None) -> Reply:
-        moved = await self._market.desk.ask(
-            commands.MoveMoney(call.login, self._number(call), direction, amount, call.body.reference, reason, trade_id)
+        number = await self._number(call)
+        moved = await self._market.act(
+            call,
+            Role.OPERATOR,
+            commands.MoveMoney(call.login, number, direction, amount, call.body.reference, reason, trade_id),
         )
         status = 200 if moved.pop("repeated") else 201
         return Reply(MoneyMoved(**moved), status=status)
 
-    def _one_user(self, user_id: str) -> User:
+    async def _one_user(self, user_id: str) -> User:
         canonical = canonical_uuid(user_id)
-        rows = self._market.reader.fetch("person_by_id", id=canonical) if canonical is not None else []
-        if not rows:
+        if canonical is None:
             raise refusals.USER_NOT_FOUND()
-        user = _user(rows[0])
-        user.wallet = balance_of(self._market.reader, rows[0][0])
-        return user
 
-    def _number(self, call: Call) -> int:
+        def ask(reader: Reader) -> User:
+            with reader.snapshot():
+                rows = reader.fetch("person_by_id", id=canonical)
+                if not rows:
+                    raise refusals.USER_NOT_FOUND()
+                user = _user(rows[0])
+                user.wallet = balance_of(reader, rows[0][0])
+                own = reader.load("load_person_limits", [(rows[0][0],)])
+            user.limits = msgspec.json.decode(own[0][1], type=ProjectLimits) if own else ProjectLimits()
+            return user
+
+        return await self._market.read(ask)
+
+    async def _number(self, call: Call) -> int:
         canonical = canonical_uuid(call.path["id"])
-        rows = self._market.reader.fetch("person_by_id", id=canonical) if canonical is not None else []
+        rows = await self._market.read(lambda reader: reader.fetch("person_by_id", id=canonical)) if canonical is not None else []
         if not rows:
             raise refusals.USER_NOT_FOUND()
         return int(rows[0][0])

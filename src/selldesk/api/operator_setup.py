@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from selldesk.api import queries
 from selldesk.api.market import Market
-from selldesk.api.operating import ShortText, SteamId64, bad_body, operator_route
-from selldesk.api.routes import Call, Reply, RouteSpec
-from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
+from selldesk.api.operating import Reason, ShortText, SteamId64, bad_body, operator_route
+from selldesk.api.parameters import GAME, PAGE
+from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.bots.rooms import FRESH_WITHIN_US, BotState, room_of
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import acceptable_name
 from selldesk.desk import commands
@@ -27,12 +29,13 @@ from selldesk.kernel.limits import (
 )
 from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
+from selldesk.people.roles import Role
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import is_secret
-from selldesk.store.store import Reader, Row
+from selldesk.store.store import Reader
 
 
-class RoomRequest(msgspec.Struct):
+class RoomRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A purchase room (R7). Open ends, any game, all buyers, all bots: leave out or null. Buyers by user id or steamid64."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -78,7 +81,7 @@ class BotRequest(msgspec.Struct):
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] = 1000
 
 
-class BotChange(msgspec.Struct):
+class BotChange(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool | None = None
     profile_name: ShortText | None = None
     avatar: ShortText | None = None
@@ -89,7 +92,7 @@ class BotChange(msgspec.Struct):
     max_items: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
 
 
-class BotSecrets(msgspec.Struct):
+class BotSecrets(msgspec.Struct, forbid_unknown_fields=True):
     """What of a bot's secrets has changed; the rest stays. Secrets go in and never come out."""
 
     password: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
@@ -98,9 +101,41 @@ class BotSecrets(msgspec.Struct):
     refresh_token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
 
 
+class StockView(msgspec.Struct):
+    """Items of one game: of processing sales, under Steam's protection, held for buyers, on their way to them; `max` together."""
+
+    reserved: int
+    protected: int
+    held: int
+    in_delivery: int
+    max: int
+
+
+class BotHealth(msgspec.Struct, array_like=True):
+    """A bot as the store tells of it to operators."""
+
+    number: int
+    steamid64: str
+    account_name: str
+    profile_name: str | None
+    avatar: str | None
+    games: str | None
+    enabled: int
+    state: str
+    state_reason: str | None
+    state_since: int
+    live_offers: int
+    live_offers_max: int
+    seller_offers_max: int
+    items_held: int
+    items_max: int
+    last_good_real_us: int
+    quarantined_until: int | None
+
+
 class BotView(msgspec.Struct):
-    """`state`: ok, limited, needs_login, quarantined or down, with its reason and since when. `quarantined_until` null: until an
-    operator enables the bot. `blocked_games`: where its inventory was full."""
+    """`state`: ok, limited, needs_login, restricted, quarantined or down, with its reason and since when. `quarantined_until`: when a
+    restriction or quarantine ends by itself; null: until an operator enables the bot. `blocked_games`: where its inventory was full."""
 
     steamid64: str
     account_name: str
@@ -119,14 +154,62 @@ class BotView(msgspec.Struct):
     max_items: int
     quarantined_until: str | None
     blocked_games: list[int]
+    items: dict[str, StockView]
+    """By game; `items_held` is the sum of what they hold."""
 
 
-class CatalogLine(msgspec.Struct):
+class BotItem(msgspec.Struct):
+    """An asset in a bot's inventory. `item_id`: the buyer's item that it is; null: surplus, no sale brought it."""
+
+    game_id: int
+    contextid: str
+    assetid: str
+    classid: str | None
+    instanceid: str
+    market_hash_name: str | None
+    amount: int
+    tradable: bool
+    item_id: str | None
+
+
+class BotItemPage(msgspec.Struct):
+    """As it was at `taken_at`. `missing`: buyers' items that were not there; `surplus`: assets that no sale brought."""
+
+    items: list[BotItem]
+    total: int
+    limit: int
+    offset: int
+    taken_at: str | None
+    is_asked_for: bool
+    missing: int
+    surplus: int
+
+
+class StocktakeAsked(msgspec.Struct):
+    steamid64: str
+
+
+class DeclareRequest(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Reason
+
+
+class ItemDeclared(msgspec.Struct):
+    item_id: str
+
+
+_SURPLUS = Parameter("surplus", {"type": "boolean"}, "Only what no sale brought (true), or only buyers' items (false)")
+_ITEM_ACTIONS = {
+    "declare-delivered": "Declare that an item that is held or missing was handed over by hand",
+    "declare-found": "Declare that a missing item is back",
+}
+
+
+class CatalogLine(msgspec.Struct, forbid_unknown_fields=True):
     market_hash_name: str
     price: Annotated[int, Meta(ge=0, le=PRICE_MAX)] | None = None
 
 
-class CatalogRequest(msgspec.Struct):
+class CatalogRequest(msgspec.Struct, forbid_unknown_fields=True):
     game_id: int
     items: Annotated[list[CatalogLine], Meta(min_length=1, max_length=CATALOG_ITEMS_PER_CALL_MAX)]
 
@@ -160,92 +243,104 @@ class OperatorSetupApi:
             route("GET", "/bots/{steamid64}", self.bot, "One bot", BotView, (r.BOT_NOT_FOUND,)),
             route("PATCH", "/bots/{steamid64}", self.change_bot, "Enable, disable, limits", BotView, (r.BOT_NOT_FOUND,), body=BotChange),
             route("PUT", "/bots/{steamid64}/secrets", self.put_secrets, "A changed password or authenticator", BotView, (r.BOT_NOT_FOUND, r.BOT_SECRETS_UNREADABLE), body=BotSecrets),
+            route("GET", "/bots/{steamid64}/items", self.bot_items, "The bot's inventory at its last stocktake", BotItemPage, (r.BOT_NOT_FOUND, r.INVALID_QUERY), query=(GAME, _SURPLUS, *PAGE)),
+            route("POST", "/bots/{steamid64}/stocktake", self.stocktake, "Compare its inventory with the store now", StocktakeAsked, (r.BOT_NOT_FOUND,), status=202),
+            *[
+                route(
+                    "POST", f"/items/{{item_id}}/{action}", self._declare(action), summary, ItemDeclared,
+                    (r.ITEM_NOT_FOUND, r.ITEM_WRONG_STATUS), body=DeclareRequest,
+                )
+                for action, summary in _ITEM_ACTIONS.items()
+            ],
             route("GET", "/catalog", self.catalog, "Known item names per game", list[CatalogCount]),
             route(
                 "POST", "/catalog", self.import_catalog, "Import item names", CatalogAnswer, (r.GAME_NOT_SUPPORTED,),
-                body=CatalogRequest, body_max=LARGE_BODY_BYTES_MAX,
+                body=CatalogRequest, body_max=LARGE_BODY_BYTES_MAX, elements_max=8 * CATALOG_ITEMS_PER_CALL_MAX,
             ),
         ]  # fmt: skip
 
     async def rooms(self, call: Call) -> Reply:
-        return Reply([self._room_view(row) for row in self._market.reader.fetch("load_rooms")])
+        return Reply(await self._market.read(self._room_views))
 
     async def room(self, call: Call) -> Reply:
-        return Reply(self._one_room(_room_number(call)))
+        return Reply(await self._one_room(_room_number(call)))
 
     async def create_room(self, call: Call) -> Reply:
-        made = await self._market.desk.ask(self._put_room(call, None))
-        return Reply(self._one_room(made["id"]), status=201)
+        made = await self._market.act(call, Role.OPERATOR, await self._put_room(call, None))
+        return Reply(await self._one_room(made["id"]), status=201)
 
     async def put_room(self, call: Call) -> Reply:
-        made = await self._market.desk.ask(self._put_room(call, _room_number(call)))
-        return Reply(self._one_room(made["id"]))
+        made = await self._market.act(call, Role.OPERATOR, await self._put_room(call, _room_number(call)))
+        return Reply(await self._one_room(made["id"]))
 
     async def drop_room(self, call: Call) -> Reply:
-        await self._market.desk.ask(commands.DropRoom(call.login, _room_number(call)))
+        await self._market.act(call, Role.OPERATOR, commands.DropRoom(call.login, _room_number(call)))
         return Reply(RoomDeleted(_room_number(call)))
 
-    def _put_room(self, call: Call, room_id: int | None) -> commands.PutRoom:
+    async def _put_room(self, call: Call, room_id: int | None) -> commands.PutRoom:
         request: RoomRequest = call.body
         if request.game_id is not None and not is_supported(request.game_id):
             raise bad_body("$.game_id", "not one of " + ", ".join(map(str, GAMES)))
         if request.min_value is not None and request.max_value is not None and request.min_value > request.max_value:
             raise bad_body("$.max_value", "below min_value")
-        buyers = None if request.buyers is None else [self._buyer_number(text) for text in request.buyers]
-        known_bots = {row[1]: row[0] for row in self._market.reader.fetch("bot_faces")}
-        for steamid64 in request.bots or []:
-            if steamid64 not in known_bots:
-                raise bad_body("$.bots", f"no bot {steamid64}")
-        bots = None if request.bots is None else [known_bots[steamid64] for steamid64 in request.bots]
+        by_steamid64 = self._market.view.buyer_number
+
+        def ask(reader: Reader) -> tuple[list[int] | None, list[int] | None]:
+            buyers = None if request.buyers is None else [_buyer_number(reader, by_steamid64, text) for text in request.buyers]
+            known_bots = {row[1]: row[0] for row in reader.fetch("bot_faces")}
+            for steamid64 in request.bots or []:
+                if steamid64 not in known_bots:
+                    raise bad_body("$.bots", f"no bot {steamid64}")
+            return buyers, None if request.bots is None else [known_bots[steamid64] for steamid64 in request.bots]
+
+        buyers, bots = await self._market.read(ask)
         return commands.PutRoom(
             call.login, room_id, request.name, request.game_id, request.min_value, request.max_value, buyers, bots,
             request.priority, request.enabled,
         )  # fmt: skip
 
-    def _buyer_number(self, text: str) -> int:
-        number = self._market.view.buyer_number(text)
-        if number is not None:
-            return number
-        canonical = canonical_uuid(text)
-        rows = self._market.reader.fetch("person_by_id", id=canonical) if canonical is not None else []
-        if not rows:
-            raise bad_body("$.buyers", f"no user {text}")
-        return int(rows[0][0])
+    async def _one_room(self, room_id: int) -> RoomView:
+        for view in await self._market.read(self._room_views):
+            if view.id == room_id:
+                return view
+        raise refusals.ROOM_NOT_FOUND()
 
-    def _one_room(self, room_id: int) -> RoomView:
-        found = [row for row in self._market.reader.fetch("load_rooms") if row[0] == room_id]
-        if not found:
-            raise refusals.ROOM_NOT_FOUND()
-        return self._room_view(found[0])
-
-    def _room_view(self, row: Row) -> RoomView:
-        faces = {face[0]: face[1] for face in self._market.reader.fetch("bot_faces")}
+    def _room_views(self, reader: Reader) -> list[RoomView]:
+        with reader.snapshot():
+            rooms = [room_of(row) for row in reader.fetch("load_rooms")]
+            faces = {face[0]: face[1] for face in reader.fetch("bot_faces")}
         people = self._market.view.people
-        buyers = None if row[5] is None else [people[number].steamid64 or people[number].id for number in json.loads(row[5])]
-        bots = None if row[6] is None else [faces[number] for number in json.loads(row[6])]
-        return RoomView(row[0], row[1], row[2], row[3], row[4], buyers, bots, row[7], bool(row[8]))
+        return [
+            RoomView(
+                room.id, room.name, room.game, room.min_value, room.max_value,
+                None if room.buyers is None else [people[number].steamid64 or people[number].id for number in room.buyers],
+                None if room.bots is None else [faces[number] for number in room.bots], room.priority, bool(room.enabled),
+            )
+            for room in rooms
+        ]  # fmt: skip
 
     async def bots(self, call: Call) -> Reply:
-        return Reply(bot_views(self._market))
+        return Reply(await self._market.read(lambda reader: bot_views(self._market, reader)))
 
     async def bot(self, call: Call) -> Reply:
-        return Reply(self._one_bot(call.path["steamid64"]))
+        return Reply(await self._one_bot(call.path["steamid64"]))
 
     async def add_bot(self, call: Call) -> Reply:
         request: BotRequest = call.body
         _check_secret("shared_secret", request.shared_secret)
         _check_secret("identity_secret", request.identity_secret)
         _check_games(request.games)
-        await self._market.desk.ask(bot_command(self._market.box.seal, call.login, request))
-        return Reply(self._one_bot(request.steamid), status=201)
+        await self._market.act(call, Role.OPERATOR, bot_command(self._market.box.seal, call.login, request))
+        return Reply(await self._one_bot(request.steamid), status=201)
 
     async def change_bot(self, call: Call) -> Reply:
         request: BotChange = call.body
         games = None if request.games is UNSET else request.games
         _check_games(games)
-        known = self._one_bot(call.path["steamid64"])
-        number = next(row[0] for row in self._market.reader.fetch("bot_faces") if row[1] == known.steamid64)
-        await self._market.desk.ask(
+        number = await bot_number(self._market, call.path["steamid64"])
+        await self._market.act(
+            call,
+            Role.OPERATOR,
             commands.ChangeBot(
                 call.login,
                 number,
@@ -257,26 +352,62 @@ class OperatorSetupApi:
                 live_offers_max=request.max_live_offers,
                 seller_offers_max=request.max_offers_per_seller,
                 items_max=request.max_items,
-            )
+            ),
         )
-        return Reply(self._one_bot(known.steamid64))
+        return Reply(await self._one_bot(call.path["steamid64"]))
 
     async def put_secrets(self, call: Call) -> Reply:
         """Takes effect at the bot's next step; a login that was refused is tried again at once."""
         request: BotSecrets = call.body
-        known = self._one_bot(call.path["steamid64"])
+        number = await bot_number(self._market, call.path["steamid64"])
         given = {name: value for name, value in msgspec.to_builtins(request).items() if value is not None}
         if not given:
             raise bad_body("$", "nothing changes")
         for name in ("shared_secret", "identity_secret"):
             _check_secret(name, given.get(name))
         box = self._market.box
-        number = next(row[0] for row in self._market.reader.fetch("bot_faces") if row[1] == known.steamid64)
-        await self._market.desk.ask(secrets_command(box, call.login, self._market.reader, number, given))
-        return Reply(self._one_bot(known.steamid64))
+        command = await self._market.read(lambda reader: secrets_command(box, call.login, reader, number, given))
+        await self._market.act(call, Role.OPERATOR, command)
+        return Reply(await self._one_bot(call.path["steamid64"]))
 
-    def _one_bot(self, steamid64: str) -> BotView:
-        for view in bot_views(self._market):
+    async def bot_items(self, call: Call) -> Reply:
+        number = await bot_number(self._market, call.path["steamid64"])
+        limit, offset = queries.page(call.query)
+        surplus = queries.flag(call.query, "surplus")
+        wanted = {"bot": number, "game": queries.game(call.query), "surplus": None if surplus is None else int(surplus)}
+
+        def ask(reader: Reader) -> BotItemPage:
+            with reader.snapshot():
+                total = reader.fetch("bot_items_count", **wanted)[0][0]
+                rows = reader.fetch("bot_items", **wanted, limit=limit, offset=offset)
+                stood = reader.fetch("stocktake_of", bot=number)
+            items = [
+                BotItem(
+                    game, contextid, assetid, classid or None, instanceid, name or None, amount, bool(tradable),
+                    None if trade_id is None else f"{trade_id}-{position}",
+                )
+                for game, contextid, assetid, classid, instanceid, name, amount, tradable, trade_id, position in rows
+            ]  # fmt: skip
+            asked_at, done_at, missing, count = stood[0] if stood else (None, None, 0, 0)
+            return BotItemPage(items, total, limit, offset, wire_time_or_none(done_at), asked_at is not None, missing, count)
+
+        return Reply(await self._market.read(ask))
+
+    async def stocktake(self, call: Call) -> Reply:
+        number = await bot_number(self._market, call.path["steamid64"])
+        await self._market.act(call, Role.OPERATOR, commands.AskStocktake(number, call.login))
+        return Reply(StocktakeAsked(call.path["steamid64"]), status=202)
+
+    def _declare(self, action: str) -> Callable[[Call], Any]:
+        async def act(call: Call) -> Reply:
+            command = commands.DeclareItem(call.login, call.path["item_id"], action, call.body.reason)
+            done = await self._market.act(call, Role.OPERATOR, command)
+            return Reply(ItemDeclared(done["item_id"]))
+
+        return act
+
+    async def _one_bot(self, steamid64: str) -> BotView:
+        for view in await self._market.read(lambda reader: bot_views(self._market, reader)):
             if view.steamid64 == steamid64:
                 return view
         raise refusals.BOT_NOT_FOUND()
@@ -284,7 +415,7 @@ class OperatorSetupApi:
     # -- catalog -------------------------------------------------------------------------------------------------------
 
     async def catalog(self, call: Call) -> Reply:
-        counts = {row[0]: row[1] for row in self._market.reader.fetch("catalog_counts")}
+        counts: dict[int, int] = dict(await self._market.read(lambda reader: reader.fetch("catalog_counts")))
         return Reply([CatalogCount(game, name, counts.get(game, 0)) for game, name in GAMES.items()])
 
     async def import_catalog(self, call: Call) -> Reply:
@@ -295,8 +426,10 @@ class OperatorSetupApi:
         total = CatalogAnswer(0, 0, 0)
         items = list({line.market_hash_name: line.price for line in request.items}.items())
         for start in range(0, len(items), ORDERS_PER_TRANSACTION):
-            counts = await self._market.desk.ask(
-                commands.ImportItems(call.login, request.game_id, items[start : start + ORDERS_PER_TRANSACTION])
+            counts = await self._market.act(
+                call,
+                Role.OPERATOR,
+                commands.ImportItems(call.login, request.game_id, items[start : start + ORDERS_PER_TRANSACTION]),
             )
             total.created += counts["created"]
             total.updated += counts["updated"]
@@ -304,38 +437,60 @@ class OperatorSetupApi:
         return Reply(total)
 
 
-def bot_views(market: Market) -> list[BotView]:
-    real_us = market.clock.real_us()
+def bot_views(market: Market, reader: Reader) -> list[BotView]:
+    """All bots and their health, from one moment."""
+    real_us, now = market.clock.real_us(), market.clock.now_us()
     blocked: dict[int, list[int]] = {}
-    for bot, game in market.reader.fetch("standing_blocks", now=market.clock.now_us(), furthest=FAR_US):
-        blocked.setdefault(bot, []).append(game)
+    stock: dict[int, dict[int, dict[str, int]]] = {}
+    with reader.snapshot():
+        for bot, game in reader.fetch("standing_blocks", now=now, furthest=FAR_US):
+            blocked.setdefault(bot, []).append(game)
+        for bot, game, kind, items in reader.fetch("stock_by_kind"):
+            stock.setdefault(bot, {}).setdefault(game, {})[kind] = items
+        records = [BotHealth(*row) for row in reader.fetch("bots_with_heartbeat")]
     views = []
-    for row in market.reader.fetch("bots_with_heartbeat"):
-        face = market.face(row[0], row[1], row[3], row[4])
-        healthy = bool(row[6]) and row[7] == BotState.OK and real_us - row[15] < FRESH_WITHIN_US
-        games = None if row[5] is None else json.loads(row[5])
+    for bot in records:
+        face = market.face(bot.number, bot.steamid64, bot.profile_name, bot.avatar)
+        fresh = real_us - bot.last_good_real_us < FRESH_WITHIN_US
+        ends = bot.quarantined_until if bot.state in (BotState.QUARANTINED, BotState.RESTRICTED) else None
+        by_game = stock.get(bot.number, {})
         views.append(
             BotView(
-                row[1],
-                row[2],
-                face.profile_name,
-                face.avatar,
-                games,
-                bool(row[6]),
-                row[7],
-                row[8],
-                wire_time(row[9]),
-                healthy,
-                row[10],
-                row[11],
-                row[12],
-                row[13],
-                row[14],
-                wire_time_or_none(row[16]) if row[7] == BotState.QUARANTINED else None,
-                blocked.get(row[0], []),
+                bot.steamid64, bot.account_name, face.profile_name, face.avatar,
+                None if bot.games is None else json.loads(bot.games), bool(bot.enabled), bot.state, bot.state_reason,
+                wire_time(bot.state_since), bool(bot.enabled) and bot.state == BotState.OK and fresh, bot.live_offers,
+                bot.live_offers_max, bot.seller_offers_max, bot.items_held, bot.items_max, wire_time_or_none(ends),
+                blocked.get(bot.number, []), {str(game): _stock_view(by_game.get(game, {}), bot.items_max) for game in GAMES},
             )
-        )
+        )  # fmt: skip
     return views
+
+
+def _stock_view(kinds: dict[str, int], most: int) -> StockView:
+    """What is missing or was handed over is taken from what is held; a missing item that is still protected, from that."""
+    gone = kinds.get("missing", 0) + kinds.get("delivered", 0)
+    held = kinds.get("held", 0) - gone
+    protected = kinds.get("protected", 0) + min(0, held)
+    return StockView(kinds.get("reserved", 0), max(0, protected), max(0, held), 0, most)
+
+
+async def bot_number(market: Market, steamid64: str) -> int:
+    """Refuses BOT_NOT_FOUND."""
+    for number, known, *_ in await market.read(lambda reader: reader.fetch("bot_faces")):
+        if known == steamid64:
+            return int(number)
+    raise refusals.BOT_NOT_FOUND()
+
+
+def _buyer_number(reader: Reader, by_steamid64: Callable[[str], int | None], text: str) -> int:
+    number = by_steamid64(text)
+    if number is not None:
+        return number
+    canonical = canonical_uuid(text)
+    rows = reader.fetch("person_by_id", id=canonical) if canonical is not None else []
+    if not rows:
+        raise bad_body("$.buyers", f"no user {text}")
+    return int(rows[0][0])
 
 
 def _room_number(call: Call) -> int:

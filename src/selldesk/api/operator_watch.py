@@ -16,6 +16,7 @@ from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
+from selldesk.people.roles import Role
 from selldesk.store.audit import run_audit
 from selldesk.store.store import Reader
 from selldesk.trades.views import TradeData, TradePage
@@ -39,7 +40,7 @@ class OperatorTrade(msgspec.Struct):
     evidence: list[Evidence]
 
 
-class ActionRequest(msgspec.Struct):
+class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The reason is kept. `force`: a declaration against Steam's fresh word."""
 
     reason: Reason
@@ -88,18 +89,18 @@ class AlertClosed(msgspec.Struct):
     id: str
 
 
-class CloseRequest(msgspec.Struct):
+class CloseRequest(msgspec.Struct, forbid_unknown_fields=True):
     reason: Reason
 
 
-class StopRequest(msgspec.Struct):
+class StopRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`history_lost`: a backup was put back, so Steam may know more than the store: every bot is looked at before trading goes on."""
 
     reason: Reason
     history_lost: bool = False
 
 
-class ResumeRequest(msgspec.Struct):
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """After a loss of history every bot must have been looked at and every alert about an unknown offer closed; `force` goes on
     without."""
 
@@ -133,11 +134,21 @@ class PausedGame(msgspec.Struct):
     reason: str
 
 
+class StoppedGame(msgspec.Struct):
+    """An operator stopped the trading of this game."""
+
+    game_id: int
+    since: str
+    reason: str
+    by: str
+
+
 class Overview(msgspec.Struct):
     now: str
     trades: list[StatusSum]
     bots: list[BotView]
     paused_games: list[PausedGame]
+    stopped_games: list[StoppedGame]
     open_alerts: int
     feed_seq: int
     trading_stopped: TradingStop | None
@@ -208,7 +219,7 @@ class OperatorWatchApi:
                 trade, people[row[1]].login, people[row[2]].login, row[24], wire_time_or_none(row[25]), row[21], evidence
             )
 
-        return Reply(await self._market.look_up(ask))
+        return Reply(await self._market.read(ask))
 
     def _action(self, action: str) -> Callable[[Call], Any]:
         async def act(call: Call) -> Reply:
@@ -217,9 +228,8 @@ class OperatorWatchApi:
                 raise refusals.TRADE_NOT_FOUND()
             if action == "declare-rolled-back" and call.body.by is None:
                 raise bad_body("$.by", "'user' or 'bot'")
-            done = await self._market.desk.ask(
-                commands.OperateTrade(trade_id, call.login, action, call.body.reason, call.body.by, call.body.force)
-            )
+            command = commands.OperateTrade(trade_id, call.login, action, call.body.reason, call.body.by, call.body.force)
+            done = await self._market.act(call, Role.OPERATOR, command)
             return Reply(ActionAnswer(trade_id, done["status"]))
 
         return act
@@ -252,59 +262,53 @@ class OperatorWatchApi:
         alert_id = canonical_uuid(call.path["id"])
         if alert_id is None:
             raise refusals.ALERT_NOT_FOUND()
-        await self._market.desk.ask(commands.CloseAlert(call.login, alert_id, call.body.reason))
+        await self._market.act(call, Role.OPERATOR, commands.CloseAlert(call.login, alert_id, call.body.reason))
         return Reply(AlertClosed(alert_id))
 
     async def overview(self, call: Call) -> Reply:
-        reader = self._market.reader
-        sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
-        open_alerts = reader.fetch("alerts_count", open=1)[0][0]
-        now = self._market.clock.now_us()
-        paused = [
-            PausedGame(game, wire_time(until), reason)
-            for game, until, reason in reader.fetch("paused_games", now=now, furthest=FAR_US)
-        ]
-        stops = [TradingStop(wire_time(since), reason, bool(lost)) for since, reason, lost in reader.fetch("open_stop")]
-        return Reply(
-            Overview(
-                wire_time(now),
-                sums,
-                bot_views(self._market),
-                paused,
-                open_alerts,
-                self._market.view.seq,
-                stops[0] if stops else None,
-            )
-        )
+        market, now = self._market, self._market.clock.now_us()
+
+        def ask(reader: Reader) -> Overview:
+            with reader.snapshot():
+                sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
+                open_alerts = reader.fetch("alerts_count", open=1)[0][0]
+                rests = reader.fetch("paused_games", now=now, furthest=FAR_US)
+                stops = [TradingStop(wire_time(since), reason, bool(lost)) for since, reason, lost in reader.fetch("open_stop")]
+                games = [StoppedGame(game, wire_time(since), reason, by) for game, since, reason, by in reader.fetch("game_stops")]
+                bots = bot_views(market, reader)
+            paused = [PausedGame(game, wire_time(until), reason) for game, until, reason in rests]
+            return Overview(wire_time(now), sums, bots, paused, games, open_alerts, market.view.seq, stops[0] if stops else None)
+
+        return Reply(await market.read(ask))
 
     async def stop(self, call: Call) -> Reply:
-        await self._market.desk.ask(commands.StopTrading(call.login, call.body.reason, history_lost=call.body.history_lost))
+        await self._market.act(
+            call, Role.OPERATOR, commands.StopTrading(call.login, call.body.reason, history_lost=call.body.history_lost)
+        )
         return Reply(TradingState(True))
 
     async def resume(self, call: Call) -> Reply:
-        await self._market.desk.ask(commands.ResumeTrading(call.login, call.body.reason, call.body.force))
+        await self._market.act(call, Role.OPERATOR, commands.ResumeTrading(call.login, call.body.reason, call.body.force))
         return Reply(TradingState(False))
 
     async def log(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
-        reader = self._market.reader
-        total = reader.fetch("log_count")[0][0]
-        rows = reader.fetch("log_page", limit=limit, offset=offset)
-        return Reply(
-            LogPage(
-                [LogLine(row[0], wire_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows],
-                total,
-                limit,
-                offset,
-            )
-        )
+
+        def ask(reader: Reader) -> LogPage:
+            with reader.snapshot():
+                total = reader.fetch("log_count")[0][0]
+                rows = reader.fetch("log_page", limit=limit, offset=offset)
+            lines = [LogLine(row[0], wire_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows]
+            return LogPage(lines, total, limit, offset)
+
+        return Reply(await self._market.read(ask))
 
 
 _ACTIONS = {
     "cancel": "Withdraw a processing trade: ends declined once Steam says so",
     "retry": "Try a processing trade again now; never a second send",
-    "declare-accepted": "Declare that a stuck trade was exchanged",
-    "declare-failed": "Declare that a trade with wrong or missing items failed: ends in error, released",
+    "declare-accepted": "Declare that a processing trade was exchanged",
+    "declare-failed": "Declare that nothing was exchanged: ends in error, released",
     "declare-completed": "Declare an accepted trade completed",
     "declare-rolled-back": "Declare an accepted trade rolled back, by the user or by the bot",
 }

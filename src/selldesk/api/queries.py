@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from selldesk.catalog.games import is_supported
 from selldesk.kernel.ids import canonical_uuid
-from selldesk.kernel.limits import BATCH_IDS_MAX, MONEY_MAX, PAGE_DEFAULT, PAGE_MAX
+from selldesk.kernel.limits import BATCH_IDS_MAX, CUSTOM_ID_CHARS_MAX, MONEY_MAX, PAGE_DEFAULT, PAGE_MAX
 from selldesk.kernel.refusals import INVALID_QUERY
 from selldesk.kernel.times import parse_time
 from selldesk.store.lists import SORT_FIELDS, TradeFilter
@@ -96,6 +96,14 @@ def ids(query: dict[str, str], name: str) -> list[str] | None:
     return found
 
 
+def needle(query: dict[str, str]) -> str | None:
+    """A part of a custom_id: what is longer than any is none. Refuses INVALID_QUERY."""
+    value = text(query, "custom_id")
+    if value is not None and len(value) > CUSTOM_ID_CHARS_MAX:
+        raise INVALID_QUERY(name="custom_id")
+    return value
+
+
 def statuses(query: dict[str, str]) -> list[str] | None:
     found = ids(query, "status")
     if found is not None and any(one not in Status._value2member_map_ for one in found):
@@ -126,7 +134,7 @@ def trade_filter(query: dict[str, str], *, seller: bool) -> TradeFilter:
         updated_to=moment(query, "updated_to"),
         price_min=whole(query, "price_min", None, 0, MONEY_MAX),
         price_max=whole(query, "price_max", None, 0, MONEY_MAX),
-        custom_id=text(query, "custom_id") if seller else None,
+        custom_id=needle(query) if seller else None,
         custom_ids=ids(query, "custom_ids") if seller else None,
         trade_ids=None if trade_ids is None else [canonical_uuid(one) or one for one in trade_ids],
         offer_ids=ids(query, "steam_trade_offer_ids"),

@@ -24,6 +24,8 @@ class Call(msgspec.Struct):
     query: dict[str, str]
     body: Any
     headers: dict[str, str]
+    raw_body: bytes = b""
+    """As it came; of large bodies nothing."""
 
     @property
     def person(self) -> int:
@@ -79,6 +81,8 @@ class RouteSpec:
     refusals: tuple[Kind, ...] = ()
     tag: str = ""
     body_max: int = BODY_BYTES_MAX
+    elements_max: int = 0
+    """Of a large body: how many JSON values it may hold; counted before it is decoded."""
     is_fast: bool = False
     """match and create: the generous rate limit."""
     enveloped: bool = True

@@ -274,7 +274,7 @@ class SellApi:
 
     async def dashboard(self, call: Call) -> Reply:
         game = queries.game(call.query)
-        rows = await self._market.look_up(lambda reader: reader.fetch("sums_of_project", project=call.person, game=game))
+        rows = await self._market.read(lambda reader: reader.fetch("sums_of_project", project=call.person, game=game))
         return Reply(dashboard([(row[0], row[1], row[2]) for row in rows]))
 
     async def by_custom_id(self, call: Call) -> Reply:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from selldesk.api.market import Market
+from selldesk.api.metrics import METRICS_TYPE
 from selldesk.api.openapi import docs_page, openapi_document
 from selldesk.api.routes import ANYONE, Call, Handler, Reply, RouteSpec
 from selldesk.kernel.refusals import UNAVAILABLE
+from selldesk.people.roles import Role
+from selldesk.store.store import Reader
 
 _BOT_PICTURE = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="12" fill="#2a7a4b"/>
 <rect x="14" y="22" width="36" height="26" rx="6" fill="#fff"/><circle cx="25" cy="34" r="4" fill="#2a7a4b"/><circle cx="39" cy="34" r="4"
@@ -25,7 +29,10 @@ class Alive(msgspec.Struct):
 class ServiceApi:
     """`why_not_ready` answers what is missing, or None; `metrics` the page for Prometheus."""
 
-    def __init__(self, why_not_ready: Callable[[], str | None], metrics: Callable[[], bytes]) -> None:
+    def __init__(
+        self, market: Market, why_not_ready: Callable[[Reader | None], str | None], metrics: Callable[[Reader], bytes]
+    ) -> None:
+        self._market = market
         self._why_not_ready = why_not_ready
         self._metrics = metrics
         self._document = b""
@@ -41,7 +48,10 @@ class ServiceApi:
                 "GET", "/ready", self.ready, "Store, book and (in the sandbox) bots are ready", ANYONE, Alive,
                 refusals=(UNAVAILABLE,), tag="Service",
             ),
-            page("/metrics", self.metrics, "Figures for Prometheus", "text/plain"),
+            RouteSpec(
+                "GET", "/metrics", self.metrics, "Figures for Prometheus, of all API processes", (Role.OPERATOR,), "text/plain",
+                tag="Service", enveloped=False,
+            ),
             page("/openapi.json", self.openapi, "This document", "application/json"),
             page("/docs", self.docs, "Readable API reference", "text/html"),
             page("/assets/bot.svg", self.bot_picture, "Default avatar of bots", "image/svg+xml"),
@@ -58,13 +68,16 @@ class ServiceApi:
         return Reply(Alive("ok"))
 
     async def ready(self, call: Call) -> Reply:
-        missing = self._why_not_ready()
+        missing = self._why_not_ready(None)
+        if missing is None:
+            missing = await self._market.read(self._why_not_ready)
         if missing is not None:
             raise UNAVAILABLE(details=[{"path": "ready", "message": missing}])
         return Reply(Alive("ready"))
 
     async def metrics(self, call: Call) -> Reply:
-        return Reply(raw=self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        body = await self._market.read(self._metrics)
+        return Reply(raw=body, content_type=METRICS_TYPE)
 
     async def openapi(self, call: Call) -> Reply:
         return Reply(raw=self._document)

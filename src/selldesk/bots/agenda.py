@@ -25,6 +25,10 @@ class Pace(msgspec.Struct, frozen=True):
     """Between two sends of one bot (protocol §7)."""
     full_sweep_us: int = 120_000_000
     """Between two polls that ask for everything instead of recent changes only."""
+    quiet_sweep_us: int = 300_000_000
+    """The same while none can: what left the bot by no sale of ours must be seen all the same (promise I18)."""
+    own_inventory_us: int = 60_000_000
+    """Between two readings of the bot's own inventory, one context each (people P4)."""
     no_logins: "Window | None" = None
     """When Steam is down for maintenance every week."""
 
@@ -119,6 +123,15 @@ class Memory(msgspec.Struct):
     """The history is being read, page by page."""
     suspects_not_before: int = 0
     suspects_tries: int = 0
+    stock_games: tuple[int, ...] = ()
+    """Games whose inventory is to be compared with the store."""
+    is_taking_stock: bool = False
+    """All of them, since somebody wants a stocktake."""
+    stock_not_before: int = 0
+    strangers: frozenset[str] = frozenset()
+    """Sellers with whom Steam refused an offer since somebody 'changed' (34), with no offer taken in between."""
+    was_restricted: bool = False
+    """Such refusals took the bot out, and it has not sent anything since."""
     not_before: dict[str, int] = {}
     """Trades whose last call failed: they wait, so that one unreadable trade doesn't block the others."""
 
@@ -143,6 +156,7 @@ class Memory(msgspec.Struct):
         self.next_login_at = min(self.next_login_at, now + LONGEST_LOGIN_WAIT_US)
         self.polls_not_before = min(self.polls_not_before, now + 2 * LONGEST_WAIT_US)
         self.suspects_not_before = min(self.suspects_not_before, now + LONGEST_WAIT_US)
+        self.stock_not_before = min(self.stock_not_before, now + 10 * LONGEST_WAIT_US)
         self.not_before = {
             trade_id: min(moment, now + LONGEST_WAIT_US) for trade_id, moment in self.not_before.items() if moment > now
         }
@@ -151,7 +165,7 @@ class Memory(msgspec.Struct):
 class Call(NamedTuple):
     """What to do: `login`, `renew`, `acknowledge`, `read_trade` (just exchanged), `cancel`, `confirm`, `take_down`, `poll`,
     `read_offer`, `give_up`, `verify`, `send`, `settle` (read a trade that is due for settlement or held), `sweep`, `reversal`,
-    or `wait` until a moment."""
+    `stock` (the bot's own inventory), or `wait` until a moment."""
 
     kind: str
     trade_id: str | None = None
@@ -160,7 +174,7 @@ class Call(NamedTuple):
 
 _BACKING_OFF = frozenset({"verify", "send", "exchanged"})
 """Stages whose due time is never anything but a back-off."""
-TURNS = ("verify", "send", "take_down", "settle", "sweep")
+TURNS = ("verify", "send", "take_down", "settle", "sweep", "stock")
 """Calls that queues can stand for. They take turns: a queue of new sales may delay what is to be settled or looked through for
 reversals, but never starve it, nor the other way round."""
 RENEW_BEFORE_US = 5 * 60 * 1_000_000
@@ -221,7 +235,8 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         return Call("poll")
 
     send_at = memory.last_send_at + pace.send_gap_us
-    sweep_at = max(0 if memory.is_sweeping else memory.last_sweep_at + pace.sweep_us, memory.free_at.get("history", 0))
+    sweep_every = pace.sweep_us if has_unsettled else pace.quiet_sweep_us
+    sweep_at = max(0 if memory.is_sweeping else memory.last_sweep_at + sweep_every, memory.free_at.get("history", 0))
     ready = [task for task in due if task.stage == "send" and task.may_send and not memory.is_blind]
     to_verify = next((task for task in due if task.stage == "verify" and not memory.is_blind), None)
     waiting: dict[str, Call] = {}
@@ -233,8 +248,10 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
         waiting["take_down"] = Call("take_down")
     if to_settle is not None:
         waiting["settle"] = Call("settle", to_settle.trade_id)
-    if has_unsettled and now >= sweep_at:
+    if now >= sweep_at:
         waiting["sweep"] = Call("sweep")
+    if memory.stock_games and now >= memory.stock_not_before and not memory.is_blind:
+        waiting["stock"] = Call("stock")
     after = TURNS.index(memory.last_turn) + 1 if memory.last_turn in TURNS else 0
     for turn in TURNS[after:] + TURNS[:after]:
         if turn in waiting:
@@ -243,8 +260,9 @@ def next_call(memory: Memory, tasks: list[Task], has_unsettled: bool, now: int, 
     moments = [poll_at, memory.token_expires_at - RENEW_BEFORE_US, *(moment for moment in due_at.values() if moment > now)]
     if ready:
         moments.append(send_at)
-    if has_unsettled:
-        moments.append(sweep_at)
+    moments.append(sweep_at)
+    if memory.stock_games:
+        moments.append(memory.stock_not_before)
     if memory.suspects:
         moments.append(memory.suspects_not_before)
     moments = [moment for moment in moments if moment > now] + [moment for moment in memory.free_at.values() if moment > now]

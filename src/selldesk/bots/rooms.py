@@ -51,6 +51,8 @@ class BotState(StrEnum):
     """Steam asks us to slow down."""
     NEEDS_LOGIN = "needs_login"
     """No session yet, or Steam refuses the credentials."""
+    RESTRICTED = "restricted"
+    """Steam refuses its offers whoever the partner is: it sends nothing for a while, then tries again."""
     QUARANTINED = "quarantined"
     """Steam restricts the account, or its trades were reversed on its own side: it sends nothing, but finishes what runs."""
     DOWN = "down"
@@ -59,11 +61,30 @@ class BotState(StrEnum):
 
 def in_quarantine(state: str, until: int | None, now: int) -> bool:
     """Whether the bot must not send. `until` (virtual time): when that ends by itself; None: when an operator enables it."""
+    if state == BotState.RESTRICTED:
+        return until is not None and now < until <= now + LONGEST_QUARANTINE_US
     return state == BotState.QUARANTINED and (until is None or now < until <= now + LONGEST_QUARANTINE_US)
 
 
+class NoBot(StrEnum):
+    """Why no bot of a room takes a trade, the most telling cause first: it names the metric `selldesk_no_bot_total{cause}`."""
+
+    SELLER = "seller"
+    """All that could have as many offers with this seller as they may."""
+    FULL = "full"
+    """The inventories of all that could are full."""
+    SLOTS = "slots"
+    """All that could have as many live offers as they may."""
+    GAME = "game"
+    """None that is healthy takes this game (now)."""
+    UNHEALTHY = "unhealthy"
+    """None is healthy."""
+    NONE = "none"
+    """The room has no bots."""
+
+
 class Bot(msgspec.Struct, array_like=True):
-    """A bot as the choice sees it. `live_offers` counts its processing trades, `items_held` what it received for buyers."""
+    """A bot as the choice sees it. `live_offers` counts its processing trades; `items_max` is per game, as Steam's limit is."""
 
     number: int
     steamid64: str
@@ -76,11 +97,21 @@ class Bot(msgspec.Struct, array_like=True):
     live_offers: int
     live_offers_max: int
     seller_offers_max: int
-    items_held: int
     items_max: int
     last_good_real_us: int
     blocked_games: list[int] = []
     """Games that it can't take now, since its inventory there is full."""
+    stock: dict[int, int] = {}
+    """Game → items of buyers: reserved by processing sales, protected and held."""
+
+    @property
+    def items_held(self) -> int:
+        """Of all games together."""
+        return sum(self.stock.values())
+
+    def hold(self, game: int, items: int) -> None:
+        """So many more items of a game (or fewer)."""
+        self.stock[game] = self.stock.get(game, 0) + items
 
     def is_fresh(self, real_us: int) -> bool:
         return real_us - self.last_good_real_us < FRESH_WITHIN_US
@@ -89,14 +120,19 @@ class Bot(msgspec.Struct, array_like=True):
         return bool(self.enabled) and self.state == BotState.OK and self.is_fresh(real_us)
 
     def can_take(self, game: int, items: int, seller_offers: int, real_us: int) -> bool:
-        return (
-            self.is_healthy(real_us)
-            and (self.games is None or game in self.games)
-            and game not in self.blocked_games
-            and self.live_offers < self.live_offers_max
-            and seller_offers < self.seller_offers_max
-            and self.items_held + items <= self.items_max
-        )
+        return self.why_not(game, items, seller_offers, real_us) is None
+
+    def why_not(self, game: int, items: int, seller_offers: int, real_us: int) -> "NoBot | None":
+        """Why it can't take a trade of so many items; None: it can (R7)."""
+        if not self.is_healthy(real_us):
+            return NoBot.UNHEALTHY
+        if (self.games is not None and game not in self.games) or game in self.blocked_games:
+            return NoBot.GAME
+        if self.live_offers >= self.live_offers_max:
+            return NoBot.SLOTS
+        if self.stock.get(game, 0) + items > self.items_max:
+            return NoBot.FULL
+        return NoBot.SELLER if seller_offers >= self.seller_offers_max else None
 
 
 def room_of(row: Sequence[Any]) -> Room:
@@ -105,11 +141,11 @@ def room_of(row: Sequence[Any]) -> Room:
     return Room(number, name, game, low, high, _listed(buyers), _listed(bots), priority, enabled)
 
 
-def bot_of(row: Sequence[Any], blocked_games: Sequence[int] = ()) -> Bot:
+def bot_of(row: Sequence[Any], blocked_games: Sequence[int] = (), stock: Mapping[int, int] = {}) -> Bot:
     """From a row of the store, where lists are JSON."""
     number, steamid64, profile_name, avatar, games, *rest = row
     bot = Bot(number, steamid64, profile_name, avatar, _listed(games), *rest)
-    bot.blocked_games = list(blocked_games)
+    bot.blocked_games, bot.stock = list(blocked_games), dict(stock)
     return bot
 
 
@@ -131,6 +167,12 @@ def choose_bot(
         if room.served_by(bot.number) and bot.can_take(game, items, seller_offers.get(bot.number, 0), real_us):
             return bot
     return None
+
+
+def why_no_bot(room: Room, bots: Iterable[Bot], game: int, items: int, seller_offers: Mapping[int, int], real_us: int) -> NoBot:
+    """The cause that came closest to a choice, where `choose_bot` found none."""
+    causes = {bot.why_not(game, items, seller_offers.get(bot.number, 0), real_us) for bot in bots if room.served_by(bot.number)}
+    return next((cause for cause in NoBot if cause in causes), NoBot.NONE)
 
 
 _LEAST_LOADED = attrgetter("live_offers", "number")

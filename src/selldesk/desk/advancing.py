@@ -8,6 +8,8 @@ from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
+from selldesk.kernel.times import DAY_US
+from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, struck
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.trades import reversals, word
 from selldesk.trades.effects import Effects, Move
@@ -17,6 +19,9 @@ from selldesk.trades.trade import Trade, TradeItem
 
 ANOTHER_BOT = frozenset({Refusal.BOT_LIMIT, Refusal.BOT_FULL, Refusal.BOT_ILL})
 """Refusals that concern this bot, not the sale: the same trade moves to another bot of its room (R7)."""
+
+
+_YEAR_DAYS = 365
 
 
 class ImpossibleMove(Exception):
@@ -44,18 +49,17 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
     now, rules = work.now, work.settings.rules
     match command:
         case commands.ProofRead():
-            if command.proof == "as_named" and trade.work is Stage.VERIFY:
-                for item, (classid, instanceid) in zip(work.items[trade.id], command.classes, strict=True):
-                    item.classid, item.instanceid = classid, instanceid
-                work.changed_items.add(trade.id)
-            effects = word.read_proof(trade, command.proof, command.text, command.began_at, now, rules)
+            effects = _read_proof(command, trade, work)
         case commands.IntendSend():
-            granted = not work.is_stopped and word.intend_to_send(trade, now, rules)
+            may_send = not work.is_stopped and trade.game not in work.stopped_games
+            granted = may_send and word.intend_to_send(trade, now, rules)
+            if granted:
+                work.steam_objects.add(("tag", f"{trade.tag}/{trade.seller}", trade.id))
         case commands.OfferMade():
             effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
         case commands.OfferRefused():
             was_sending = trade.work is Stage.SENDING
-            effects = word.offer_refused(trade, command.why, command.text, now, rules)
+            effects = word.offer_refused(trade, command.why, command.text, now, rules, command.looked_at)
             if was_sending:
                 _learn_from_refusal(command, trade, work)
         case commands.OfferUnconfirmed():
@@ -65,7 +69,7 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
         case commands.NotListed():
             effects = word.not_listed(trade, command.began_at, now, rules)
         case commands.OfferRead():
-            effects = word.read_offer(trade, command.offer, now, rules)
+            effects = word.read_offer(trade, command.offer, now, rules, command.looked_at)
             if before.seen != _seen(trade):
                 work.evidence.append((trade.id, now, "offer", command.raw))
         case commands.ExchangeFound():
@@ -77,18 +81,71 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
             effects = word.read_trade(trade, work.items[trade.id], command.word, command.began_at, now, rules)
             if status_before != trade.steam_status or effects.moves:
                 work.evidence.append((trade.id, now, "trade", command.raw))
+        case commands.ExchangeAfterEnd():
+            effects = word.exchanged_after_the_end(trade, command.steam_trade_id, command.text)
         case commands.IntendCancel():
             granted = word.intend_to_cancel(trade, now, rules)
         case commands.GiveUp():
             if word.too_late_to_offer(trade, now, rules):
-                effects = word.give_up(trade)
+                effects = word.give_up(trade, command.looked_at, now, rules)
         case commands.OperateTrade():
             effects = _operate(command, trade, work)
         case _:
             raise TypeError(f"no decision for {type(command).__name__}")
+    _adopt_exchange(trade, before, work)
     apply(effects, trade, work)
     before.finish(trade, work)
     return {"granted": granted, "status": trade.status}
+
+
+def _read_proof(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
+    """From verification on an asset is in at most one live trade (I7): of two claims the first to be verified keeps it."""
+    now, rules = work.now, work.settings.rules
+    waits = trade.state is Status.PROCESSING and trade.work is Stage.VERIFY
+    if command.proof == "as_named" and waits:
+        assets, items = work.assets_of(trade), work.items[trade.id]
+        for asset, item in zip(assets, items, strict=True):
+            if work.live_assets.get(asset, trade.id) != trade.id:
+                text = refusals.ASSET_IN_TRADE(name=work.item_name(item.item)).text
+                return word.end_after_look(trade, Status.CANCELLED, text, command.looked_at, now, rules)
+        if trade.verified_at is None and not _has_room_with_seller(trade, work):
+            word.wait_for_a_bot(trade, now, rules)
+            _move_to_another_bot(trade, work, "its bot has as many offers with this seller as it may")
+            return Effects()
+        for item, (classid, instanceid) in zip(items, command.classes, strict=True):
+            item.classid, item.instanceid = classid, instanceid
+        work.changed_items.add(trade.id)
+        if command.properties:
+            known = [(trade.id, item.position, one) for item, one in zip(items, command.properties, strict=True) if one is not None]
+            work.item_properties.extend(known)
+        work.new_assets.extend((asset, trade.id) for asset in assets if asset not in work.live_assets)
+        work.live_assets.update(dict.fromkeys(assets, trade.id))
+        if trade.verified_at is None:
+            work.add_load(trade, -1)
+            effects = word.read_proof(trade, command.proof, command.text, command.began_at, now, rules, command.looked_at)
+            work.add_load(trade, +1)
+            return effects
+    return word.read_proof(trade, command.proof, command.text, command.began_at, now, rules, command.looked_at)
+
+
+def _has_room_with_seller(trade: Trade, work: Work) -> bool:
+    """R7's count of one bot and seller: what is verified counts for all projects."""
+    verified = sum(load.verified for load in work.loads[trade.seller] if load.bot == trade.bot)
+    return verified < work.bots[trade.bot].seller_offers_max
+
+
+def _adopt_exchange(trade: Trade, before: "_Before", work: Work) -> None:
+    """One exchange of Steam belongs to one sale. If another sale has adopted this one, its number stays there; and what this sale
+    forgets (the number of an offer that another one took the place of) stays on record as its own."""
+    if before.offer_id is not None and trade.offer_id != before.offer_id:
+        work.steam_objects.add(("offer", before.offer_id, trade.id))
+    if trade.steam_trade_id is None or trade.steam_trade_id == before.steam_trade_id:
+        return
+    owners = {row[0] for row in work.store.load("trades_by_steam_trade", [(trade.steam_trade_id,)])}
+    owners |= {other.id for other in work.trades.values() if other.steam_trade_id == trade.steam_trade_id}
+    if owners - {trade.id}:
+        work.steam_objects.add(("exchange", trade.steam_trade_id, trade.id))
+        trade.steam_trade_id = before.steam_trade_id
 
 
 def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, object]:
@@ -135,13 +192,17 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
     work.changed_bots.add(bot.number)
     if trade.state is Status.PROCESSING:
         bot.live_offers -= 1
+        work.add_load(trade, -1)
+        load = work.project_loads.get(trade.project)
+        if load is not None:
+            load[0], load[1] = load[0] - 1, load[1] - trade.value
         work.changed_holds.add(trade.id)
     if status in RELEASED:
         ledger.release(hold, now)
         for item in items:
             order = work.generation_of(trade, item)
             order.give_back(1)
-        bot.items_held -= len(items)
+        bot.hold(trade.game, -len(items))
     elif status is Status.ACCEPTED:
         ledger.capture(hold, trade.project, trade.fee, now)
         for item in items:
@@ -150,13 +211,39 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
         ledger.pay_out(hold, trade.project, trade.fee, now)
     elif status in ROLLED_BACK:
         ledger.refund(hold, trade.project, trade.fee, now)
-        bot.items_held -= len(items)
+        for item in items:
+            # Whatever was noted about it: it is back with the seller.
+            work.note_item(trade, item.position, None, "")
+        bot.hold(trade.game, -len(items))
     if status is not Status.ACCEPTED:
         trade.stage, trade.due_at = Stage.DONE.value, None
         work.freed_trades.add(trade.id)
     work.count(trade, trade.status, -1)
     trade.status, trade.error = status.value, error
     work.count(trade, trade.status, +1)
+    _judge_seller(trade, work)
+
+
+def _judge_seller(trade: Trade, work: Work) -> None:
+    """What an end or an acceptance makes of the seller's record (people P6)."""
+    key = (trade.seller, trade.project)
+    known = work.strikes.get(key, Strikes(trade.seller, trade.project, 0, 0))
+    if trade.state is Status.ACCEPTED and (known.strikes or known.cooldown_until):
+        work.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
+        work.changed_strikes.add(key)
+    elif trade.state is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
+        work.strikes[key] = struck(known, work.limits, work.now)
+        work.changed_strikes.add(key)
+    elif trade.state is Status.ROLLED_BACK_BY_USER:
+        since = work.now // DAY_US - _YEAR_DAYS
+        reversals = (
+            1 + int(work.store.fetch("reversals_of_seller", seller=trade.seller, day=since)[0][0]) + work.reversed[trade.seller]
+        )
+        work.reversed[trade.seller] += 1
+        seller = blocked_for_reversal(trade.seller, reversals, work.sellers.get(trade.seller), work.limits, work.now)
+        if seller is not None:
+            work.sellers[trade.seller] = seller
+            work.changed_sellers.add(trade.seller)
 
 
 def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work) -> None:
@@ -179,7 +266,7 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work
 def relieve(command: commands.Relieve, work: Work) -> dict[str, object]:
     """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
     waiting = work.store.fetch("waiting_of_bot", bot=command.bot)
-    want = Wants(trades={row[0] for row in waiting}, sellers={row[1] for row in waiting})
+    want = Wants(trades={row[0] for row in waiting}, sellers={row[1] for row in waiting}, rooms_and_bots=True)
     work.load(want)
     moved = 0
     for trade_id, _ in waiting:
@@ -202,19 +289,21 @@ def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
     # In turn, so that each of them is tried before one is tried again; after a whole round the back-off counts.
     numbers = sorted(work.bots)
     place = numbers.index(trade.bot)
+    seller_offers = counted_by_bot(work.loads[trade.seller], trade.project)
     for number in (*numbers[place + 1 :], *numbers[:place]):
-        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, work.seller_offers[trade.seller], work.real_us)
+        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, seller_offers, work.real_us)
         if other is not None:
             break
     else:
         return
     old = work.bots[trade.bot]
-    old.live_offers, old.items_held = old.live_offers - 1, old.items_held - trade.items_count
-    other.live_offers, other.items_held = other.live_offers + 1, other.items_held + trade.items_count
-    seller_offers = work.seller_offers[trade.seller]
-    seller_offers[other.number] = seller_offers.get(other.number, 0) + 1
+    old.live_offers, other.live_offers = old.live_offers - 1, other.live_offers + 1
+    old.hold(trade.game, -trade.items_count)
+    other.hold(trade.game, trade.items_count)
     work.changed_bots.update((old.number, other.number))
+    work.add_load(trade, -1)
     trade.bot = other.number
+    work.add_load(trade, +1)
     if trade.attempts < len(numbers):
         trade.due_at = work.now
     work.feed.bots.append(other.number)
@@ -238,7 +327,8 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
     """Refuses WRONG_STATUS, and FORCE_REQUIRED for a declaration against Steam's last word."""
     processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
     note = f"Declared by operator {command.operator}: {command.reason}"
-    exchanged = trade.steam_status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE)
+    # Where Steam's word is in and settles nothing, an operator's is enough (settled 5).
+    has_word = trade.offer_state == word.MISSING_ITEMS or trade.steam_status in word.TROUBLE
     match command.action:
         case "cancel" if processing and trade.work not in (Stage.EXCHANGED, Stage.OPERATOR):
             work.feed.bots.append(trade.bot)
@@ -247,11 +337,13 @@ def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effe
             trade.attempts, trade.due_at = 0, work.now
             work.feed.bots.append(trade.bot)
             return Effects()
-        case "declare-accepted" if processing and trade.work in (Stage.OPERATOR, Stage.EXCHANGED):
-            _require(exchanged or command.force)
+        case "declare-accepted" if processing:
+            _require(has_word or command.force)
             word.declare_accepted(trade, work.now, work.settings.rules)
             return Effects([Move(note, Status.ACCEPTED)])
-        case "declare-failed" if processing and trade.work is Stage.OPERATOR:
+        case "declare-failed" if processing:
+            _require(has_word or command.force)
+            word.declare_failed(trade)
             return Effects([Move(note, Status.ERROR, note)])
         case "declare-completed" if accepted:
             is_due = trade.settle_at is not None and work.now >= trade.settle_at
@@ -297,11 +389,14 @@ class _Before:
 
     def __init__(self, trade: Trade, items: list[TradeItem]) -> None:
         self.whole = msgspec.structs.astuple(trade)
+        self.stage, self.offer_id, self.steam_trade_id = trade.stage, trade.offer_id, trade.steam_trade_id
         self.seen = _seen(trade)
         self.ids = _ids(items)
 
     def finish(self, trade: Trade, work: Work) -> None:
         """`updated_at` moves with what a reader sees; a row is written only if it changed."""
+        if trade.stage != self.stage:
+            trade.stage_at = work.now
         ids_changed = _ids(work.items[trade.id]) != self.ids
         if ids_changed:
             work.changed_items.add(trade.id)

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from selldesk.bots.stock import OwnAsset
+from selldesk.sellers.limits import MarketLimits, ProjectLimits
 from selldesk.trades.news import OfferWord, Proof, Refusal, TradeWord
 
 
@@ -61,6 +63,10 @@ class ProofRead(TradeCommand, frozen=True):
     text: str
     began_at: int
     classes: list[tuple[str, str]] = []
+    properties: list[str | None] = []
+    """Float, seed and the like of each item, as JSON, where Steam told any: they tell equal items apart later."""
+    looked_at: int | None = None
+    """When the last look at history and offers began that showed nothing of a doubted send; None: there was none."""
 
 
 class IntendSend(TradeCommand, frozen=True):
@@ -77,6 +83,7 @@ class OfferRefused(TradeCommand, frozen=True):
     text: str
     seller: str
     """So that another bot's load with him can be looked up."""
+    looked_at: int | None = None
 
 
 class OfferUnconfirmed(TradeCommand, frozen=True):
@@ -96,6 +103,7 @@ class NotListed(TradeCommand, frozen=True):
 class OfferRead(TradeCommand, frozen=True):
     offer: OfferWord
     raw: str
+    looked_at: int | None = None
 
 
 class ExchangeFound(TradeCommand, frozen=True):
@@ -111,6 +119,61 @@ class TradeRead(TradeCommand, frozen=True):
     word: TradeWord | None
     began_at: int
     raw: str
+
+
+class ExchangeAfterEnd(TradeCommand, frozen=True):
+    """An exchange of exactly this sale's items with its seller, though the sale was released."""
+
+    steam_trade_id: str
+    text: str
+
+
+class LeftAsset(msgspec.Struct, array_like=True, frozen=True):
+    """What Steam says of an asset that left a bot."""
+
+    game: int
+    contextid: str
+    assetid: str
+    classid: str | None
+    instanceid: str | None
+
+
+class UnexplainedExchange(Command, frozen=True):
+    """Items changed hands by an offer or exchange that no sale of ours explains: what left is missing, and a human is told. Once, whether it
+    is seen as an offer or as an exchange first."""
+
+    bot: int
+    what: str
+    offer_id: str | None
+    steam_trade_id: str | None
+    given: list[LeftAsset]
+    received: int
+
+
+class StockRead(Command, frozen=True):
+    """A bot's own inventory of one game, read to its end, which began then. `is_last`: all games of this stocktake are told now."""
+
+    bot: int
+    game: int
+    assets: list[OwnAsset]
+    began_at: int
+    is_last: bool
+
+
+class AskStocktake(Command, frozen=True):
+    """Compare a bot's inventory with the store now. `operator` None: it is the hour for it."""
+
+    bot: int
+    operator: str | None = None
+
+
+class DeclareItem(Command, frozen=True):
+    """`declare-delivered` or `declare-found` of one item, by its `item_id`."""
+
+    operator: str
+    item_id: str
+    action: str
+    reason: str
 
 
 class RolledBack(Command, frozen=True):
@@ -129,6 +192,8 @@ class IntendCancel(TradeCommand, frozen=True):
 
 class GiveUp(TradeCommand, frozen=True):
     """No offer is out in time; ends the trade if none can exist."""
+
+    looked_at: int | None = None
 
 
 class BotReport(Command, frozen=True):
@@ -180,6 +245,45 @@ class RaiseAlert(Command, frozen=True):
 class CloseAlert(Command, frozen=True):
     operator: str
     alert_id: str
+    reason: str
+
+
+class SetLimits(Command, frozen=True):
+    """The market's limits, whole (people P6)."""
+
+    operator: str
+    limits: MarketLimits
+
+
+class SetProjectLimits(Command, frozen=True):
+    """What one project has of its own; nothing set: the market's."""
+
+    operator: str
+    person_id: str
+    limits: ProjectLimits
+
+
+class SetSeller(Command, frozen=True):
+    """`normal`, `trusted` or `blocked`, until then or until it is changed."""
+
+    operator: str
+    steamid64: str
+    status: str
+    reason: str
+    until: int | None = None
+
+
+class StopGame(Command, frozen=True):
+    """Nothing new of one game begins."""
+
+    operator: str
+    game: int
+    reason: str
+
+
+class ResumeGame(Command, frozen=True):
+    operator: str
+    game: int
     reason: str
 
 
@@ -394,6 +498,9 @@ News = (
     | NotListed
     | OfferRead
     | ExchangeFound
+    | ExchangeAfterEnd
+    | UnexplainedExchange
+    | StockRead
     | TradeRead
     | RaiseAlert
     | RolledBack
@@ -414,19 +521,67 @@ class BotNews(Command, frozen=True):
     news: News
 
 
+PersonsCommand = (
+    Relieve
+    | AskStocktake
+    | DeclareItem
+    | OperateTrade
+    | CloseAlert
+    | SetLimits
+    | SetProjectLimits
+    | SetSeller
+    | StopGame
+    | ResumeGame
+    | StopTrading
+    | ResumeTrading
+    | CreatePerson
+    | ChangePerson
+    | CreateKey
+    | DeleteKey
+    | MoveMoney
+    | PutRoom
+    | DropRoom
+    | AddBot
+    | ReplaceBotSecrets
+    | ChangeBot
+    | ImportItems
+)
+"""What a person may ask for."""
+
+
+class OnBehalf(Command, frozen=True):
+    """A person's command, as an edge brings it: the desk judges on its own rows whether they (still) may. Refusals: INVALID_API_KEY
+    (unknown or disabled), FORBIDDEN (none of these roles)."""
+
+    alone: ClassVar[bool] = False
+    person: int
+    role_bits: int
+    command: PersonsCommand
+
+
 def runs_alone(command: Command) -> bool:
     """Whether the command needs a transaction of its own."""
-    return command.news.alone if isinstance(command, BotNews) else command.alone
+    if isinstance(command, BotNews):
+        return command.news.alone
+    return command.command.alone if isinstance(command, OnBehalf) else command.alone
 
 
 AnyCommand = (
     OpenTrade
     | BotNews
+    | OnBehalf
     | News
     | KeepLeases
     | Relieve
+    | AskStocktake
+    | DeclareItem
     | OperateTrade
     | CloseAlert
+    | SetLimits
+    | SetProjectLimits
+    | SetSeller
+    | StopGame
+    | ResumeGame
     | StopTrading
     | ResumeTrading
     | PutOrders
@@ -455,6 +610,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
     code: str = ""
     text: str = ""
+    cause: str | None = None
+    """Which of several reasons a refusal had: for the metrics."""
 
 
 class Feed(msgspec.Struct, array_like=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk import advancing, commands, leases, opening, orders, people, setup, trading
+from selldesk.desk import advancing, commands, leases, limits, opening, orders, people, setup, stock, trading
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
@@ -41,11 +41,20 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.SetMark: setup.set_mark,
     commands.CloseAlert: setup.close_alert,
     commands.RaiseAlert: setup.raise_alert,
+    commands.SetLimits: limits.set_limits,
+    commands.SetProjectLimits: limits.set_project_limits,
+    commands.SetSeller: limits.set_seller,
+    commands.StopGame: limits.stop_game,
+    commands.ResumeGame: limits.resume_game,
     commands.StopTrading: trading.stop,
     commands.ResumeTrading: trading.resume,
     commands.BotLooked: trading.looked,
     commands.KeepLeases: leases.keep_leases,
     commands.Relieve: advancing.relieve,
+    commands.UnexplainedExchange: stock.unexplained_exchange,
+    commands.StockRead: stock.take_stock,
+    commands.AskStocktake: stock.ask_for_stocktake,
+    commands.DeclareItem: stock.declare_item,
 }
 
 
@@ -97,7 +106,7 @@ class Desk:
         """One command, in line: for the command line, set-up and tests. Raises the refusal."""
         answer = self.process([command])[-1].answers[-1]
         if answer.value is None:
-            raise Refusal(answer.status, answer.code, answer.text)
+            raise Refusal(answer.status, answer.code, answer.text, cause=answer.cause)
         return answer.value
 
     def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> dict[str, Any]:
@@ -191,6 +200,9 @@ def _collect(command: Command, want: Wants) -> None:
         case commands.BotNews():
             want.leases.add(command.bot)
             _collect(command.news, want)
+        case commands.OnBehalf():
+            want.persons.add(command.person)
+            _collect(command.command, want)
         case commands.RolledBack():
             advancing.wants_of_rollback(command, want)
         case TradeCommand():
@@ -201,7 +213,7 @@ def _decide(command: Command, work: Work) -> Answer:
     try:
         return Answer(_value(command, work))
     except Refusal as refusal:
-        return Answer(None, refusal.status, refusal.code, refusal.text)
+        return Answer(None, refusal.status, refusal.code, refusal.text, refusal.cause)
 
 
 def _value(command: Command, work: Work) -> dict[str, Any]:
@@ -212,6 +224,9 @@ def _value(command: Command, work: Work) -> dict[str, Any]:
         case commands.BotNews():
             leases.check(command, work)
             return _value(command.news, work)
+        case commands.OnBehalf():
+            people.check_actor(command.person, command.role_bits, work)
+            return _value(command.command, work)
         case commands.RolledBack():
             return advancing.decide_rollback(command, work)
         case TradeCommand():

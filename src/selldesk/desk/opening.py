@@ -3,13 +3,16 @@
 from collections import Counter
 
 from selldesk.book.matching import UNKNOWN_ITEM
-from selldesk.bots.rooms import choose_bot, choose_room
+from selldesk.bots.rooms import choose_bot, choose_room, why_no_bot
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OpenTrade
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
+from selldesk.kernel.limits import MONEY_MAX
 from selldesk.kernel.money import platform_fee
 from selldesk.ledger import accounts
+from selldesk.people.roles import Role, has_role
+from selldesk.sellers.standing import counted_by_bot, why_not, why_not_project
 from selldesk.trades.status import Stage, Status
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
@@ -18,6 +21,9 @@ def wants(command: OpenTrade, want: Wants) -> None:
     want.custom_ids.add((command.project, command.custom_id))
     want.assets.update((command.seller, command.game, item.contextid, item.assetid) for item in command.items)
     want.sellers.add(command.seller)
+    want.projects.add(command.project)
+    want.persons.add(command.project)
+    want.purse_of(command.project)
     want.rooms_and_bots = True
     if command.buyer is not None:
         want.persons.add(command.buyer)
@@ -28,37 +34,52 @@ def wants(command: OpenTrade, want: Wants) -> None:
 def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     """Freezes the buyer's money, reserves the units, picks room and bot, and leaves the offer as work to do.
 
-    Refuses, first failure first: CUSTOM_ID_EXISTS, TRADING_STOPPED, GAME_NOT_SUPPORTED, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER,
-    VALUE_NOT_POSITIVE, INSUFFICIENT_BALANCE, ASSET_IN_TRADE, NO_ROOM, NO_BOT. A refusal leaves no trace: everything is checked
-    before anything is changed.
+    Refuses, first failure first: CUSTOM_ID_EXISTS, ACCOUNT_FROZEN, TRADING_STOPPED, GAME_NOT_SUPPORTED, GAME_STOPPED, SELLER_BLOCKED,
+    SELLER_COOLDOWN, SELLER_LIMIT, PROJECT_LIMIT, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER, VALUE_NOT_POSITIVE,
+    INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE, ASSET_IN_TRADE, NO_ROOM, NO_BOT; INVALID_API_KEY and FORBIDDEN if the project is not (any
+    more) one. A refusal leaves no trace: everything is checked before anything is changed.
     """
+    project = work.persons.get(command.project)
+    if project is None or project.disabled:
+        raise refusals.INVALID_API_KEY()
+    if not has_role(project.roles, Role.PROJECT):
+        raise refusals.FORBIDDEN()
     if (command.project, command.custom_id) in work.taken_custom_ids:
         raise refusals.CUSTOM_ID_EXISTS()
+    if project.frozen:
+        raise refusals.ACCOUNT_FROZEN()
     if work.is_stopped:
         raise refusals.TRADING_STOPPED()
     if not is_supported(command.game):
         raise refusals.GAME_NOT_SUPPORTED()
+    if command.game in work.stopped_games:
+        raise refusals.GAME_STOPPED()
+    value = sum(item.price for item in command.items)
+    _check_limits(command, value, work)
     buyer = work.persons.get(command.buyer) if command.buyer is not None else None
     if buyer is None or not buyer.may_buy or buyer.number == command.project or command.mismatch:
         raise refusals.BUYER_MISMATCH()
 
     _check_orders(command, buyer.number, work)
-    value = sum(item.price for item in command.items)
     if value <= 0:
         raise refusals.VALUE_NOT_POSITIVE()
     if value > work.ledger.balance(accounts.available(buyer.number)):
         raise refusals.INSUFFICIENT_BALANCE()
+    owned = work.ledger.balance(accounts.available(command.project)) + work.ledger.balance(accounts.escrow(command.project))
+    if owned + value > MONEY_MAX:
+        raise refusals.BALANCE_TOO_LARGE()
     assets = [(command.seller, command.game, item.contextid, item.assetid) for item in command.items]
     for asset, item in zip(assets, command.items, strict=True):
-        if asset in work.live_assets:
+        if asset in work.live_assets or (command.project, asset) in work.claims:
             raise refusals.ASSET_IN_TRADE(name=item.name)
     room = choose_room(work.rooms, command.game, value, buyer.number)
     if room is None:
         raise refusals.NO_ROOM()
-    seller_offers = work.seller_offers[command.seller]
+    seller_offers = counted_by_bot(work.loads[command.seller], command.project)
     bot = choose_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
     if bot is None:
-        raise refusals.NO_BOT()
+        cause = why_no_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
+        raise refusals.NO_BOT(cause=cause)
 
     trade = Trade(
         id=command.trade_id, project=command.project, buyer=buyer.number, custom_id=command.custom_id, game=command.game, value=value,
@@ -67,6 +88,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         updated_at=work.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
         settlement=None, expires_at=None, stage=Stage.VERIFY.value, due_at=work.now, attempts=0, send_started_at=None, misses=0,
         first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
+        verified_at=None, stage_at=work.now,
     )  # fmt: skip
     items = []
     for position, item in enumerate(command.items):
@@ -91,11 +113,14 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     work.holds[trade.id] = work.ledger.freeze(trade.id, buyer.number, value, work.now)
     work.changed_holds.add(trade.id)
     work.taken_custom_ids.add((command.project, command.custom_id))
-    work.live_assets.update(assets)
-    work.new_assets.extend((asset, trade.id) for asset in assets)
-    seller_offers[bot.number] = seller_offers.get(bot.number, 0) + 1
+    for asset in assets:
+        work.claims.add((command.project, asset))
+        work.new_claims.append((command.project, asset, trade.id))
+    work.add_load(trade, +1)
+    project_load = work.project_loads[command.project]
+    project_load[0], project_load[1] = project_load[0] + 1, project_load[1] + value
     bot.live_offers += 1
-    bot.items_held += len(assets)
+    bot.hold(command.game, len(assets))
     work.changed_bots.add(bot.number)
     work.trades[trade.id] = trade
     work.items[trade.id] = items
@@ -112,6 +137,24 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         "bot_avatar": bot.avatar,
         "bot_profile_name": bot.profile_name,
     }
+
+
+def _check_limits(command: OpenTrade, value: int, work: Work) -> None:
+    """People P6: the seller's standing, then what the project has open."""
+    limits = work.limits_of(command.project)
+    strikes = [one for (seller, _), one in work.strikes.items() if seller == command.seller]
+    unsettled = 0
+    if limits.seller_unsettled_value_max is not None:
+        unsettled = int(work.store.fetch("unsettled_of_seller", seller=command.seller)[0][0])
+    seller = work.sellers.get(command.seller)
+    refusal = why_not(seller, strikes, work.loads[command.seller], unsettled, command.project, value, limits, work.now)
+    if refusal is not None:
+        raise refusal
+    sales, project_value = work.project_loads[command.project]
+    needs_others = limits.project_processing_percent is not None
+    refusal = why_not_project(sales + 1, project_value + value, limits, work.slots, needs_others and work.has_second_project)
+    if refusal is not None:
+        raise refusal
 
 
 def _check_orders(command: OpenTrade, buyer: int, work: Work) -> None:

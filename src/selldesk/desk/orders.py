@@ -10,9 +10,11 @@ from typing import Any
 
 from selldesk.book.orders import Order
 from selldesk.desk.commands import BeginOrders, ChangeOrders, OrderLine, PutOrders, WithdrawOrders
+from selldesk.desk.people import check_actor
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import ORDERS_PER_TRANSACTION
+from selldesk.people.roles import Role, pack_roles
 from selldesk.store.store import Reader
 
 
@@ -68,7 +70,13 @@ class Portions:
             yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION], list_seq)
 
 
+def _check_buyer(buyer: int, work: Work) -> None:
+    """A frozen buyer may change orders, which stay not for sale (settled 10). Refuses INVALID_API_KEY, FORBIDDEN."""
+    check_actor(buyer, pack_roles([Role.BUYER]), work)
+
+
 def begin_orders(command: BeginOrders | ChangeOrders, work: Work) -> dict[str, Any]:
+    _check_buyer(command.buyer, work)
     work.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=work.seq)
     work.wrote_directly = True
     return {"list": work.seq}
@@ -76,7 +84,8 @@ def begin_orders(command: BeginOrders | ChangeOrders, work: Work) -> dict[str, A
 
 def change_orders(command: ChangeOrders, work: Work) -> dict[str, Any]:
     """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top. Refuses
-    LIST_SUPERSEDED."""
+    LIST_SUPERSEDED, INVALID_API_KEY, FORBIDDEN."""
+    _check_buyer(command.buyer, work)
     if command.begins:
         begin_orders(command, work)
     elif command.list_seq is not None:

@@ -6,6 +6,7 @@ from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
+from selldesk.kernel.limits import KEYS_MAX, MONEY_MAX
 from selldesk.kernel.times import wire_time
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Entry
@@ -14,6 +15,18 @@ from selldesk.people.roles import Role, has_role
 PERSON_COLUMNS = (
     "number", "id", "login", "first_name", "last_name", "avatar", "steamid64", "roles", "disabled", "frozen", "created_at",
 )  # fmt: skip
+
+
+def check_actor(person: int, role_bits: int, work: Work) -> None:
+    """Whether they may, by the rows of this transaction: an edge that has not heard yet of a change asks in vain. Refuses INVALID_API_KEY
+    (unknown or disabled), FORBIDDEN."""
+    if person not in work.persons:
+        work.load(Wants(persons={person}))
+    actor = work.persons.get(person)
+    if actor is None or actor.disabled:
+        raise refusals.INVALID_API_KEY()
+    if not actor.roles & role_bits:
+        raise refusals.FORBIDDEN()
 
 
 def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
@@ -83,7 +96,13 @@ def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
 
 
 def create_key(command: commands.CreateKey, work: Work) -> dict[str, Any]:
-    """Refuses KEY_NAME_TAKEN. The key itself never comes here, only its hash."""
+    """Refuses USER_NOT_FOUND, KEY_NAME_TAKEN, TOO_MANY_KEYS. The key itself never comes here, only its hash."""
+    if not work.store.fetch("person_by_number", number=command.person):
+        raise refusals.USER_NOT_FOUND()
+    if len(work.store.fetch("keys_of", person=command.person)) >= KEYS_MAX:
+        if work.store.fetch("key_by_name", person=command.person, name=command.name):
+            raise refusals.KEY_NAME_TAKEN()
+        raise refusals.TOO_MANY_KEYS()
     if work.store.fetch("key_by_name", person=command.person, name=command.name):
         raise refusals.KEY_NAME_TAKEN()
     work.store.execute("add_key", hash=command.key_hash, person=command.person, name=command.name, created_at=work.now)
@@ -131,6 +150,11 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
     want.purse_of(command.person)
     want.balances.update(accounts.MARKET_ACCOUNTS)
     work.load(want)
+    if command.amount > 0 and command.direction != "withdrawal":
+        # What may come back to a buyer whatever happens: a refund can't be refused.
+        refundable = int(work.store.fetch("refundable_of", buyer=command.person)[0][0])
+        if work.ledger.owned(command.person) + refundable + command.amount > MONEY_MAX:
+            raise refusals.BALANCE_TOO_LARGE()
     entry = _post(command, work)
     work.store.execute(
         "add_money_reference",

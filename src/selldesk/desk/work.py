@@ -16,8 +16,11 @@ from selldesk.kernel.clock import Clock
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
 from selldesk.people.person import Person
+from selldesk.sellers.limits import MarketLimits, ProjectLimits, limits_of_project, read_limits
+from selldesk.sellers.standing import Seller, SellerLoad, Strikes
 from selldesk.store.store import Question, Row, Writer
 from selldesk.trades.rules import Rules
+from selldesk.trades.status import Stage
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
 IDS_PER_BATCH = 100_000
@@ -27,7 +30,15 @@ Asset = tuple[str, int, str, str]
 """(seller, game, contextid, assetid)"""
 
 
-_ROOMS_AND_BOTS: list[Question] = [("load_rooms", {}), ("load_blocks", {}), ("load_bots", {}), ("open_stop", {})]
+_ROOMS_AND_BOTS: list[Question] = [
+    ("load_rooms", {}),
+    ("load_blocks", {}),
+    ("load_bots", {}),
+    ("load_stock", {}),
+    ("open_stop", {}),
+    ("load_game_stops", {}),
+    ("load_limits", {}),
+]
 
 
 class DeskSettings(msgspec.Struct, frozen=True):
@@ -49,6 +60,8 @@ class Wants:
     assets: set[Asset] = field(default_factory=set)
     trades: set[str] = field(default_factory=set)
     sellers: set[str] = field(default_factory=set)
+    projects: set[int] = field(default_factory=set)
+    """Whose limits and open sales are asked for."""
     leases: set[int] = field(default_factory=set)
     rooms_and_bots: bool = False
 
@@ -69,15 +82,27 @@ class Work:
         self.orders: dict[tuple[int, int], Order] = {}
         self.closed_orders: dict[tuple[int, int, int], Order] = {}
         self.holds: dict[str, Hold] = {}
-        self.live_assets: set[Asset] = set()
+        self.live_assets: dict[Asset, str] = {}
+        """Assets of verified sales → the sale."""
+        self.claims: set[tuple[int, Asset]] = set()
+        """(project, asset) of sales that run, verified or not."""
         self.trades: dict[str, Trade] = {}
         self.items: dict[str, list[TradeItem]] = {}
         self.rooms: list[Room] = []
         self.bots: dict[int, Bot] = {}
         self.is_stopped = False
         """Trading, by an operator or after a loss of history."""
-        self.seller_offers: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        """Seller → bot → live offers."""
+        self.stopped_games: set[int] = set()
+        self.limits = MarketLimits()
+        self.project_limits: dict[int, ProjectLimits] = {}
+        self.project_loads: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+        """Project → number and value of its processing sales."""
+        self.sellers: dict[str, Seller] = {}
+        self.strikes: dict[tuple[str, int], Strikes] = {}
+        self.loads: defaultdict[str, list[SellerLoad]] = defaultdict(list)
+        """Seller → his processing sales by bot and project."""
+        self.notes: dict[tuple[str, int], str] = {}
+        """(trade, position) → missing or delivered."""
         self.leases: dict[int, Lease] = {}
         self.open_alerts: set[tuple[str, str]] = set()
         self.blocks: dict[tuple[int, int], tuple[int, str]] = {}
@@ -96,6 +121,18 @@ class Work:
         self.changed_holds: set[str] = set()
         self.changed_bots: set[int] = set()
         self.new_assets: list[tuple[Asset, str]] = []
+        self.new_claims: list[tuple[int, Asset, str]] = []
+        self.changed_sellers: set[str] = set()
+        self.changed_strikes: set[tuple[str, int]] = set()
+        self.changed_notes: dict[tuple[str, int], tuple[str, str] | None] = {}
+        """(trade, position) → (state, reason); None: no longer true."""
+        self.stock_changes: defaultdict[tuple[int, int, str], int] = defaultdict(int)
+        """(bot, game, missing or delivered) → items more or fewer."""
+        self.reversed: defaultdict[str, int] = defaultdict(int)
+        """Seller → reversals of this batch."""
+        self.item_properties: list[tuple[str, int, str]] = []
+        self.steam_objects: set[tuple[str, str, str]] = set()
+        """(kind, id, trade): Steam's offers and exchanges, and our tags, as they are first seen."""
         self.freed_trades: set[str] = set()
         self.history: list[HistoryEntry] = []
         self.evidence: list[tuple[str, int, str, str]] = []
@@ -142,7 +179,7 @@ class Work:
 
     def _of_trades(self, wants: Wants) -> list[Question]:
         keys = [(trade_id,) for trade_id in sorted(wants.trades)]
-        return [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts")]
+        return [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts", "load_item_notes")]
 
     def _of_wants(self, wants: Wants) -> list[Question]:
         """A few set-based statements, whatever the size of the batch, in the order in which `_take` takes their answers."""
@@ -155,11 +192,22 @@ class Work:
             ("load_live_assets", sorted(wants.assets)),
         ]
         if wants.rooms_and_bots:
-            asked += [*_ROOMS_AND_BOTS, ("load_seller_offers", [(seller,) for seller in sorted(wants.sellers)])]
+            sellers = [(seller,) for seller in sorted(wants.sellers)]
+            projects = [(project,) for project in sorted(wants.projects)]
+            claims = [(project, *asset) for project in sorted(wants.projects) for asset in sorted(wants.assets)]
+            asked += [
+                *_ROOMS_AND_BOTS,
+                ("load_seller_loads", sellers),
+                ("load_sellers", sellers),
+                ("load_strikes", sellers),
+                ("load_person_limits", projects),
+                ("load_project_loads", projects),
+                ("load_claims", claims),
+            ]
         return asked
 
     def _take_trades(self, answers: list[list[Row]], wants: Wants) -> None:
-        trades, items, holds, alerts = answers
+        trades, items, holds, alerts, notes = answers
         for row in trades:
             self.trades[row[0]] = Trade(*row)
             self.items[row[0]] = []
@@ -168,7 +216,11 @@ class Work:
         for row in holds:
             self.holds[row[0]] = Hold(*row)
         self.open_alerts.update((row[0], row[1]) for row in alerts)
+        self.notes.update({(trade_id, position): state for trade_id, position, state in notes})
         for trade in self.trades.values():
+            wants.sellers.add(trade.seller)
+            if trade.work is Stage.VERIFY:
+                wants.assets.update(self.assets_of(trade))
             wants.purse_of(trade.buyer)
             wants.purse_of(trade.project)
             wants.balances.update(accounts.MARKET_ACCOUNTS)
@@ -187,7 +239,9 @@ class Work:
             self.orders[order.buyer, order.item] = order
         for account, balance in balances:
             self.ledger.balances[account] = balance
-        self.live_assets.update((row[0], row[1], row[2], row[3]) for row in assets)
+        self.live_assets.update(
+            {(seller, game, contextid, assetid): trade_id for seller, game, contextid, assetid, trade_id in assets}
+        )
         lost = [
             (trade.buyer, item.item, item.generation)
             for trade in self.trades.values()
@@ -198,32 +252,99 @@ class Work:
             order = Order(*row)
             self.closed_orders[order.buyer, order.item, order.generation] = order
         if more:
-            *rooms_and_bots, seller_offers = more
+            *rooms_and_bots, loads, sellers, strikes, own_limits, project_loads, claims = more
             self._take_rooms_and_bots(rooms_and_bots)
-            for bot, seller, count in seller_offers:
-                if bot is not None:
-                    self.seller_offers[seller][bot] = count
+            for row in loads:
+                # A seller without processing sales has a row without a bot.
+                if row[1] is not None:
+                    self.loads[row[0]].append(SellerLoad(*row))
+            for row in sellers:
+                self.sellers[row[0]] = Seller(*row)
+            for row in strikes:
+                self.strikes[row[0], row[1]] = Strikes(*row)
+            for person, body in own_limits:
+                self.project_limits[person] = msgspec.json.decode(body, type=ProjectLimits)
+            for project, trades, value in project_loads:
+                load = self.project_loads[project]
+                load[0], load[1] = load[0] + trades, load[1] + value
+            self.claims.update(
+                (project, (seller, game, contextid, assetid)) for project, seller, game, contextid, assetid in claims
+            )
 
     def load_rooms_and_bots(self) -> None:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
 
     def _take_rooms_and_bots(self, answers: list[list[Row]]) -> None:
-        rooms, blocks, bots, stops = answers
+        rooms, blocks, bots, stock, stops, game_stops, limits = answers
         self.is_stopped = bool(stops)
+        self.stopped_games = {game for (game,) in game_stops}
+        self.limits = read_limits(limits[0][0] if limits else None)
+        held: dict[int, dict[int, int]] = {}
+        for bot, game, items in stock:
+            held.setdefault(bot, {})[game] = int(items)
         self.rooms = [room_of(row) for row in rooms]
         blocked: dict[int, list[int]] = {}
         furthest = self.now + self.settings.rules.bot_full_us
         for bot, game, until in blocks:
             if self.now < until <= furthest:
                 blocked.setdefault(bot, []).append(game)
-        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ())) for row in bots}
+        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ()), held.get(row[0], {})) for row in bots}
 
     def renumber(self, seq: int) -> None:
         """Goes on under a higher feed number. Before anything takes an id."""
         self.seq = self.feed.seq = seq
         self.ledger = Ledger({}, seq * IDS_PER_BATCH)
 
+    def assets_of(self, trade: Trade) -> list[Asset]:
+        return [(trade.seller, trade.game, item.contextid, item.assetid) for item in self.items[trade.id]]
+
+    def item_name(self, item: int) -> str:
+        return str(self.store.fetch("item_by_number", number=item)[0][0])
+
+    def limits_of(self, project: int) -> MarketLimits:
+        return limits_of_project(self.limits, self.project_limits.get(project))
+
+    @cached_property
+    def slots(self) -> int:
+        """Live offers that all enabled bots may have together."""
+        return sum(bot.live_offers_max for bot in self.bots.values() if bot.enabled)
+
+    @cached_property
+    def has_second_project(self) -> bool:
+        return len(self.store.fetch("two_selling_projects")) == 2
+
     # -- changing ------------------------------------------------------------------------------------------------------
+
+    def add_load(self, trade: Trade, sales: int) -> None:
+        """A processing sale begins or ends to count for its seller, bot and project."""
+        loads = self.loads[trade.seller]
+        load = next((one for one in loads if (one.bot, one.project) == (trade.bot, trade.project)), None)
+        if load is None:
+            load = SellerLoad(trade.seller, trade.bot, trade.project, 0, 0, 0, 0)
+            loads.append(load)
+        if trade.verified_at is not None:
+            load.verified, load.verified_value = load.verified + sales, load.verified_value + sales * trade.value
+        else:
+            load.unverified, load.unverified_value = load.unverified + sales, load.unverified_value + sales * trade.value
+
+    def note_item(self, trade: Trade, position: int, state: str | None, reason: str) -> None:
+        """An item of a sale that its bot holds is missing or was delivered; None: it is there again. Its stock follows."""
+        key = (trade.id, position)
+        before = self.notes.get(key)
+        if before == state:
+            return
+        bot = self.bots[trade.bot]
+        if before is not None:
+            self.stock_changes[bot.number, trade.game, before] -= 1
+            bot.hold(trade.game, 1)
+        if state is not None:
+            self.stock_changes[bot.number, trade.game, state] += 1
+            bot.hold(trade.game, -1)
+            self.notes[key] = state
+        else:
+            del self.notes[key]
+        self.changed_notes[key] = None if state is None else (state, reason)
+        self.changed_bots.add(bot.number)
 
     def next_generation(self) -> int:
         self._generations += 1
@@ -263,6 +384,12 @@ class Work:
             return
         self.alerts.append((ids.new_uuid7(self.now), kind, bot, trade_id, text, self.now))
 
+    def close_alerts(self, kind: str, bot: int | None, reason: str) -> None:
+        """The cause is gone: open alerts of that kind about that bot (None: about none) close by themselves."""
+        for (alert_id,) in self.store.fetch("open_alerts_of_kind", kind=kind, bot=bot):
+            self.store.put("close_alert", id=alert_id, closed_at=self.now, closed_by="selldesk", reason=reason)
+            self.wrote_directly = True
+
     def quarantine(self, bot: int, reason: str, until: int | None) -> None:
         """No more sends of this bot until then, or until an operator enables it again; what runs is finished and settled."""
         self.bots[bot].state = BotState.QUARANTINED
@@ -287,6 +414,10 @@ class Work:
             or self.blocks
             or self.pauses
             or self.quarantines
+            or self.changed_notes
+            or self.changed_sellers
+            or self.changed_strikes
+            or self.steam_objects
         )
 
     def write(self) -> None:
@@ -299,7 +430,10 @@ class Work:
         store.write("change_trades", [_changed_trade_row(trade) for trade in changed])
         touched = sorted(self.changed_items | fresh)
         store.write("put_trade_items", [_plain(item) for trade_id in touched for item in self.items[trade_id]])
-        store.write("free_assets", [(trade_id,) for trade_id in sorted(self.freed_trades)])
+        freed = [(trade_id,) for trade_id in sorted(self.freed_trades)]
+        store.write("free_assets", freed)
+        store.write("free_claims", freed)
+        store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in self.new_claims])
         store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in self.new_assets])
         store.write("put_holds", [_plain(self.holds[trade_id]) for trade_id in sorted(self.changed_holds)])
         balances = self.ledger.balances
@@ -314,6 +448,14 @@ class Work:
         store.write("take_from_sums", [(*key, trades, value) for key, (trades, value) in sorted(self.sums_out.items())])
         loads = [self.bots[number] for number in sorted(self.changed_bots)]
         store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
+        store.write("add_to_stock", [(*key, items) for key, items in sorted(self.stock_changes.items()) if items])
+        notes = sorted(self.changed_notes.items())
+        store.write("drop_item_notes", [key for key, change in notes if change is None])
+        store.write("put_item_notes", [(*key, change[0], self.now, change[1]) for key, change in notes if change is not None])
+        store.write("put_sellers", [_plain(self.sellers[seller]) for seller in sorted(self.changed_sellers)])
+        store.write("put_strikes", [_plain(self.strikes[key]) for key in sorted(self.changed_strikes)])
+        store.write("put_item_properties", self.item_properties)
+        store.write("put_steam_objects", sorted(self.steam_objects))
         store.write("add_alerts", self.alerts)
         store.write("put_blocks", [(*key, *block) for key, block in sorted(self.blocks.items())])
         store.write("put_pauses", [(game, *pause) for game, pause in sorted(self.pauses.items())])
@@ -346,7 +488,7 @@ def _new_trade_row(trade: Trade) -> tuple[object, ...]:
     return (
         trade.id, trade.project, trade.buyer, trade.custom_id, trade.custom_id.casefold(), trade.game, trade.value, trade.fee,
         trade.items_count, trade.room, trade.seller, trade.tradelink, trade.message, trade.created_at, trade.bot, trade.status,
-        trade.updated_at, trade.version, trade.stage, trade.due_at,
+        trade.updated_at, trade.version, trade.stage, trade.due_at, trade.stage_at,
     )  # fmt: skip
 
 

@@ -11,14 +11,17 @@ MATCH_AMOUNT_MAX = 10_000
 TRADE_ITEMS_MAX = 200
 CUSTOM_ID_CHARS_MAX = 128
 MESSAGE_CHARS_MAX = 128
-OFFER_MESSAGE_CHARS = 110
-"""What an offer carries of the seller's message; the rest of Steam's 128 belongs to our tag."""
+OFFER_MESSAGE_BYTES_MAX = 128
+"""Of an offer's message in UTF-8, our tag included (protocol §11)."""
 NAME_CHARS_MAX = 256
 QUOTE_CHARS_MAX = 65_536
 
 ORDERS_PER_CALL_MAX = 50_000
 ORDERS_PER_TRANSACTION = 500
 CATALOG_ITEMS_PER_CALL_MAX = 200_000
+
+KEYS_MAX = 50
+"""API keys of one account (people P1)."""
 
 PAGE_DEFAULT = 20
 PAGE_MAX = 2_000

@@ -1,6 +1,9 @@
 """What the garbage collector looks at in a process that holds a market in memory."""
 
+import ctypes
 import gc
+from functools import cache
+from typing import Any
 
 _YOUNG_MOST = 10_000
 _YOUNG_TO_MIDDLE = 10
@@ -17,3 +20,19 @@ def spare_what_stands() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_MOST, _YOUNG_TO_MIDDLE, _MIDDLE_TO_OLD)
+
+
+def give_memory_back() -> None:
+    """After something large was freed: the C library keeps what it might need again, as much as it ever needed at once."""
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    """glibc's; None elsewhere, where memory goes back by itself or not at all."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None

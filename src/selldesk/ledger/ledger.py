@@ -118,7 +118,7 @@ class Ledger:
 
     def deposit(self, person: int, amount: int, reference: str, at: int) -> Entry:
         """Refuses BALANCE_TOO_LARGE: what he owns altogether must stay below 2^53."""
-        if self._owned(person) + amount > MONEY_MAX:
+        if self.owned(person) + amount > MONEY_MAX:
             raise refusals.BALANCE_TOO_LARGE()
         return _shown(self.transfer(Kind.DEPOSIT, accounts.OUTSIDE, accounts.available(person), amount, at, reference=reference))
 
@@ -133,12 +133,13 @@ class Ledger:
         purse = accounts.available(person)
         if self.balance(purse) + amount < 0:
             raise refusals.INSUFFICIENT_BALANCE()
-        if self._owned(person) + amount > MONEY_MAX:
+        if self.owned(person) + amount > MONEY_MAX:
             raise refusals.BALANCE_TOO_LARGE()
         source, target = (accounts.ADJUSTMENTS, purse) if amount > 0 else (purse, accounts.ADJUSTMENTS)
         return _shown(self.transfer(Kind.ADJUSTMENT, source, target, abs(amount), at, trade_id, reference))
 
-    def _owned(self, person: int) -> int:
+    def owned(self, person: int) -> int:
+        """Available, held and in escrow together."""
         return sum(self.balance(part(person)) for part in (accounts.available, accounts.held, accounts.escrow))
 
     # -- one sale's money (R5) -----------------------------------------------------------------------------------------

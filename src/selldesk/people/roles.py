@@ -31,3 +31,7 @@ def unpack_roles(mask: int) -> list[Role]:
 
 def has_role(mask: int, role: Role) -> bool:
     return bool(mask & ROLE_BITS[role])
+
+
+ALL_ROLE_BITS = pack_roles(Role)
+"""Any role will do."""

@@ -18,7 +18,7 @@ import uvloop
 from msgspec import Meta
 from rich.console import Console
 
-from selldesk.api.operator_setup import BotRequest, bot_command
+from selldesk.api.operator_setup import BotHealth, BotRequest, bot_command
 from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
@@ -37,9 +37,10 @@ from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sandbox import demo
+from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamsim.process import SimulatorSettings
 from selldesk.store.open import open_store
-from selldesk.store.store import Store
+from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
 from selldesk.wiring import RunningMarket
 
@@ -74,6 +75,7 @@ class Sandbox:
         self._console = Console(quiet=options.quiet, highlight=False)
         self._announced = False
         self._last_lines: dict[str, str] = {}
+        self._lines_reader: Reader | None = None
         self._steam: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -113,7 +115,8 @@ class Sandbox:
 
             async def announce() -> None:
                 asyncio.get_running_loop().create_task(self._watch_steam(clock_path))
-                while self._bots_missing(market) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
+                reader = store.reader()
+                while self._bots_missing(market, reader) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
                     await asyncio.sleep(0.02)
                 accounts = await asyncio.to_thread(self._steam_accounts)
                 self._write_description(secret.encode(), accounts, await asyncio.to_thread(self._ask_steam, "fronts"))
@@ -178,6 +181,8 @@ class Sandbox:
             steam_address_burst=1_000_000,
             steam_address_calls_per_second=100_000,
             rate_limits_enforced=False,
+            bad_keys_max=0,
+            own_inventory_seconds=1,
         )
 
     def _base_url(self) -> str:
@@ -232,17 +237,17 @@ class Sandbox:
 
     # -- ready, clock, live lines --------------------------------------------------------------------------------------
 
-    def _why_not_ready(self, market: RunningMarket) -> str | None:
-        missing = self._bots_missing(market)
+    def _why_not_ready(self, market: RunningMarket, reader: Reader) -> str | None:
+        missing = self._bots_missing(market, reader)
         return missing if missing is not None else None if self._announced else "sandbox.json is not written yet"
 
-    def _bots_missing(self, market: RunningMarket) -> str | None:
+    def _bots_missing(self, market: RunningMarket, reader: Reader) -> str | None:
         real_us = market.clock.real_us()
-        for row in market.market.reader.fetch("bots_with_heartbeat"):
+        for bot in (BotHealth(*row) for row in reader.fetch("bots_with_heartbeat")):
             # A quarantine is a decision that outlasts a restart: the market is as ready as it will be.
-            ill = row[7] != BotState.OK or real_us - row[15] >= FRESH_WITHIN_US
-            if row[6] and row[7] != BotState.QUARANTINED and ill:
-                return f"bot {row[2]} is {row[7]}"
+            ill = bot.state != BotState.OK or real_us - bot.last_good_real_us >= FRESH_WITHIN_US
+            if bot.enabled and bot.state not in (BotState.QUARANTINED, BotState.RESTRICTED) and ill:
+                return f"bot {bot.account_name} is {bot.state}"
         return None
 
     def _clock_route(self, clock: SharedClock) -> RouteSpec:
@@ -259,9 +264,10 @@ class Sandbox:
         )  # fmt: skip
 
     def _live_lines(self, market: RunningMarket, feed: Feed) -> None:
-        for trade in market.market.trades(
-            market.market.reader, list(dict.fromkeys(feed.trades))[:_LIVE_LINES_PER_BATCH_MAX], "seller"
-        ):
+        if self._lines_reader is None:
+            self._lines_reader = market.store.reader()
+        wanted = list(dict.fromkeys(feed.trades))[:_LIVE_LINES_PER_BATCH_MAX]
+        for trade in market.market.trades(self._lines_reader, wanted, "seller"):
             colour = {"accepted": "cyan", "completed": "green", "processing": "white"}.get(trade.status, "red")
             offer = f" offer {trade.processed_trade.tradeoffer_id}" if trade.processed_trade.tradeoffer_id else ""
             because = f" — {trade.error}" if trade.error else ""
@@ -357,6 +363,8 @@ def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
         for game, orders in demo.demo_orders(index):
             lines = [OrderLine(items_of.get((game, name), UNKNOWN_ITEM), price, amount) for name, price, amount in orders]
             desk.work_off(commands.PutOrders(numbers[login], game, False, lines, []))
+    # Whoever tries it out sells more than a market would let them.
+    desk.ask(commands.SetLimits("shell", NO_LIMITS))
     desk.ask(commands.SetMark("sandbox_seeded", "1"))
 
 

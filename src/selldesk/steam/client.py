@@ -3,6 +3,7 @@
 import hashlib
 import html
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -39,13 +40,29 @@ _COMMUNITY_NAME = "https://steamcommunity.com"
 _LANGUAGE = "en"
 _CONFIRMS_TRADE = 2
 """The type of a trade's confirmation (protocol §4)."""
-_HOLD_DAYS = re.compile(r"var g_daysTheirEscrow = (\d{1,4});")
+_HOLD_DAYS = re.compile(r"^[ \t]*var g_daysTheirEscrow = (\d{1,4});[ \t\r]*$", re.MULTILINE)
+_PERSONA = re.compile(r'^[ \t]*var g_strTradePartnerPersonaName = ("(?:[^"\\]|\\.)*");[ \t\r]*$', re.MULTILINE)
 _PAGE_ERROR = re.compile(r'<div id="error_msg">(.*?)</div>', re.DOTALL)
+"""What Steam writes on a line of its own. A name is written inside a string, where a line can't end."""
+_PERSONAS_MAX = 2_000
+_PAGES_MAX = 200
+"""No reading goes on without end: 200 pages are 200,000 assets or offers."""
 
 
 class SteamClient:
     def __init__(self, session: SteamSession) -> None:
         self.session = session
+        self._personas: dict[str, str] = {}
+        """SteamID64 → the name that the trade page showed last."""
+
+    def _remember_name(self, steamid64: str, written: str) -> None:
+        try:
+            name = msgspec.json.decode(written.encode())
+        except msgspec.MsgspecError:
+            return
+        while len(self._personas) >= _PERSONAS_MAX:
+            del self._personas[next(iter(self._personas))]
+        self._personas[steamid64] = str(name)
 
     # -- before an offer -----------------------------------------------------------------------------------------------
 
@@ -68,12 +85,22 @@ class SteamClient:
         params = {"partner": str(link.account), "token": link.token}
         response = await self._community_raw("GET", "/tradeoffer/new/", params=params, referer=link.url)
         text = response.body.decode("utf-8", "replace")
+        persona = _PERSONA.search(text)
+        if persona is not None:
+            self._remember_name(link.steamid64, persona.group(1))
         days = _HOLD_DAYS.search(text)
         if days is not None:
             return TradePage(int(days.group(1)) * 86_400, None)
         error = _PAGE_ERROR.search(text)
-        told = read_send_error(html.unescape(error.group(1)).strip()) if error is not None else None
+        if error is None:
+            return TradePage(None, None)
+        told = read_send_error(html.unescape(error.group(1)).strip(), self._names_of(link.steamid64))
         return TradePage(None, told if isinstance(told, Rejected) else None)
+
+    def _names_of(self, steamid64: str) -> tuple[str, ...]:
+        """What a partner is called, as far as his trade page has told: cut out of Steam's texts before anything is looked for in them."""
+        name = self._personas.get(steamid64)
+        return (name,) if name else ()
 
     async def partner_inventory(self, link: TradeLink, appid: int, contextid: str) -> Inventory:
         """The seller's inventory as an offer to him would see it: the only view with recently traded CS2 items.
@@ -81,8 +108,9 @@ class SteamClient:
         Raises Malformed for an answer that is no word about the seller.
         """
         items: dict[str, InventoryItem] = {}
+        unreadable: set[str] = set()
         start = ""
-        while True:
+        for _ in range(_PAGES_MAX):
             params = {
                 "sessionid": self.session.session_id,
                 "partner": link.steamid64,
@@ -98,15 +126,45 @@ class SteamClient:
                 raise NotLoggedIn(f"partnerinventory: {response.status}")
             page = _json_object(response)
             if page.get("success") is not True:
-                if "private" in str(page.get("error", "")).lower():
+                if any("private" in str(page.get(name, "")).lower() for name in ("error", "Error")):
                     return Inventory({}, private=True)
                 raise Malformed("partnerinventory without success")
-            items.update(_inventory_page(page))
+            found, missing = _inventory_page(page)
+            items.update(found)
+            unreadable |= missing
             if not page.get("more"):
-                return Inventory(items)
-            start = str(page.get("more_start", ""))
-            if not start or start == "False":
+                return Inventory(items, unreadable=frozenset(unreadable))
+            before, start = start, str(page.get("more_start", ""))
+            if not start.isdigit() or start == before:
                 raise Malformed("partnerinventory promises more, but not where")
+        raise Malformed("partnerinventory without end")
+
+    async def own_inventory(self, appid: int, contextid: str) -> Inventory:
+        """The bot's own inventory of one game and context; 16 holds what is under trade protection (protocol §5.4). Steam limits this
+        page more tightly than any other. Raises Malformed."""
+        items: dict[str, InventoryItem] = {}
+        unreadable: set[str] = set()
+        start = ""
+        for _ in range(_PAGES_MAX):
+            params = {"l": "english", "count": "1000", "preserve_bbcode": "1"}
+            if start:
+                params["start_assetid"] = start
+            path = f"/inventory/{self.session.steamid64}/{appid}/{contextid}"
+            response = await self._community_raw("GET", path, params=params)
+            if response.status in (401, 403):
+                raise NotLoggedIn(f"inventory: {response.status}")
+            page = _json_object(response)
+            if page.get("success") not in (1, True):
+                raise Malformed("inventory without success")
+            found, missing = _own_page(page)
+            items.update(found)
+            unreadable |= missing
+            if not page.get("more_items"):
+                return Inventory(items, unreadable=frozenset(unreadable))
+            before, start = start, str(page.get("last_assetid", ""))
+            if not start.isdigit() or start == before:
+                raise Malformed("inventory promises more, but not where")
+        raise Malformed("an inventory without end")
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
@@ -142,7 +200,7 @@ class SteamClient:
             raise RateLimited(f"send: {response.status}")
         if response.status == 401 or _is_login_redirect(response):
             raise NotLoggedIn(f"send: {response.status}")
-        return _read_send(response)
+        return _read_send(response, self._names_of(link.steamid64))
 
     async def cancel(self, offer_id: str) -> None:
         """Asks Steam to cancel our offer. Whatever it answers, only a reading of the offer tells (protocol §9 no. 20)."""
@@ -159,6 +217,9 @@ class SteamClient:
         """
         lists = lists if lists is not None else OfferLists()
         while lists.cursor is not None:
+            lists.pages += 1
+            if lists.pages > _PAGES_MAX:
+                raise Malformed("a list of offers without end")
             params = {
                 "get_sent_offers": "1",
                 "get_received_offers": "1",
@@ -330,7 +391,7 @@ def _json_object(response: Response) -> dict[str, Any]:
     return answer
 
 
-def _read_send(response: Response) -> SendResult:
+def _read_send(response: Response, names: tuple[str, ...]) -> SendResult:
     try:
         answer = msgspec.json.decode(response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -346,7 +407,7 @@ def _read_send(response: Response) -> SendResult:
         return Sent(offer_id)
     error = answer.get("strError")
     if isinstance(error, str):
-        told = read_send_error(error)
+        told = read_send_error(error, names)
         if isinstance(told, SendUnknown) and told.eresult == EResult.RATE_LIMIT_EXCEEDED:
             raise RateLimited("send: eresult 84")
         return told
@@ -354,14 +415,22 @@ def _read_send(response: Response) -> SendResult:
 
 
 def _number(value: object) -> int:
-    """Steam writes numbers as numbers or as texts; what is neither counts as 0."""
+    """Steam writes numbers as numbers or as texts; what is neither counts as 0, and so does what no 64 bits hold (protocol §11)."""
     if isinstance(value, bool):
         return 0
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else 0
+
+
+def _moment(value: object) -> int:
+    """Seconds since 1970; a date after the year 2200 or before 1970 is none."""
+    seconds = _number(value)
+    return seconds if 0 <= seconds < _LATEST else 0
+
+
+_LATEST = 7_258_118_400
+"""2200-01-01: later ones overflow what others keep of a time."""
 
 
 def _asset(raw: object) -> Asset | None:
@@ -397,12 +466,12 @@ def _offers(raw: object) -> list[Offer]:
                 is_ours=one.get("is_our_offer") is True,
                 items_to_give=_assets(one.get("items_to_give")),
                 items_to_receive=_assets(one.get("items_to_receive")),
-                time_created=_number(one.get("time_created")),
-                time_updated=_number(one.get("time_updated")),
+                time_created=_moment(one.get("time_created")),
+                time_updated=_moment(one.get("time_updated")),
                 message=str(one.get("message") or ""),
                 trade_id=str(one["tradeid"]) if one.get("tradeid") else None,
-                escrow_end=_number(one.get("escrow_end_date")),
-                settlement=_number(one.get("settlement_date")),
+                escrow_end=_moment(one.get("escrow_end_date")),
+                settlement=_moment(one.get("settlement_date")),
                 raw=one,
             )
         )
@@ -417,8 +486,8 @@ def _exchange(raw: object) -> Exchange | None:
         trade_id=str(raw["tradeid"]),
         partner=str(other) if other else None,
         status=_number(raw["status"]),
-        time_init=_number(raw.get("time_init")),
-        settlement=_number(raw.get("time_settlement")),
+        time_init=_moment(raw.get("time_init")),
+        settlement=_moment(raw.get("time_settlement")),
         delayed=raw.get("delay_settlement") is True,
         received=_assets(raw.get("assets_received")),
         given=_assets(raw.get("assets_given")),
@@ -427,20 +496,60 @@ def _exchange(raw: object) -> Exchange | None:
     )
 
 
-def _inventory_page(page: dict[str, Any]) -> dict[str, InventoryItem]:
-    """rgInventory and rgDescriptions of the trade page's inventory; an empty part may be a list. Raises Malformed."""
+def _inventory_page(page: dict[str, Any]) -> tuple[dict[str, InventoryItem], set[str]]:
+    """rgInventory and rgDescriptions of the trade page's inventory; an empty part may be a list. (items, assets without a description).
+    Raises Malformed."""
     inventory, descriptions = page.get("rgInventory"), page.get("rgDescriptions")
     if inventory == [] or inventory == {}:
-        return {}
+        return {}, set()
     if not isinstance(inventory, dict) or not isinstance(descriptions, dict):
         raise Malformed("partnerinventory without its parts")
-    items = {}
-    for entry in inventory.values():
-        assetid, classid = str(entry.get("id", "")), str(entry.get("classid", ""))
+    properties = page.get("rgAssetProperties")
+    return _described(
+        (entry for entry in inventory.values() if isinstance(entry, dict)),
+        "id",
+        lambda classid, instanceid: descriptions.get(f"{classid}_{instanceid}"),
+        properties if isinstance(properties, dict) else {},
+    )
+
+
+def _own_page(page: dict[str, Any]) -> tuple[dict[str, InventoryItem], set[str]]:
+    """assets[], descriptions[], asset_properties[] of the inventory page, as `_inventory_page`."""
+    assets, descriptions = page.get("assets") or [], page.get("descriptions") or []
+    if not isinstance(assets, list) or not isinstance(descriptions, list):
+        raise Malformed("inventory without its parts")
+    known = {(str(one.get("classid")), str(one.get("instanceid", "0"))): one for one in descriptions if isinstance(one, dict)}
+    listed = page.get("asset_properties")
+    properties = {str(one.get("assetid")): one.get("asset_properties") for one in listed or [] if isinstance(one, dict)}
+    return _described(
+        (one for one in assets if isinstance(one, dict)),
+        "assetid",
+        lambda classid, instanceid: known.get((classid, instanceid)),
+        properties,
+    )
+
+
+def _described(
+    entries: Iterable[dict[str, Any]], id_name: str, describe: Callable[[str, str], Any], properties: dict[str, Any]
+) -> tuple[dict[str, InventoryItem], set[str]]:
+    """One asset without its description is unreadable alone: the rest is good (protocol §11)."""
+    items: dict[str, InventoryItem] = {}
+    unreadable: set[str] = set()
+    for entry in entries:
+        assetid, classid = str(entry.get(id_name, "")), str(entry.get("classid", ""))
         instanceid = str(entry.get("instanceid", "0"))
-        description = descriptions.get(f"{classid}_{instanceid}")
+        description = describe(classid, instanceid)
         if not isinstance(description, dict) or not isinstance(description.get("market_hash_name"), str):
-            raise Malformed(f"asset {assetid} without a description")
-        tradable = bool(description.get("tradable"))
-        items[assetid] = InventoryItem(assetid, classid, instanceid, description["market_hash_name"], tradable)
-    return items
+            unreadable.add(assetid)
+            continue
+        told = properties.get(assetid)
+        items[assetid] = InventoryItem(
+            assetid,
+            classid,
+            instanceid,
+            description["market_hash_name"],
+            bool(_number(description.get("tradable")) or description.get("tradable") is True),
+            max(1, _number(entry.get("amount", 1))),
+            msgspec.json.encode(told, order="sorted").decode() if told else None,
+        )
+    return items, unreadable

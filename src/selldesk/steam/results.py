@@ -161,6 +161,7 @@ class OfferLists(msgspec.Struct):
     received: list[Offer] = []
     complete: bool = True
     cursor: str | None = "0"
+    pages: int = 0
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -192,10 +193,16 @@ class InventoryItem(msgspec.Struct, frozen=True):
     instanceid: str
     market_hash_name: str
     tradable: bool
+    amount: int = 1
+    """More than 1: a stack."""
+    properties: str | None = None
+    """Float, seed and the like as Steam's JSON with sorted keys; None: it tells none."""
 
 
 class Inventory(msgspec.Struct, frozen=True):
-    """One game and context of a partner. `private`: Steam says that he shows it to nobody."""
+    """One game and context of somebody. `private`: Steam says that he shows it to nobody."""
 
     items: dict[str, InventoryItem]
     private: bool = False
+    unreadable: frozenset[str] = frozenset()
+    """Assets without a description: they alone can't be judged, the rest is good (protocol §11)."""

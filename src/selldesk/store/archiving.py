@@ -55,7 +55,7 @@ def archive(store: Store, folder: Path, before_us: int, tell: Callable[[str], No
 
 
 def _lines(trades: list[Row], items: list[Row], steps: list[Row], words: list[Row]) -> Iterator[dict[str, Any]]:
-    """One object a trade: its row in the order of the view trade_row, its items, steps and Steam's words."""
+    """One object a trade: its row in the order of the view whole_trade, its items, steps and Steam's words."""
     lines = {trade[0]: {"trade": list(trade), "items": [], "steps": [], "steam": []} for trade in trades}
     for name, rows in (("items", items), ("steps", steps), ("steam", words)):
         for row in rows:

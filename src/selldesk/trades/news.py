@@ -33,6 +33,8 @@ class TradeWord(msgspec.Struct, frozen=True):
     settlement: int | None
     delayed: bool
     assets: list[AssetWord]
+    began: int | None = None
+    """When Steam began the exchange; None: it does not say."""
 
 
 class Proof(StrEnum):
@@ -65,6 +67,8 @@ class Refusal(StrEnum):
     """This bot's inventory of the game is full: another bot, and a look by a human."""
     BOT_ILL = "bot_ill"
     """Steam lets this bot not trade (banned, new device, guard cooldown): quarantine, another bot."""
+    PARTNER_CHANGED = "partner_changed"
+    """34: this partner renamed himself, or the bot did: then everybody gets it. Try again until the deadline."""
     GAME_DOWN = "game_down"
     """The game's item server can't be reached: all bots pause the game."""
 

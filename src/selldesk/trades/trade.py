@@ -72,6 +72,10 @@ class Trade(msgspec.Struct, array_like=True):
     unknown_since: int | None
     """When the first send began whose answer was lost. Stays: from then on an ending is believed only after a look at the
     exchanges, for an offer that nobody knows of may have been accepted."""
+    verified_at: int | None = None
+    """When Steam answered for the seller's items with this very token; None: his claim is his word alone (R3)."""
+    stage_at: int | None = None
+    """When the present stage began; None: an older version wrote it."""
 
     @property
     def state(self) -> Status:
@@ -82,9 +86,18 @@ class Trade(msgspec.Struct, array_like=True):
         return Stage(self.stage)
 
     @property
+    def is_doubted(self) -> bool:
+        """A send of it may have made an offer that nobody knows of."""
+        return self.unknown_since is not None or self.work in (Stage.SENDING, Stage.RECONCILE)
+
+    @property
     def tag(self) -> str:
         """Stands at the end of the offer's message; a send of unknown outcome is found again by it (R3)."""
-        return f"#{self.id.replace('-', '')[-8:]}"
+        return tag_of(self.id)
+
+
+def tag_of(trade_id: str) -> str:
+    return f"#{trade_id.replace('-', '')[-8:]}"
 
 
 class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):

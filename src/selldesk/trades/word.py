@@ -4,12 +4,14 @@ Each function changes the bot's side of the given trade (stage, due time, Steam'
 told and judged: `reversals.py`.
 """
 
-from selldesk.kernel.times import HOUR_US, MINUTE_US
+import msgspec
+
+from selldesk.kernel.times import DAY_US, HOUR_US, MINUTE_US, wire_time
 from selldesk.steamwire.enums import OfferState, TradeStatus
 from selldesk.trades.effects import Effects, Move, end
 from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, TradeWord
 from selldesk.trades.rules import Rules
-from selldesk.trades.status import OFFER_STATES, RELEASED, Stage, Status
+from selldesk.trades.status import OFFER_STATES, RELEASED, ROLLED_BACK, Stage, Status
 from selldesk.trades.trade import Trade, TradeItem
 
 CS2 = 730
@@ -39,26 +41,55 @@ CANCELED_BY: dict[str | None, tuple[Status, str]] = {
 }
 
 
+# -- the gate of all endings -------------------------------------------------------------------------------------------
+
+
+def may_end(trade: Trade, looked_at: int | None) -> bool:
+    """No sale with a doubted send ends before a last look at the bot's history and its complete list of offers, which began at
+    `looked_at`, after the send, and showed nothing of it (R5: no ending without Steam's last word)."""
+    if not trade.is_doubted:
+        return True
+    moments = [moment for moment in (trade.send_started_at, trade.unknown_since) if moment is not None]
+    return looked_at is not None and trade.work is not Stage.SENDING and looked_at >= max(moments, default=0)
+
+
+def end_after_look(trade: Trade, status: Status, error: str, looked_at: int | None, now: int, rules: Rules) -> Effects:
+    """The ending, or nothing yet: the bot looks first and says the same again."""
+    if may_end(trade, looked_at):
+        return end(status, error)
+    _retry(trade, now, rules)
+    return Effects()
+
+
 # -- before the offer --------------------------------------------------------------------------------------------------
 
 
-def read_proof(trade: Trade, proof: Proof, text: str, began_at: int, now: int, rules: Rules) -> Effects:
+def read_proof(
+    trade: Trade, proof: Proof, text: str, began_at: int, now: int, rules: Rules, looked_at: int | None = None
+) -> Effects:
     """A reading of the seller's inventory that began at `began_at`. Only a trade that waits for one listens (R4)."""
     if trade.state is not Status.PROCESSING or trade.work is not Stage.VERIFY:
         return Effects()
     if proof in (Proof.OTHER_NAME, Proof.TRADE_HOLD, Proof.NO_TRADE):
-        return end(Status.CANCELLED, text)
+        return end_after_look(trade, Status.CANCELLED, text, looked_at, now, rules)
     if proof is Proof.AS_NAMED:
         trade.stage, trade.due_at, trade.attempts = Stage.SEND, now, 0
+        if trade.verified_at is None:
+            trade.verified_at = now
     elif proof is Proof.NO_WORD:
         _retry(trade, now, rules)
     elif trade.doubt_at is None:
         trade.doubt_at, trade.due_at = began_at, began_at + rules.second_reading_after_us
     elif began_at >= trade.doubt_at + rules.second_reading_after_us:
-        return end(Status.CANCELLED, text)
+        return end_after_look(trade, Status.CANCELLED, text, looked_at, now, rules)
     else:
         trade.due_at = trade.doubt_at + rules.second_reading_after_us
     return Effects()
+
+
+def wait_for_a_bot(trade: Trade, now: int, rules: Rules) -> None:
+    """Verified, but its bot has as many offers with this seller as it may: it is verified again a little later."""
+    _retry(trade, now, rules)
 
 
 def too_late_to_offer(trade: Trade, now: int, rules: Rules) -> bool:
@@ -68,11 +99,11 @@ def too_late_to_offer(trade: Trade, now: int, rules: Rules) -> bool:
     return trade.cancel_by is not None or now >= trade.created_at + rules.offer_out_within_us
 
 
-def give_up(trade: Trade) -> Effects:
+def give_up(trade: Trade, looked_at: int | None, now: int, rules: Rules) -> Effects:
     """The end of a trade for which `too_late_to_offer` holds: no send was attempted, or each is known to have made no offer."""
     if trade.cancel_by == "operator":
-        return end(*CANCELED_BY["operator"])
-    return end(Status.DECLINED, "No offer could be sent in time")
+        return end_after_look(trade, *CANCELED_BY["operator"], looked_at, now, rules)
+    return end_after_look(trade, Status.DECLINED, "No offer could be sent in time", looked_at, now, rules)
 
 
 def intend_to_send(trade: Trade, now: int, rules: Rules) -> bool:
@@ -111,13 +142,13 @@ def offer_unconfirmed(trade: Trade, now: int, rules: Rules) -> Effects:
     return Effects()
 
 
-def offer_refused(trade: Trade, why: Refusal, text: str, now: int, rules: Rules) -> Effects:
+def offer_refused(trade: Trade, why: Refusal, text: str, now: int, rules: Rules, looked_at: int | None = None) -> Effects:
     """A certain 'no offer exists'. The seller's faults are final; ours are tried again until the deadline."""
     if trade.state is not Status.PROCESSING or trade.work is not Stage.SENDING:
         return Effects()
     trade.stage, trade.send_started_at = Stage.SEND, None
     if why is Refusal.SELLER:
-        return end(Status.CANCELLED, text)
+        return end_after_look(trade, Status.CANCELLED, text, looked_at, now, rules)
     _retry(trade, now, rules)
     return Effects()
 
@@ -157,17 +188,18 @@ def not_listed(trade: Trade, began_at: int, now: int, rules: Rules) -> Effects:
 # -- the offer ---------------------------------------------------------------------------------------------------------
 
 
-def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects:
+def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules, looked_at: int | None = None) -> Effects:
     """Steam shows our offer. Only explicit states count; an exchange once seen is never forgotten (protocol §9 no. 8)."""
+    if trade.state in RELEASED or trade.state in ROLLED_BACK:
+        return _accepted_after_the_end(trade, word)
     if (
-        trade.state in RELEASED
-        and word.state == OfferState.ACCEPTED
-        and trade.offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS)
+        trade.state in (Status.ACCEPTED, Status.COMPLETED)
+        and trade.offer_id is None
+        and word.steam_trade_id == trade.steam_trade_id
     ):
-        trade.offer_id = trade.offer_id or word.offer_id
-        trade.offer_state, trade.steam_trade_id = OfferState.ACCEPTED, word.steam_trade_id
-        text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
-        return Effects([Move(text)], [("items_without_trade", text)])
+        # Its exchange was found in the history before the list showed the offer.
+        trade.offer_id = word.offer_id
+        return Effects()
     if trade.state is Status.ACCEPTED and trade.steam_trade_id is None and word.offer_id == trade.offer_id:
         return _note_exchange(trade, word.steam_trade_id, now, rules)
     listening = {Stage.OFFERED, Stage.EXCHANGED, Stage.RECONCILE, Stage.SENDING}
@@ -186,6 +218,9 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
         _retry_if_due(trade, now, rules)
         _alert_if_late(trade, now, rules, effects)
         return effects
+    if (word.state in ENDINGS or word.state == OfferState.CANCELED) and not may_end(trade, looked_at):
+        _retry(trade, now, rules)
+        return Effects()
     effects = Effects()
     if trade.offer_id is None:
         trade.offer_id = word.offer_id
@@ -198,6 +233,9 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
 
     if word.state in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION):
         trade.stage = Stage.OFFERED
+        if word.state == OfferState.ACTIVE and trade.expires_at is None:
+            # `version` moves with everything that a reader sees (settled 22).
+            effects.moves.append(Move(f"Offer {word.offer_id} is open"))
         trade.expires_at = word.time_created + rules.offer_open_for_us
         if word.state == OfferState.NEEDS_CONFIRMATION and trade.cancel_by is None:
             if trade.due_at is None or trade.due_at > now + rules.confirm_after_us(trade.attempts):
@@ -230,12 +268,38 @@ def read_offer(trade: Trade, word: OfferWord, now: int, rules: Rules) -> Effects
     elif word.state in ENDINGS:
         effects.moves.extend(end(*ENDINGS[word.state]).moves)
     elif word.state == OfferState.CANCELED:
+        if trade.cancel_by is None and not was_held:
+            text = f"Offer {word.offer_id} was cancelled from the bot's account, but not by selldesk: somebody else has its session"
+            effects.alerts.append(("session_in_other_hands", text))
         effects.moves.extend(end(*CANCELED_BY.get(trade.cancel_by, CANCELED_BY[None])).moves)
     else:
         trade.stage = Stage.OFFERED
         _retry_if_due(trade, now, rules)
         effects.alerts.append(("unknown_offer_state", f"Steam shows offer {word.offer_id} in state {word.state}"))
     return effects
+
+
+def _accepted_after_the_end(trade: Trade, word: OfferWord) -> Effects:
+    """An offer of a sale that was released or rolled back, accepted all the same: nothing is credited, a human is told."""
+    known = trade.offer_state in (OfferState.ACCEPTED, MISSING_ITEMS) or trade.state in ROLLED_BACK
+    if word.state != OfferState.ACCEPTED or (known and word.offer_id == trade.offer_id):
+        return Effects()
+    if trade.state in ROLLED_BACK and word.steam_trade_id is not None and word.steam_trade_id == trade.steam_trade_id:
+        return Effects()
+    text = f"Offer {word.offer_id} was accepted after its trade ended: items without a trade"
+    if trade.state in RELEASED:
+        trade.offer_id = trade.offer_id or word.offer_id
+        trade.offer_state = OfferState.ACCEPTED
+        trade.steam_trade_id = trade.steam_trade_id or word.steam_trade_id
+    return Effects([Move(text)], [("items_without_trade", text)])
+
+
+def exchanged_after_the_end(trade: Trade, steam_trade_id: str, text: str) -> Effects:
+    """The bot's history holds an exchange of a released sale's items: nothing is credited, a human is told. Once."""
+    if trade.state not in RELEASED or trade.steam_trade_id == steam_trade_id:
+        return Effects()
+    trade.steam_trade_id, trade.offer_state = steam_trade_id, OfferState.ACCEPTED
+    return Effects([Move(text)], [("items_without_trade", text)])
 
 
 def _note_exchange(trade: Trade, steam_trade_id: str | None, now: int, rules: Rules) -> Effects:
@@ -266,6 +330,13 @@ def exchange_found(trade: Trade, steam_trade_id: str, now: int) -> Effects:
     )
     trade.offer_state = OfferState.ACCEPTED
     return Effects([Move(f"Exchange {steam_trade_id} found in the bot's history")])
+
+
+def declare_failed(trade: Trade) -> None:
+    """An operator says that nothing was exchanged. An offer that Steam calls accepted, without an exchange, brought no items: 13. One
+    that is still open keeps its state: if it is accepted later, that is told then (settled 5)."""
+    if trade.offer_state in (OfferState.ACCEPTED, OfferState.REVERTED):
+        trade.offer_state = MISSING_ITEMS
 
 
 def declare_accepted(trade: Trade, now: int, rules: Rules) -> None:
@@ -315,7 +386,7 @@ def intend_to_cancel(trade: Trade, now: int, rules: Rules) -> bool:
 def withdraw(trade: Trade, now: int) -> Effects:
     """An operator's cancel: at once if no offer can exist, else it starts the cancellation (contract C4)."""
     trade.cancel_by, trade.due_at, trade.attempts = "operator", now, 0
-    if trade.work in (Stage.VERIFY, Stage.SEND):
+    if trade.work in (Stage.VERIFY, Stage.SEND) and may_end(trade, None):
         return end(*CANCELED_BY["operator"])
     return Effects([Move("An operator withdrew the trade")])
 
@@ -345,9 +416,13 @@ def _read_exchange(trade: Trade, items: list[TradeItem], word: TradeWord | None,
             trade.offer_state, trade.stage, trade.due_at = MISSING_ITEMS, Stage.OPERATOR, None
             return Effects([Move(fault)], [("missing_items", fault)])
         _note_new_ids(items, word.assets)
+        if is_too_early(trade, word):
+            effects.alerts.append(_doubted(word))
+            word = msgspec.structs.replace(word, settlement=None, delayed=True)
         _protect(trade, word, now, rules)
         trade.stage = Stage.SETTLING
-        return Effects([Move("Steam exchanged the items", Status.ACCEPTED)])
+        effects.moves.append(Move("Steam exchanged the items", Status.ACCEPTED))
+        return effects
     if word.status == TradeStatus.ESCROW_ROLLBACK:
         trade.offer_state = OfferState.CANCELED
         return end(*CANCELED_BY["operator"]) if trade.cancel_by == "operator" else end(Status.CANCELLED, HOLD_ENDED)
@@ -371,6 +446,14 @@ def _read_settlement(
         if trade.steam_trade_id is None:
             _alert_if_late(trade, now, rules, effects)
         return effects
+    exchanged = (TradeStatus.COMMITTED, TradeStatus.COMPLETE)
+    if trade.steam_status not in exchanged and word.status in exchanged and word.assets:
+        # An operator declared it accepted before Steam's word on the exchange: what arrived is compared all the same (R5).
+        fault = what_is_missing(trade.game, items, word.assets)
+        if fault is not None:
+            trade.attempts = max(trade.attempts, 6)
+            _retry(trade, now, rules)
+            return Effects(alerts=[("missing_items", f"{fault}; it was declared accepted and will not settle by itself")])
     trade.steam_status = word.status
     if word.status in (*TROUBLE, TradeStatus.IN_ESCROW, TradeStatus.ESCROW_ROLLBACK):
         trade.attempts = max(trade.attempts, 6)
@@ -384,7 +467,12 @@ def _read_settlement(
             ]
         )
     _note_new_ids(items, word.assets)
-    if (word.settlement is not None and word.settlement != trade.settlement) or (word.delayed and not trade.protected):
+    moved = word.settlement is not None and word.settlement != trade.settlement
+    if is_too_early(trade, word):
+        trade.attempts = max(trade.attempts, 6)
+        _retry(trade, now, rules)
+        return Effects(alerts=[_doubted(word)])
+    if moved or (word.delayed and not trade.protected):
         _protect(trade, word, now, rules)
     if word.status == TradeStatus.COMPLETE and trade.settle_at is not None and began_at >= trade.settle_at:
         return Effects([Move("Settled", Status.COMPLETED)])
@@ -393,6 +481,29 @@ def _read_settlement(
     else:
         _retry(trade, now, rules)
     return Effects()
+
+
+PROTECTION_US = 7 * DAY_US
+
+
+"""How long Steam can take an exchange back (protocol §5.1)."""
+_SKEW_US = MINUTE_US
+
+
+def is_too_early(trade: Trade, word: TradeWord) -> bool:
+    """A settlement date before the exchange and seven days is garbage, and pays nobody. The exchange itself lies between the sale's
+    creation and the moment when it was seen; Steam says when, if that is plausible."""
+    if word.settlement is None:
+        return False
+    seen_at = trade.exchanged_at if trade.exchanged_at is not None else word.settlement
+    began = word.began if word.began is not None and trade.created_at <= word.began <= seen_at else trade.created_at
+    return word.settlement < began + PROTECTION_US - _SKEW_US
+
+
+def _doubted(word: TradeWord) -> tuple[str, str]:
+    assert word.settlement is not None
+    date = wire_time(word.settlement)
+    return "settlement_doubted", f"Steam's settlement date {date} is earlier than the exchange and seven days: it is not believed"
 
 
 def what_is_missing(game: int, items: list[TradeItem], assets: list[AssetWord]) -> str | None:

@@ -37,6 +37,7 @@ from selldesk.trades.trade import Trade
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.offers import Offers
+from selldesk.workers.stocktaking import Stocktaking
 from selldesk.workers.waiting import Alarm
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ _HEARD_BY_STEAM = frozenset(
         "read_offer",
         "read_trade",
         "settle",
+        "stock",
     }
 )
 """Calls that need a living session: only they show that the bot is well. A login or a renewal alone does not."""
@@ -77,6 +79,7 @@ class BotWorker:
         self._aside = aside
         self._box = box
         self._exchanges = Exchanges(bot)
+        self._stock = Stocktaking(bot)
         self._offers = Offers(bot, self._exchanges)
         bot.memory.logged_in = self._session.tokens is not None
         bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
@@ -102,7 +105,7 @@ class BotWorker:
                 logger.info("bot %d: the desk says %s", self._bot.number, refusal.text)
                 await asyncio.sleep(0.1)
             except Exception:
-                logger.exception("bot %d stumbled", self._bot.number)
+                logger.exception("bot %d: unhandled error; it goes on in a moment", self._bot.number)
                 self._back_off(5)
                 await asyncio.sleep(1)
 
@@ -184,10 +187,14 @@ class BotWorker:
             memory.suspects_not_before = now + wait_us
         elif call.kind == "poll":
             memory.polls_failed(wait_us, now)
+        elif call.kind == "stock":
+            memory.stock_not_before = now + max(wait_us, self._bot.pace.own_inventory_us)
 
     def _read_standing(self) -> None:
         """How the bot stands on record. Secrets that an operator has changed are taken."""
-        state, reason, until, secrets, tokens = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)[0]
+        rows = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)
+        state, reason, until, secrets, tokens, stock_asked_at = rows[0]
+        self._stock.note_standing(stock_asked_at is not None)
         if secrets != self._sealed:
             self._take_new_secrets(secrets, tokens)
         self._standing = (state, reason, until)
@@ -199,7 +206,8 @@ class BotWorker:
         if in_quarantine(state, until, now) or reader.fetch("open_stop"):
             return GAMES
         blocks = reader.fetch("standing_blocks", now=now, furthest=now + self._bot.rules.bot_full_us)
-        return {game for bot, game in blocks if bot == self._bot.number} | {game for game, _, _ in self._pauses(now)}
+        stopped = {game for (game,) in reader.fetch("load_game_stops")}
+        return stopped | {game for bot, game in blocks if bot == self._bot.number} | {game for game, _, _ in self._pauses(now)}
 
     def _pauses(self, now: int) -> list[Row]:
         """(game, until, reason) of the games whose item server Steam can't reach now."""
@@ -255,6 +263,8 @@ class BotWorker:
                 await self._exchanges.sweep()
             case "reversal", _:
                 await self._exchanges.decide_reversal(trades)
+            case "stock", _:
+                await self._stock.read_next()
             case "verify", Trade():
                 await self._offers.verify(trade, trades)
             case "send", Trade():
@@ -271,7 +281,8 @@ class BotWorker:
                 # An operator declared it accepted before Steam told which exchange it was.
                 await self._offers.read_offer(trade)
             case "read_trade" | "settle", Trade():
-                await self._exchanges.read_trade(trade)
+                if await self._exchanges.read_trade(trade):
+                    self._stock.wants(trade.game)
             case _:
                 raise TypeError(f"no such call: {call}")
 
@@ -338,6 +349,7 @@ class BotWorker:
                 await self._report(BotState.LIMITED, str(fault))
                 await self._tell_if_limited_for_long()
             case LoginRefused():
+                logger.warning("bot %d: Steam refuses its login: %s", self._bot.number, fault)
                 await self._report(BotState.NEEDS_LOGIN, str(fault))
                 if fault.terminal:
                     text = f"Steam refuses its login ({fault.eresult}): check password, secrets and the account itself"

@@ -8,6 +8,7 @@ from selldesk.desk import commands
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import Refusal
 from selldesk.steam.client import SteamClient
+from selldesk.steam.results import Asset
 from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
 from selldesk.store.store import Reader
 from selldesk.trades.rules import Rules
@@ -30,6 +31,8 @@ class BotContext:
     rules: Rules
     pace: Pace
     memory: Memory
+    since_us: int = 0
+    """When the bot began to work for this market: what it traded before explains itself."""
 
     def open_trades(self) -> dict[str, Trade]:
         """All processing trades of the bot, and the accepted ones that are due next."""
@@ -47,6 +50,19 @@ class BotContext:
         if link is None:
             raise ValueError(f"trade {trade.id} has no readable trade link")
         return link
+
+    async def tell_once(self, kind: str, text: str) -> None:
+        """What an operator has decided, and closed the alert, no later worker asks him again: he might pay twice."""
+        if not self.reader.fetch("alert_of_bot", kind=kind, bot=self.number, text=text):
+            await self.desk.ask(commands.RaiseAlert(kind, text, self.number, None))
+
+    async def tell_unexplained(
+        self, what: str, offer_id: str | None, steam_trade_id: str | None, given: list[Asset], received: list[Asset]
+    ) -> None:
+        """Items changed hands, and no sale of ours explains it (promise I18)."""
+        logger.error("bot %d: %s: %d items went, %d came, and no sale explains it", self.number, what, len(given), len(received))
+        gone = [commands.LeftAsset(one.appid, one.contextid, one.assetid, one.classid, one.instanceid) for one in given]
+        await self.desk.ask(commands.UnexplainedExchange(self.number, what, offer_id, steam_trade_id, gone, len(received)))
 
     async def tell_of_poison(self, trade_id: str | None, refusal: Refusal) -> None:
         """News that the desk can't digest: a human must look, the other trades go on."""

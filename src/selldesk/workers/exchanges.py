@@ -3,15 +3,18 @@
 import msgspec
 
 from selldesk.desk import commands
-from selldesk.kernel.times import SECOND_US
-from selldesk.steam.results import Exchange
+from selldesk.kernel.times import DAY_US, SECOND_US
+from selldesk.steam.results import Exchange, Malformed
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.trades.news import AssetWord, TradeWord
-from selldesk.trades.status import Stage
+from selldesk.trades.status import RELEASED, Stage, Status
 from selldesk.trades.trade import Trade
 from selldesk.workers.context import BotContext
 
 _HISTORY_PAGES_MAX = 50
+_WALK_PAGES_MAX = 500
+_WALK_GOOD_FOR_US = 15 * SECOND_US
+"""Steam gives one look at the history in so long (protocol §7)."""
 _CLOCK_TRUSTED_US = 60 * SECOND_US
 _EXCHANGED = frozenset({TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW, TradeStatus.TRADE_PROTECTION_ROLLBACK})
 _REVERSED = int(TradeStatus.TRADE_PROTECTION_ROLLBACK)
@@ -19,12 +22,19 @@ _REVERSAL_TRIES = 6
 """So often the readings of a reversal are asked for until what is known must do."""
 
 
-class _Search(msgspec.Struct):
-    """A walk through the history, from the newest back to `floor` (seconds)."""
+class _Walk(msgspec.Struct):
+    """A walk through the history for all doubted sales of the bot, from the newest exchange back to `floor` (seconds)."""
 
     floor: int
+    target: int
+    """How far back this pass goes: to the floor at first, later to the beginning of a pass that was stopped."""
+    pass_began_us: int = 0
     before: Exchange | None = None
-    began: int = 0
+    unbroken: bool = True
+    """This pass was not stopped by Steam's limit: nothing can have come unseen."""
+    exchanges: dict[str, Exchange] = {}
+    pages: int = 0
+    done: bool = False
 
 
 class _Sweep(msgspec.Struct):
@@ -37,39 +47,66 @@ class Exchanges:
     def __init__(self, bot: BotContext) -> None:
         self._bot = bot
         self._clock_measured_at = 0
-        self._searches: dict[str, _Search] = {}
-        """Trade → how far the look for its exchange has come."""
+        self._walk: _Walk | None = None
+        self._told: set[str] = set()
+        """Exchanges that no sale explains, and that were told."""
         self._sweep: _Sweep | None = None
 
-    async def find(self, trade: Trade) -> bool:
-        """Looks in the bot's own trade history for an exchange of exactly these items, and tells the desk of it.
+    async def look_for(self, trade: Trade) -> int | None:
+        """Looks in the bot's own trade history for an exchange of exactly these items. None: there is one, and the desk was told of it;
+        else when the look began that shows none. One reading serves all doubted sales for a while. Raises Throttled."""
+        moments = [moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None]
+        if not moments:
+            return self._bot.clock.now_us()
+        since = min(moments) // SECOND_US - 60
+        walk = await self._walk_back_to(since, max(moments))
+        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
+        found = self._exchange_of(trade, wanted, since, list(walk.exchanges.values()))
+        if found is None:
+            return walk.pass_began_us
+        await self._bot.desk.ask(commands.ExchangeFound(trade.id, found.trade_id, msgspec.json.encode(found.raw).decode()))
+        return None
+
+    async def _walk_back_to(self, since: int, not_before_us: int) -> _Walk:
+        """The history back to `since`, as it was at some moment after `not_before_us`.
 
         When Steam's limit stops it between two pages, the next call goes on from there; and since new exchanges may have come
-        meanwhile, a search that was stopped looks once more at what is newer than its beginning. Raises Throttled.
+        meanwhile, a walk that was stopped looks once more at what is newer than its beginning. Raises Throttled.
         """
-        if trade.unknown_since is None and trade.send_started_at is None:
-            return False
-        since = min(moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None) // SECOND_US - 60
-        search = self._searches.setdefault(trade.id, _Search(since))
-        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
-        in_one_go = search.before is None
+        walk, now = self._walk, self._bot.clock.now_us()
+        if walk is not None and walk.floor <= since and not walk.done:
+            pass
+        elif (
+            walk is not None
+            and walk.floor <= since
+            and not_before_us <= walk.pass_began_us <= now < walk.pass_began_us + _WALK_GOOD_FOR_US
+        ):
+            return walk
+        else:
+            rows = self._bot.reader.fetch("doubted_since", bot=self._bot.number)
+            floor = min([since, *(moment // SECOND_US - 60 for (moment,) in rows if moment is not None)])
+            walk = self._walk = _Walk(floor, floor)
         while True:
-            if search.before is None:
-                search.began = self._bot.clock.now_us() // SECOND_US
-            page, more = await self._bot.client.trade_history(search.before)
-            found = self._exchange_of(trade, wanted, since, page)
-            if found is not None:
-                del self._searches[trade.id]
-                raw = msgspec.json.encode(found.raw).decode()
-                await self._bot.desk.ask(commands.ExchangeFound(trade.id, found.trade_id, raw))
-                return True
-            if more and page[-1].time_init >= search.floor:
-                search.before = page[-1]
-            elif in_one_go:
-                del self._searches[trade.id]
-                return False
+            if walk.before is None:
+                walk.pass_began_us = self._bot.clock.now_us()
+            try:
+                page, more = await self._bot.client.trade_history(walk.before)
+            except BaseException:
+                # Before the first page nothing was read that could grow old.
+                walk.unbroken = walk.before is None
+                raise
+            walk.pages += 1
+            walk.exchanges |= {exchange.trade_id: exchange for exchange in page}
+            if walk.pages > _WALK_PAGES_MAX:
+                self._walk = None
+                raise Malformed("a trade history without end")
+            if more and page[-1].time_init >= walk.target:
+                walk.before = page[-1]
+            elif walk.unbroken:
+                walk.done = True
+                return walk
             else:
-                search.floor, search.before, in_one_go = search.began - 60, None, True
+                walk.target, walk.before, walk.unbroken = walk.pass_began_us // SECOND_US - 60, None, True
 
     def _exchange_of(self, trade: Trade, wanted: set[tuple[int, str, str]], since: int, page: list[Exchange]) -> Exchange | None:
         taken = self._taken_by_others(trade, page)
@@ -91,7 +128,8 @@ class Exchanges:
         rows = self._bot.reader.load("trades_by_steam_trade", [(exchange.trade_id,) for exchange in page])
         return {row[3] for row in rows if row[0] != trade.id}
 
-    async def read_trade(self, trade: Trade) -> None:
+    async def read_trade(self, trade: Trade) -> bool:
+        """Whether items have come to the bot of which Steam names no new ids, or may have moved to another context."""
         assert trade.steam_trade_id is not None
         began_at = await self._steam_time() if trade.work is Stage.SETTLING else self._bot.clock.now_us()
         exchange = await self._bot.client.trade_status(trade.steam_trade_id)
@@ -99,9 +137,12 @@ class Exchanges:
             self._suspect(trade.id)
             memory = self._bot.memory
             memory.defer(trade.id, max(memory.suspects_not_before, self._bot.clock.now_us() + 2 * SECOND_US))
-            return
+            return False
         heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
-        await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
+        answer = await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
+        has_come = trade.status == "processing" and answer["status"] in ("accepted", "completed")
+        names_ids = exchange is not None and all(asset.new_assetid for asset in exchange.received)
+        return has_come and not names_ids
 
     async def _steam_time(self) -> int:
         """The earlier of our clock and Steam's: a clock of ours that runs ahead must pay nobody (protocol §9 no. 32)."""
@@ -123,6 +164,7 @@ class Exchanges:
         page, more = await self._bot.client.trade_history(progress.before)
         progress.pages += 1
         progress.seen |= {exchange.trade_id for exchange in page}
+        await self._explain(page)
         gone = {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
         gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
         if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX:
@@ -138,6 +180,38 @@ class Exchanges:
                 await self._bot.desk.ask(
                     commands.RolledBack(self._bot.number, [(trade_id, int(TradeStatus.TRADE_PROTECTION_ROLLBACK))], False)
                 )
+
+    async def _explain(self, page: list[Exchange]) -> None:
+        """Every exchange of the bot is one of a sale of ours, or a human is told at once (promise I18)."""
+        moved = [exchange for exchange in page if self._moved_something(exchange) and exchange.trade_id not in self._told]
+        known = {row[0] for row in self._bot.reader.load("known_exchanges", [(exchange.trade_id,) for exchange in moved])}
+        for exchange in moved:
+            if exchange.trade_id in known or exchange.rollback_of is not None:
+                continue
+            if not exchange.given and await self._belongs_to_a_sale(exchange):
+                continue
+            self._told.add(exchange.trade_id)
+            what = f"Exchange {exchange.trade_id} with {exchange.partner}"
+            await self._bot.tell_unexplained(what, None, exchange.trade_id, exchange.given, exchange.received)
+
+    def _moved_something(self, exchange: Exchange) -> bool:
+        """Items changed hands since the bot works for this market: what it did before is nobody's concern."""
+        is_over = exchange.status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW)
+        return is_over and bool(exchange.given or exchange.received) and exchange.time_init * SECOND_US >= self._bot.since_us
+
+    async def _belongs_to_a_sale(self, exchange: Exchange) -> bool:
+        """A running sale learns it by itself. One that was ended without it has items too many: told as that."""
+        since = exchange.time_init * SECOND_US - DAY_US
+        received = {(asset.contextid, asset.assetid) for asset in exchange.received}
+        rows = self._bot.reader.fetch("sales_with_seller", bot=self._bot.number, seller=exchange.partner or "", since=since)
+        for trade_id, status in rows:
+            if {(item.contextid, item.assetid) for item, _ in self._bot.items(trade_id)} != received:
+                continue
+            if Status(status) in RELEASED:
+                text = f"Exchange {exchange.trade_id} of exactly its items was found after it had ended: items without a trade"
+                await self._bot.desk.ask(commands.ExchangeAfterEnd(trade_id, exchange.trade_id, text))
+            return True
+        return False
 
     def _suspect(self, trade_id: str) -> None:
         self._bot.memory.suspects = tuple({*self._bot.memory.suspects, trade_id})
@@ -205,4 +279,5 @@ def _trade_word(exchange: Exchange) -> TradeWord:
         AssetWord(asset.appid, asset.contextid, asset.assetid, asset.classid, asset.new_assetid, asset.new_contextid)
         for asset in exchange.received
     ]
-    return TradeWord(exchange.status, exchange.settlement * SECOND_US or None, exchange.delayed, assets)
+    began = exchange.time_init * SECOND_US or None
+    return TradeWord(exchange.status, exchange.settlement * SECOND_US or None, exchange.delayed, assets, began)

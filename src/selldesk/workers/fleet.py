@@ -152,7 +152,7 @@ class Fleet:
         session = SteamSession(transport, settings.urls, credentials, tokens, lambda: clock.now_us() // 1_000_000)
         bot = BotContext(
             number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
-            Memory(),
+            Memory(), row["created_at"],
         )  # fmt: skip
         worker = BotWorker(bot, self._aside, self._box, (row["secrets"], row["tokens"]))
         task = asyncio.create_task(worker.run(), name=f"bot {number}")

@@ -1,17 +1,21 @@
 """Offers of one bot: verify what the seller promised, send, look what became of it, take down what nobody wants."""
 
+import contextlib
 import logging
 
 import msgspec
 
+from selldesk.bots.agenda import LONGEST_WAIT_US
 from selldesk.desk import commands
-from selldesk.kernel.limits import OFFER_MESSAGE_CHARS
+from selldesk.desk.stock import foreign_offer_text
+from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.steam.results import (
     Asset,
     Cause,
     Inventory,
+    InventoryItem,
     Malformed,
     NeedsConfirmation,
     NotLoggedIn,
@@ -32,7 +36,7 @@ from selldesk.store.store import Row
 from selldesk.trades.news import OfferWord, Proof
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import RELEASED, Stage
-from selldesk.trades.trade import Trade
+from selldesk.trades.trade import Trade, tag_of
 from selldesk.trades.word import MISSING_ITEMS
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
@@ -55,13 +59,12 @@ _WHY: dict[Cause, OfferRefusal] = {
     Cause.BOT_FULL: OfferRefusal.BOT_FULL,
     Cause.BOT_RESTRICTED: OfferRefusal.BOT_ILL,
     Cause.ITEM_SERVER_DOWN: OfferRefusal.GAME_DOWN,
-    Cause.PARTNER_CHANGED: OfferRefusal.TRANSIENT,
+    Cause.PARTNER_CHANGED: OfferRefusal.PARTNER_CHANGED,
 }
 """Who is to blame for a refused send, and so what follows (protocol §6)."""
 
 _OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
 _CANCELLABLE = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION)
-_HEX = frozenset("0123456789abcdef")
 
 
 _LISTING_GOOD_FOR_US = 60 * SECOND_US
@@ -109,16 +112,21 @@ class Offers:
             for other in waiting:
                 await self._bot.desk.ask(commands.ProofRead(other.id, Proof.NO_WORD, "", began_at))
             raise
-        if refusal is not None:
-            for other in waiting:
-                if other.unknown_since is None or not await self._exchanges.find(other):
-                    await self._bot.desk.ask(commands.ProofRead(other.id, *refusal, began_at))
-            return
         for other in waiting:
-            proof, text, classes = prove(items[other.id], inventories)
-            if proof is Proof.NOT_SHOWN and other.unknown_since is not None and await self._exchanges.find(other):
-                continue
-            await self._bot.desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes))
+            if refusal is not None:
+                proof, text = refusal
+                seen: list[InventoryItem] = []
+            else:
+                proof, text, seen = prove(items[other.id], inventories)
+            looked_at = None
+            if proof is not Proof.AS_NAMED and other.is_doubted:
+                # "Item gone" is also what the seller's inventory shows after a lost offer was accepted.
+                looked_at = await self._last_look(other)
+                if looked_at is None:
+                    continue
+            classes = [(item.classid, item.instanceid) for item in seen]
+            properties = [item.properties for item in seen]
+            await self._bot.desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes, properties, looked_at))
 
     async def _why_no_trade(self, link: TradeLink) -> tuple[Proof, str] | None:
         """A hold, or Steam's refusal to trade with this seller at all, before anything is sent."""
@@ -142,7 +150,7 @@ class Offers:
             return
         self._bot.memory.last_send_at = self._bot.clock.now_us()
         assets = [Asset(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)]
-        message = f"{trade.message[:OFFER_MESSAGE_CHARS]} {trade.tag}".strip()
+        message = offer_message(trade.message, trade.tag)
         news: commands.Command
         fault: SteamFault | None = None
         try:
@@ -167,10 +175,10 @@ class Offers:
                     elif result.eresult == EResult.INVALID_STATE:
                         self._bot.memory.acknowledged = False
         self._bot.memory.poll_now = True
-        is_sellers_fault = isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER
-        # "Item gone" is also what a second send gets after the first one was accepted.
-        if is_sellers_fault and trade.unknown_since is not None and await self._exchanges.find(trade):
-            return
+        if isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER and trade.is_doubted:
+            # "Item gone" is also what a second send gets after the first one was accepted.
+            with contextlib.suppress(SteamFault):
+                news = msgspec.structs.replace(news, looked_at=await self._last_look(trade))
         await self._bot.desk.ask(news)
         if fault is not None:
             raise fault
@@ -232,7 +240,7 @@ class Offers:
         for trade in trades.values():
             try:
                 await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
-                if trade.work is Stage.RECONCILE and memory.not_before.get(trade.id, 0) <= self._bot.clock.now_us():
+                if trade.work is Stage.RECONCILE:
                     await self._reconcile(trade, lists, now)
             except Throttled as throttled:
                 memory.defer(trade.id, throttled.until_us)
@@ -246,9 +254,13 @@ class Offers:
                 await self._bot.tell_of_poison(trade.id, refusal)
         self._note_unwanted(trades, lists.sent, lists.received)
         await self._tell_of_foreign(trades, lists.sent)
-        await self._look_for_orphans(trades, lists.sent)
-        if full and lists.complete and stopped_at is not None:
+        await self._look_for_orphans(trades, lists.sent, lists.received)
+        if full and lists.complete and stopped_at is not None and not self._is_suspiciously_empty(lists):
             await self._bot.desk.ask(commands.BotLooked(self._bot.number))
+
+    def _is_suspiciously_empty(self, lists: OfferLists) -> bool:
+        """An empty list with 200 is no look at a bot that has ever sent an offer (protocol §9 no. 6)."""
+        return not lists.sent and bool(self._bot.reader.fetch("offers_since", bot=self._bot.number, since=0, trade=""))
 
     def _look_anew_if_stopped(self) -> int | None:
         """Since when trading is stopped. The store may know less than this worker has seen: nothing that it remembers counts."""
@@ -268,7 +280,7 @@ class Offers:
         if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
             outweighs = tagged.state == OfferState.ACCEPTED and trade.work is Stage.OFFERED
             turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND)
-            if (outweighs or turned_up) and await self._is_ours(trade, tagged):
+            if (outweighs or turned_up) and self._is_ours(trade, tagged):
                 await self._tell_offer(trade.id, tagged)
                 return
         if trade.work not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
@@ -281,22 +293,47 @@ class Offers:
             await self._tell_own_offer(trade, offer)
 
     async def _tell_own_offer(self, trade: Trade, offer: Offer) -> None:
-        """If a send of this trade was ever lost, an ending counts only when no other offer of it was accepted meanwhile."""
+        """If a send of this trade was ever lost, an ending counts only when no other offer of it is open or was accepted meanwhile."""
         is_open = offer.state in (OfferState.ACTIVE, OfferState.ACCEPTED, OfferState.IN_ESCROW, OfferState.NEEDS_CONFIRMATION)
-        if trade.unknown_since is not None and not is_open and await self._exchanges.find(trade):
-            return
-        await self._tell_offer(trade.id, offer)
+        looked_at = None
+        if trade.unknown_since is not None and not is_open:
+            looked_at = await self._last_look(trade)
+            if looked_at is None:
+                return
+        await self._tell_offer(trade.id, offer, looked_at)
+
+    async def _last_look(self, trade: Trade) -> int | None:
+        """Before a sale with a doubted send may end: the history and a complete list of offers show nothing of it. When that look began;
+        None: something was found, and told, or Steam's answer is no proof. Raises SteamFault."""
+        began_at = await self._exchanges.look_for(trade)
+        if began_at is None:
+            return None
+        began_at = min(began_at, self._bot.clock.now_us())
+        lists = await self._bot.client.offers(max(1, trade.created_at // SECOND_US - _OVERLAP_SECONDS), active_only=False)
+        ours = [offer for offer in lists.sent if self._is_ours(trade, offer)]
+        best = min(ours, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state not in _OPEN), default=None)
+        if best is not None and best.state in (*_OPEN, OfferState.ACCEPTED):
+            await self._tell_offer(trade.id, best)
+            return None
+        if not lists.complete or (best is None and self._is_implausible(trade, lists)):
+            self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
+            return None
+        return began_at
 
     async def _reconcile(self, trade: Trade, lists: OfferLists, began_at: int) -> None:
         """A send of unknown outcome: the offer is known by partner, items and our tag. An accepted one wins."""
-        found = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
+        found = [offer for offer in lists.sent if self._is_ours(trade, offer)]
         if found:
             best = min(
                 found, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state != OfferState.ACTIVE, offer.offer_id)
             )
             await self._tell_offer(trade.id, best)
             return
-        if await self._exchanges.find(trade):
+        due_at = max(trade.due_at or 0, self._bot.memory.not_before.get(trade.id, 0))
+        if due_at > self._bot.clock.now_us():
+            # Nothing that costs a call before its time: others need the history too.
+            return
+        if await self._exchanges.look_for(trade) is None:
             return
         # "Not in the list" is no word of Steam's by itself: lists come empty or with holes. Only one without a gap counts as a miss.
         if lists.complete and not self._is_implausible(trade, lists):
@@ -312,85 +349,103 @@ class Offers:
         others = self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since, trade=trade.id)
         return not lists.sent and (lost_before or bool(others))
 
-    async def _is_ours(self, trade: Trade, offer: Offer) -> bool:
+    def _is_ours(self, trade: Trade, offer: Offer) -> bool:
         if offer.partner != trade.seller or not offer.message.endswith(trade.tag):
             return False
         wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
         return {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
 
     def _note_unwanted(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
-        """Offers to us are declined: a bot never gives. Our own offers with a tag that no running trade owns are taken down."""
-        owned = {trade.offer_id for trade in trades.values()}
-        looking = {trade.tag for trade in trades.values() if trade.offer_id is None}
+        """Offers to us are declined: a bot never gives. Our own offers that no running trade owns are taken down."""
         unwanted = [f"decline:{offer.offer_id}" for offer in received if offer.state == OfferState.ACTIVE]
         for offer in sent:
-            is_nobodys = offer.offer_id not in owned and offer.message[-9:] not in looking
-            if offer.state in _CANCELLABLE and is_nobodys and _is_tagged(offer):
+            if offer.state in _CANCELLABLE and not self._is_awaited(offer, trades) and self._known_trades(offer):
                 unwanted.append(f"cancel:{offer.offer_id}")
         self._bot.memory.unwanted_offers = tuple(unwanted)
 
+    def _is_awaited(self, offer: Offer, trades: dict[str, Trade]) -> bool:
+        """Whether a running trade owns the offer, or may be looking for it."""
+        return any(
+            trade.offer_id == offer.offer_id
+            or (trade.offer_id is None and trade.seller == offer.partner and offer.message.endswith(trade.tag))
+            for trade in trades.values()
+        )
+
+    def _known_trades(self, offer: Offer) -> list[Row]:
+        """(id, status, offer state, offer id) of the sales that the store knows of this offer: by its number, its exchange's, or by a tag of
+        ours with this very partner. A text that merely looks like a tag is anybody's (R3)."""
+        reader, bot = self._bot.reader, self._bot.number
+        tag = offer.message[-9:]
+        rows = reader.fetch(
+            "trades_of_offer", offer_id=offer.offer_id, steam_trade_id=offer.trade_id or "", tag=f"{tag}/{offer.partner}"
+        )
+        if rows or not tag.startswith("#"):
+            return rows
+        # Sent by an older version, which kept no tags.
+        since = (offer.time_created - _OVERLAP_SECONDS) * SECOND_US
+        return [row for row in reader.fetch("trades_with", bot=bot, seller=offer.partner, since=since) if tag_of(row[0]) == tag]
+
     async def _tell_of_foreign(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
         """Offers that somebody made with this account by hand or with other software: never credited, left alone, and told."""
-        owned = {trade.offer_id for trade in trades.values()}
         memory = self._bot.memory
-        foreign = {
-            offer.offer_id for offer in sent if offer.state in _OPEN and not _is_tagged(offer) and offer.offer_id not in owned
-        } - memory.foreign_offers
-        for offer_id in sorted(foreign):
-            if not self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
-                logger.warning("bot %d: offer %s was not made by selldesk", self._bot.number, offer_id)
-                text = f"Offer {offer_id} of this bot was not made by selldesk: somebody else uses the account"
-                await self._tell_once("foreign_offer", text)
-        memory.foreign_offers |= foreign
+        for offer in sent:
+            if offer.state not in _OPEN or offer.offer_id in memory.foreign_offers or self._is_awaited(offer, trades):
+                continue
+            if not self._known_trades(offer):
+                logger.warning("bot %d: offer %s was not made by selldesk", self._bot.number, offer.offer_id)
+                await self._bot.tell_once("foreign_offer", foreign_offer_text(offer.offer_id))
+                memory.foreign_offers |= {offer.offer_id}
 
-    async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
-        """An offer that was accepted although its trade has ended: nothing is credited by itself, a human is told."""
-        owned = {trade.offer_id for trade in trades.values()}
-        looking = {trade.tag for trade in trades.values()}
-        accepted = {offer.offer_id: offer for offer in sent if offer.state == OfferState.ACCEPTED and offer.offer_id not in owned}
-        for offer_id in accepted.keys() - self._known_accepted:
-            offer = accepted[offer_id]
-            found = self._bot.reader.fetch("trade_of_offer", offer_id=offer_id) or self._ended_trades_by_tag(offer)
-            if not found and _is_tagged(offer) and offer.message[-9:] not in looking:
-                text = f"Offer {offer_id}, accepted by {offer.partner}, carries our tag, but the store knows no trade of it"
-                await self._tell_once("unknown_offer", text)
-            for trade_id, status, offer_state in found:
-                if status in RELEASED and offer_state not in (OfferState.ACCEPTED, MISSING_ITEMS):
-                    await self._tell_offer(trade_id, offer)
-        self._known_accepted = set(accepted)
+    async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
+        """Accepted offers that no running trade owns: of a trade that has ended, of one whose exchange was found without its offer, or of
+        nobody: then items came or left that no sale explains. Nothing is credited by itself, a human is told."""
+        now = self._bot.clock.now_us()
+        accepted: set[str] = set()
+        for offer in (*sent, *received):
+            if offer.state != OfferState.ACCEPTED or self._is_awaited(offer, trades):
+                continue
+            if offer.offer_id in self._known_accepted:
+                accepted.add(offer.offer_id)
+                continue
+            if self._bot.memory.not_before.get(f"offer {offer.offer_id}", 0) > now:
+                continue
+            try:
+                await self._hear_of_orphan(offer, is_sent=offer in sent)
+                accepted.add(offer.offer_id)
+            except Refusal as refusal:
+                if refusal.status != INTERNAL_ERROR.status:
+                    raise
+                # One that can't be taken in must not blind the bot to all others.
+                self._bot.memory.defer(f"offer {offer.offer_id}", now + LONGEST_WAIT_US)
+                await self._bot.tell_of_poison(None, refusal)
+        self._known_accepted = accepted
 
-    async def _tell_once(self, kind: str, text: str) -> None:
-        """What an operator has decided, and closed the alert, no later worker asks him again: he might pay twice."""
-        if not self._bot.reader.fetch("alert_of_bot", kind=kind, bot=self._bot.number, text=text):
-            await self._bot.desk.ask(commands.RaiseAlert(kind, text, self._bot.number, None))
-
-    def _ended_trades_by_tag(self, offer: Offer) -> list[Row]:
-        """A lost offer's number is on no record, but its tag names the trade."""
-        since = (offer.time_created - _OVERLAP_SECONDS) * SECOND_US
-        rows = self._bot.reader.fetch("ended_trades_with", bot=self._bot.number, seller=offer.partner, since=since)
-        return [row for row in rows if offer.message.endswith(f"#{row[0].replace('-', '')[-8:]}")]
+    async def _hear_of_orphan(self, offer: Offer, is_sent: bool) -> None:
+        known = self._known_trades(offer) if is_sent else []
+        for trade_id, status, offer_state, offer_id in known:
+            is_told = offer_id == offer.offer_id and (offer_state in (OfferState.ACCEPTED, MISSING_ITEMS) or status not in RELEASED)
+            if not is_told:
+                await self._tell_offer(trade_id, offer)
+        if known or offer.time_updated * SECOND_US < self._bot.since_us:
+            return
+        if offer.items_to_give or offer.items_to_receive:
+            what = f"Offer {offer.offer_id}, accepted by {offer.partner if is_sent else 'this bot'},"
+            await self._bot.tell_unexplained(what, offer.offer_id, offer.trade_id, offer.items_to_give, offer.items_to_receive)
 
     async def give_up(self, trade: Trade) -> None:
         """Ends a trade for which no offer got out in time. If a send of it was ever lost, only after one more look at everything."""
-        if trade.unknown_since is not None:
-            if await self._exchanges.find(trade):
+        looked_at = None
+        if trade.is_doubted:
+            looked_at = await self._last_look(trade)
+            if looked_at is None:
                 return
-            lists = await self._bot.client.offers(max(1, trade.created_at // SECOND_US - _OVERLAP_SECONDS), active_only=False)
-            ours = [offer for offer in lists.sent if await self._is_ours(trade, offer)]
-            best = min(ours, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state not in _OPEN), default=None)
-            if best is not None and best.state in (*_OPEN, OfferState.ACCEPTED):
-                await self._tell_offer(trade.id, best)
-                return
-            if not lists.complete or (best is None and self._is_implausible(trade, lists)):
-                self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
-                return
-        await self._bot.desk.ask(commands.GiveUp(trade.id))
+        await self._bot.desk.ask(commands.GiveUp(trade.id, looked_at))
 
     async def take_down(self) -> None:
         order, *rest = self._bot.memory.unwanted_offers
         self._bot.memory.unwanted_offers = tuple(rest)
         what, _, offer_id = order.partition(":")
-        if what == "cancel" and self._bot.reader.fetch("trade_of_offer", offer_id=offer_id):
+        if what == "cancel" and self._bot.reader.fetch("sale_of_offer", offer_id=offer_id):
             # A trade adopted it since the poll: its own life decides.
             return
         await (self._bot.client.decline(offer_id) if what == "decline" else self._bot.client.cancel(offer_id))
@@ -416,16 +471,16 @@ class Offers:
         else:
             await self._bot.desk.ask(commands.TradeRead(trade.id, None, began_at, ""))
 
-    async def _tell_offer(self, trade_id: str, offer: Offer) -> None:
+    async def _tell_offer(self, trade_id: str, offer: Offer, looked_at: int | None = None) -> None:
         escrow_end = offer.escrow_end * SECOND_US or None
         heard = OfferWord(offer.offer_id, offer.state, offer.time_created * SECOND_US, offer.trade_id, escrow_end)
-        await self._bot.desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode()))
+        await self._bot.desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode(), looked_at))
 
 
-def _is_tagged(offer: Offer) -> bool:
-    """Whether its message ends as ours do: `#` and eight hexadecimal digits (R3)."""
-    tag = offer.message[-9:]
-    return len(tag) == 9 and tag[0] == "#" and _HEX.issuperset(tag[1:])
+def offer_message(message: str, tag: str) -> str:
+    """As much of the seller's message as fits with our tag into what Steam takes, whole characters: it drops longer ones whole (R3)."""
+    room = OFFER_MESSAGE_BYTES_MAX - len(tag.encode()) - 1
+    return f"{message.encode()[:room].decode('utf-8', 'ignore').rstrip()} {tag}".strip()
 
 
 def _is_news(trade: Trade, offer: Offer) -> bool:

@@ -1,22 +1,24 @@
 """Comparing what a seller promised with what Steam shows of his inventory (readings R4). Pure."""
 
-from selldesk.steam.results import Inventory
+from selldesk.steam.results import Inventory, InventoryItem
 from selldesk.trades.news import Proof
 from selldesk.trades.trade import TradeItem
 
 
-def prove(items: list[tuple[TradeItem, str]], inventories: dict[str, Inventory]) -> tuple[Proof, str, list[tuple[str, str]]]:
-    """(proof, text for the seller, (classid, instanceid) per item). A wrong name outweighs an absent item: it counts at once.
+def prove(items: list[tuple[TradeItem, str]], inventories: dict[str, Inventory]) -> tuple[Proof, str, list[InventoryItem]]:
+    """(proof, text for the seller, what Steam shows of each item). A wrong name outweighs an absent item: it counts at once.
 
     `inventories` holds every context that the items name.
     """
-    classes: list[tuple[str, str]] = []
+    seen: list[InventoryItem] = []
     doubt: str | None = None
     for item, name in items:
         inventory = inventories[item.contextid]
         found = inventory.items.get(item.assetid)
         if inventory.private:
             doubt = doubt or f"Item {name} (asset {item.assetid}) can't be seen: the seller's inventory is private"
+        elif found is None and item.assetid in inventory.unreadable:
+            doubt = doubt or f"Item {name} (asset {item.assetid}) is shown by Steam without a description"
         elif found is None:
             doubt = doubt or f"Item {name} (asset {item.assetid}) is not in the seller's inventory"
         elif found.market_hash_name != name:
@@ -28,7 +30,7 @@ def prove(items: list[tuple[TradeItem, str]], inventories: dict[str, Inventory])
         elif not found.tradable:
             doubt = doubt or f"Item {name} (asset {item.assetid}) is locked or protected and can't be traded"
         else:
-            classes.append((found.classid, found.instanceid))
+            seen.append(found)
     if doubt is not None:
         return Proof.NOT_SHOWN, doubt, []
-    return Proof.AS_NAMED, "", classes
+    return Proof.AS_NAMED, "", seen

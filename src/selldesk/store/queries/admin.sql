@@ -43,6 +43,9 @@ SELECT p.number, p.roles, p.disabled, k.name FROM api_key k JOIN person p ON p.n
 -- rows: hash text, last_used_at bigint
 UPDATE api_key SET last_used_at = k.last_used_at FROM {rows} WHERE api_key.hash = k.hash
 
+-- name: refundable_of
+SELECT coalesce(sum(value), 0) FROM trade WHERE buyer = :buyer AND status = 'accepted'
+
 -- name: money_reference
 SELECT amount, entry, balance_after, at FROM money_reference
 WHERE person = :person AND direction = :direction AND reference = :reference
@@ -161,6 +164,22 @@ UPDATE trading_stop SET ended_at = :ended_at, ended_by = :ended_by, end_reason =
 -- name: close_lost_history
 UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason
 WHERE kind = 'history_lost' AND closed_at IS NULL AND trade_id IS NULL
+
+-- name: put_limits
+INSERT INTO market_limits (one, body) VALUES (1, :body) ON CONFLICT (one) DO UPDATE SET body = excluded.body
+
+-- name: put_person_limits
+INSERT INTO person_limits (person, body) VALUES (:person, :body) ON CONFLICT (person) DO UPDATE SET body = excluded.body
+
+-- name: clear_strikes
+UPDATE seller_strikes SET strikes = 0, cooldown_until = 0 WHERE seller = :seller
+
+-- name: put_game_stop
+INSERT INTO game_stop (game, since, reason, by_whom) VALUES (:game, :since, :reason, :by_whom)
+ON CONFLICT (game) DO UPDATE SET reason = excluded.reason, by_whom = excluded.by_whom
+
+-- name: drop_game_stop
+DELETE FROM game_stop WHERE game = :game
 
 -- name: forget_looks
 DELETE FROM bot_look

@@ -126,7 +126,12 @@ UNION ALL
 SELECT t.id, i.assetid FROM trade t JOIN trade_item i ON i.trade_id = t.id
 LEFT JOIN live_asset a ON a.seller = t.seller AND a.game = t.game AND a.contextid = i.contextid AND a.assetid = i.assetid
      AND a.trade_id = t.id
-WHERE t.status IN ('processing', 'accepted') AND a.trade_id IS NULL
+LEFT JOIN asset_claim c ON c.project = t.project AND c.seller = t.seller AND c.game = t.game AND c.contextid = i.contextid
+     AND c.assetid = i.assetid AND c.trade_id = t.id
+WHERE t.status IN ('processing', 'accepted') AND a.trade_id IS NULL AND (t.verified_at IS NOT NULL OR c.trade_id IS NULL)
+UNION ALL
+SELECT c.trade_id, c.assetid FROM asset_claim c LEFT JOIN trade t ON t.id = c.trade_id
+WHERE t.id IS NULL OR t.status NOT IN ('processing', 'accepted')
 
 -- name: audit_final_trades_have_no_work
 SELECT id, status, stage, due_at FROM trade
@@ -158,11 +163,38 @@ SELECT account, sum(entries) FROM
 GROUP BY account HAVING sum(entries) <> 0
 
 -- name: audit_bot_loads
-SELECT b.number, b.live_offers, coalesce(t.live, 0), b.items_held, coalesce(t.items, 0) FROM bot b
-LEFT JOIN (SELECT bot, sum(CASE WHEN status = 'processing' THEN 1 ELSE 0 END) AS live,
-                  sum(CASE WHEN status IN ('processing', 'accepted', 'completed') THEN items_count ELSE 0 END) AS items
-           FROM trade GROUP BY bot) t ON t.bot = b.number
-WHERE b.live_offers <> coalesce(t.live, 0) OR b.items_held <> coalesce(t.items, 0)
+SELECT b.number, '', '', b.live_offers, coalesce(t.live, 0) FROM bot b
+LEFT JOIN (SELECT bot, count(*) AS live FROM trade WHERE status = 'processing' GROUP BY bot) t ON t.bot = b.number
+WHERE b.live_offers <> coalesce(t.live, 0)
+UNION ALL
+SELECT bot, CAST(game AS TEXT), kind, sum(kept), sum(counted) FROM
+(SELECT bot, game, kind, items AS kept, 0 AS counted FROM bot_stock
+ UNION ALL SELECT bot, game, CASE status WHEN 'processing' THEN 'reserved' WHEN 'accepted' THEN 'protected' ELSE 'held' END, 0, items_count
+ FROM trade WHERE status IN ('processing', 'accepted', 'completed')
+ UNION ALL SELECT t.bot, t.game, n.state, 0, 1 FROM item_note n JOIN trade t ON t.id = n.trade_id) both_sides
+GROUP BY bot, game, kind HAVING sum(kept) <> sum(counted)
+UNION ALL
+SELECT b.number, '', 'items_held', b.items_held, coalesce(s.items, 0) FROM bot b
+LEFT JOIN (SELECT bot, sum(CASE WHEN kind IN ('missing', 'delivered') THEN -items ELSE items END) AS items FROM bot_stock GROUP BY bot) s
+  ON s.bot = b.number
+WHERE b.items_held <> coalesce(s.items, 0)
+
+-- name: audit_items_noted_are_held
+SELECT n.trade_id, n.position, n.state, t.status FROM item_note n LEFT JOIN trade t ON t.id = n.trade_id
+WHERE t.id IS NULL OR t.status NOT IN ('accepted', 'completed')
+
+-- name: audit_seller_days_match_trades
+SELECT seller, project, sum(opened), sum(accepted), sum(completed), sum(refused), sum(reversed), sum(volume) FROM
+(SELECT seller, project, opened, accepted, completed, refused, reversed, volume FROM seller_day
+ UNION ALL SELECT seller, project, -count(*),
+       -sum(CASE WHEN status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
+       -sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END),
+       -sum(CASE WHEN status IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END),
+       -sum(CASE WHEN status IN ('rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
+       -sum(CASE WHEN status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot') THEN value ELSE 0 END)
+ FROM trade GROUP BY seller, project) both_sides
+GROUP BY seller, project
+HAVING sum(opened) <> 0 OR sum(accepted) <> 0 OR sum(completed) <> 0 OR sum(refused) <> 0 OR sum(reversed) <> 0 OR sum(volume) <> 0
 
 -- name: audit_items_without_trade
 SELECT t.id, t.status, t.offer_id FROM trade t

@@ -47,21 +47,163 @@ FROM {rows} JOIN hold h ON h.trade_id = k.trade_id
 
 -- name: load_live_assets
 -- rows: seller text, game bigint, contextid text, assetid text
-SELECT a.seller, a.game, a.contextid, a.assetid
+SELECT a.seller, a.game, a.contextid, a.assetid, a.trade_id
 FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.contextid = k.contextid AND a.assetid = k.assetid
 
--- name: load_seller_offers
+-- name: load_seller_loads
 -- rows: seller text
-SELECT t.bot, k.seller, count(t.bot) FROM {rows}
-LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing' GROUP BY t.bot, k.seller   -- LEFT: always from the sellers to the trades
+SELECT k.seller, t.bot, t.project,
+       count(t.verified_at), count(t.id) - count(t.verified_at),
+       coalesce(sum(CASE WHEN t.verified_at IS NOT NULL THEN t.value END), 0),
+       coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0)
+FROM {rows}
+LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing'   -- LEFT: always from the sellers to the trades
+GROUP BY k.seller, t.bot, t.project
+
+-- name: load_sellers
+-- rows: seller text
+SELECT s.steamid64, s.status, s.reason, s.until, s.changed_at FROM {rows} JOIN seller s ON s.steamid64 = k.seller
+
+-- name: load_strikes
+-- rows: seller text
+SELECT s.seller, s.project, s.strikes, s.cooldown_until FROM {rows} JOIN seller_strikes s ON s.seller = k.seller
+
+-- name: load_person_limits
+-- rows: person bigint
+SELECT l.person, l.body FROM {rows} JOIN person_limits l ON l.person = k.person
+
+-- name: load_project_loads
+-- rows: project bigint
+SELECT s.project, s.trades, s.value FROM {rows} JOIN trade_sum s ON s.project = k.project AND s.status = 'processing'
+
+-- name: load_limits
+SELECT body FROM market_limits WHERE one = 1
+
+-- name: load_game_stops
+SELECT game FROM game_stop
+
+-- name: two_selling_projects
+SELECT number FROM person WHERE disabled = 0 AND frozen = 0 AND roles % 2 = 1 LIMIT 2
+
+-- name: unsettled_of_seller
+SELECT coalesce(sum(value), 0) FROM trade WHERE seller = :seller AND status = 'accepted'
+
+-- name: reversals_of_seller
+SELECT coalesce(sum(reversed), 0) FROM seller_day WHERE seller = :seller AND day > :day
+
+-- name: put_sellers
+-- rows: steamid64 text, status text, reason text, until bigint, changed_at bigint
+INSERT INTO seller (steamid64, status, reason, until, changed_at)
+SELECT k.steamid64, k.status, k.reason, k.until, k.changed_at FROM {rows} WHERE true
+ON CONFLICT (steamid64) DO UPDATE SET status = excluded.status, reason = excluded.reason, until = excluded.until,
+       changed_at = excluded.changed_at
+
+-- name: put_strikes
+-- rows: seller text, project bigint, strikes bigint, cooldown_until bigint
+INSERT INTO seller_strikes (seller, project, strikes, cooldown_until)
+SELECT k.seller, k.project, k.strikes, k.cooldown_until FROM {rows} WHERE true
+ON CONFLICT (seller, project) DO UPDATE SET strikes = excluded.strikes, cooldown_until = excluded.cooldown_until
+
+-- name: load_claims
+-- rows: project bigint, seller text, game bigint, contextid text, assetid text
+SELECT a.project, a.seller, a.game, a.contextid, a.assetid
+FROM {rows} JOIN asset_claim a ON a.project = k.project AND a.seller = k.seller AND a.game = k.game AND a.contextid = k.contextid
+     AND a.assetid = k.assetid
 
 -- name: load_rooms
 SELECT id, name, game, min_value, max_value, buyers, bots, priority, enabled FROM room ORDER BY id
 
 -- name: load_bots
 SELECT b.number, b.steamid64, b.profile_name, b.avatar, b.games, b.enabled, b.state, b.live_offers, b.live_offers_max,
-       b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0)
+       b.seller_offers_max, b.items_max, coalesce(h.last_good_real_us, 0)
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
+
+-- name: load_stock
+SELECT bot, game, sum(CASE WHEN kind IN ('missing', 'delivered') THEN -items ELSE items END) FROM bot_stock GROUP BY bot, game
+
+-- name: add_to_stock
+-- rows: bot bigint, game bigint, kind text, items bigint
+INSERT INTO bot_stock (bot, game, kind, items) SELECT k.bot, k.game, k.kind, k.items FROM {rows} WHERE true
+ON CONFLICT (bot, game, kind) DO UPDATE SET items = bot_stock.items + excluded.items
+
+-- name: load_item_notes
+-- rows: trade_id text
+SELECT n.trade_id, n.position, n.state FROM {rows} JOIN item_note n ON n.trade_id = k.trade_id
+
+-- name: put_item_notes
+-- rows: trade_id text, position bigint, state text, at bigint, reason text
+INSERT INTO item_note (trade_id, position, state, at, reason)
+SELECT k.trade_id, k.position, k.state, k.at, k.reason FROM {rows} WHERE true
+ON CONFLICT (trade_id, position) DO UPDATE SET state = excluded.state, at = excluded.at, reason = excluded.reason
+
+-- name: drop_item_notes
+-- rows: trade_id text, position bigint
+DELETE FROM item_note WHERE (trade_id, position) IN (SELECT k.trade_id, k.position FROM {rows})
+
+-- name: put_item_properties
+-- rows: trade_id text, position bigint, properties text
+INSERT INTO item_properties (trade_id, position, properties) SELECT k.trade_id, k.position, k.properties FROM {rows} WHERE true
+ON CONFLICT (trade_id, position) DO UPDATE SET properties = excluded.properties
+
+-- name: held_of_bot
+SELECT t.id, i.position, n.name, t.status, coalesce(t.exchanged_at, t.updated_at), i.classid, i.instanceid, i.new_assetid, i.new_contextid,
+       p.properties
+FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
+LEFT JOIN item_properties p ON p.trade_id = i.trade_id AND p.position = i.position
+LEFT JOIN item_note x ON x.trade_id = i.trade_id AND x.position = i.position
+WHERE t.bot = :bot AND t.game = :game AND t.status IN ('accepted', 'completed') AND coalesce(x.state, '') <> 'delivered'
+ORDER BY t.id, i.position
+
+-- name: misses_of
+-- rows: trade_id text, position bigint
+SELECT m.trade_id, m.position, m.at FROM {rows} JOIN item_miss m ON m.trade_id = k.trade_id AND m.position = k.position
+
+-- name: put_miss
+INSERT INTO item_miss (trade_id, position, at) VALUES (:trade_id, :position, :at)
+ON CONFLICT (trade_id, position) DO UPDATE SET at = excluded.at
+
+-- name: drop_miss
+DELETE FROM item_miss WHERE trade_id = :trade_id AND position = :position
+
+-- name: drop_bot_items
+DELETE FROM bot_item WHERE bot = :bot AND game = :game
+
+-- name: add_bot_items
+-- rows: bot bigint, game bigint, contextid text, assetid text, classid text, instanceid text, name text, amount bigint, tradable bigint, properties text, trade_id text, position bigint
+INSERT INTO bot_item (bot, game, contextid, assetid, classid, instanceid, name, amount, tradable, properties, trade_id, position)
+SELECT k.bot, k.game, k.contextid, k.assetid, k.classid, k.instanceid, k.name, k.amount, k.tradable, k.properties, k.trade_id, k.position
+FROM {rows}
+
+-- name: stocktake_of
+SELECT asked_at, done_at, missing, surplus FROM stocktake WHERE bot = :bot
+
+-- name: ask_stocktake
+INSERT INTO stocktake (bot, asked_at) VALUES (:bot, :at) ON CONFLICT (bot) DO UPDATE SET asked_at = excluded.asked_at
+
+-- name: end_stocktake
+INSERT INTO stocktake (bot, asked_at, done_at, missing, surplus) VALUES (:bot, NULL, :at, :missing, :surplus)
+ON CONFLICT (bot) DO UPDATE SET asked_at = NULL, done_at = excluded.done_at, missing = excluded.missing, surplus = excluded.surplus
+
+-- name: stock_counts
+SELECT (SELECT count(*) FROM item_note n JOIN trade t ON t.id = n.trade_id WHERE t.bot = :bot AND n.state = 'missing'),
+       (SELECT count(*) FROM bot_item b WHERE b.bot = :bot AND b.trade_id IS NULL)
+
+-- name: missing_names
+SELECT i.name || ' (' || n.trade_id || '-' || CAST(n.position AS TEXT) || ')' FROM item_note n JOIN trade t ON t.id = n.trade_id
+JOIN trade_item x ON x.trade_id = n.trade_id AND x.position = n.position JOIN item i ON i.number = x.item
+WHERE t.bot = :bot AND n.state = 'missing' ORDER BY n.trade_id, n.position LIMIT 50
+
+-- name: open_alerts_of_kind
+SELECT id FROM alert WHERE kind = :kind AND closed_at IS NULL AND trade_id IS NULL
+  AND (bot = :bot OR (bot IS NULL AND CAST(:bot AS bigint) IS NULL))
+
+-- name: item_by_number
+SELECT name FROM item WHERE number = :number
+
+-- name: put_steam_objects
+-- rows: kind text, id text, trade_id text
+INSERT INTO steam_object (kind, id, trade_id) SELECT k.kind, k.id, k.trade_id FROM {rows} WHERE true
+ON CONFLICT (kind, id, trade_id) DO NOTHING
 
 -- name: load_blocks
 SELECT bot, game, until FROM bot_block
@@ -73,7 +215,7 @@ SELECT l.bot, l.worker, l.fence, l.until_us FROM {rows} JOIN bot_lease l ON l.bo
 -- name: load_trades
 -- rows: id text
 SELECT t.*
-FROM {rows} JOIN trade_row t ON t.id = k.id
+FROM {rows} JOIN whole_trade t ON t.id = k.id
 
 -- name: load_trade_items
 -- rows: trade_id text
@@ -86,20 +228,21 @@ FROM {rows} JOIN trade_item i ON i.trade_id = k.trade_id ORDER BY i.trade_id, i.
 SELECT a.kind, a.trade_id FROM {rows} JOIN alert a ON a.trade_id = k.trade_id AND a.closed_at IS NULL
 
 -- name: add_trades
--- rows: id text, project bigint, buyer bigint, custom_id text, custom_fold text, game bigint, value bigint, fee bigint, items_count bigint, room bigint, seller text, tradelink text, message text, created_at bigint, bot bigint, status text, updated_at bigint, version bigint, stage text, due_at bigint
+-- rows: id text, project bigint, buyer bigint, custom_id text, custom_fold text, game bigint, value bigint, fee bigint, items_count bigint, room bigint, seller text, tradelink text, message text, created_at bigint, bot bigint, status text, updated_at bigint, version bigint, stage text, due_at bigint, stage_at bigint
 INSERT INTO trade (id, project, buyer, custom_id, custom_fold, game, value, fee, items_count, room, seller, tradelink, message,
-                   created_at, bot, status, updated_at, version, stage, due_at, attempts, misses, protected)
+                   created_at, bot, status, updated_at, version, stage, due_at, stage_at, attempts, misses, protected)
 SELECT k.id, k.project, k.buyer, k.custom_id, k.custom_fold, k.game, k.value, k.fee, k.items_count, k.room, k.seller, k.tradelink,
-       k.message, k.created_at, k.bot, k.status, k.updated_at, k.version, k.stage, k.due_at, 0, 0, 0
+       k.message, k.created_at, k.bot, k.status, k.updated_at, k.version, k.stage, k.due_at, k.stage_at, 0, 0, 0
 FROM {rows}
 
 -- name: change_trades
--- rows: id text, bot bigint, status text, updated_at bigint, version bigint, error text, offer_id text, offer_state bigint, steam_trade_id text, steam_status bigint, settlement bigint, expires_at bigint, stage text, due_at bigint, attempts bigint, send_started_at bigint, misses bigint, first_miss_at bigint, doubt_at bigint, cancel_by text, exchanged_at bigint, protected bigint, settle_at bigint, unknown_since bigint
+-- rows: id text, bot bigint, status text, updated_at bigint, version bigint, error text, offer_id text, offer_state bigint, steam_trade_id text, steam_status bigint, settlement bigint, expires_at bigint, stage text, due_at bigint, attempts bigint, send_started_at bigint, misses bigint, first_miss_at bigint, doubt_at bigint, cancel_by text, exchanged_at bigint, protected bigint, settle_at bigint, unknown_since bigint, verified_at bigint, stage_at bigint
 UPDATE trade SET bot = k.bot, status = k.status, updated_at = k.updated_at, version = k.version, error = k.error, offer_id = k.offer_id,
        offer_state = k.offer_state, steam_trade_id = k.steam_trade_id, steam_status = k.steam_status, settlement = k.settlement,
        expires_at = k.expires_at, stage = k.stage, due_at = k.due_at, attempts = k.attempts, send_started_at = k.send_started_at,
        misses = k.misses, first_miss_at = k.first_miss_at, doubt_at = k.doubt_at, cancel_by = k.cancel_by,
-       exchanged_at = k.exchanged_at, protected = k.protected, settle_at = k.settle_at, unknown_since = k.unknown_since
+       exchanged_at = k.exchanged_at, protected = k.protected, settle_at = k.settle_at, unknown_since = k.unknown_since,
+       verified_at = k.verified_at, stage_at = k.stage_at
 FROM {rows} WHERE trade.id = k.id
 
 -- name: put_trade_items
@@ -110,6 +253,15 @@ SELECT k.trade_id, k.position, k.item, k.contextid, k.assetid, k.price, k.genera
 FROM {rows} WHERE true
 ON CONFLICT (trade_id, position) DO UPDATE SET classid = excluded.classid, instanceid = excluded.instanceid,
        new_assetid = excluded.new_assetid, new_contextid = excluded.new_contextid
+
+-- name: add_claims
+-- rows: project bigint, seller text, game bigint, contextid text, assetid text, trade_id text
+INSERT INTO asset_claim (project, seller, game, contextid, assetid, trade_id)
+SELECT k.project, k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows}
+
+-- name: free_claims
+-- rows: trade_id text
+DELETE FROM asset_claim WHERE trade_id IN (SELECT k.trade_id FROM {rows})
 
 -- name: add_live_assets
 -- rows: seller text, game bigint, contextid text, assetid text, trade_id text

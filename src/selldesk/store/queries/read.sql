@@ -54,14 +54,36 @@ SELECT count(*) FROM buy_order o JOIN item n ON n.number = o.item
 WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND (CAST(:name AS text) IS NULL OR n.name = :name)
 
 -- name: held_items_page
-SELECT coalesce(i.new_assetid, i.assetid), n.name, t.id, i.price, t.bot, t.settlement, t.status
+SELECT t.id, i.position, i.new_assetid, i.new_contextid, i.assetid, n.name, t.game, i.price, t.bot, t.settlement, t.status,
+       coalesce(x.state, '')
 FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
+LEFT JOIN item_note x ON x.trade_id = i.trade_id AND x.position = i.position
 WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
+  AND coalesce(x.state, '') <> 'delivered'
+  AND (CAST(:state AS text) IS NULL
+       OR :state = CASE WHEN x.state = 'missing' THEN 'missing' WHEN t.status = 'accepted' THEN 'protected' ELSE 'held' END)
 ORDER BY t.created_at DESC, t.id, i.position LIMIT :limit OFFSET :offset
 
 -- name: held_items_count
-SELECT coalesce(sum(items), 0) FROM buyer_sum
-WHERE buyer = :buyer AND status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR game = :game)
+SELECT (SELECT coalesce(sum(items), 0) FROM buyer_sum
+        WHERE buyer = :buyer AND status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR game = :game)
+          AND (CAST(:state AS text) IS NULL OR status = CASE :state WHEN 'protected' THEN 'accepted' WHEN 'held' THEN 'completed' END))
+     - (SELECT count(*) FROM item_note x JOIN trade t ON t.id = x.trade_id
+        WHERE t.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
+          AND (x.state = 'delivered' OR CAST(:state AS text) IS NOT NULL)
+          AND (CAST(:state AS text) IS NULL OR t.status = CASE :state WHEN 'protected' THEN 'accepted' WHEN 'held' THEN 'completed' END))
+     + CASE WHEN :state = 'missing' THEN
+       (SELECT count(*) FROM item_note x JOIN trade t ON t.id = x.trade_id
+        WHERE t.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR t.game = :game) AND x.state = 'missing') ELSE 0 END
+
+-- name: bot_items
+SELECT game, contextid, assetid, classid, instanceid, name, amount, tradable, trade_id, position FROM bot_item
+WHERE bot = :bot AND (CAST(:game AS bigint) IS NULL OR game = :game) AND (CAST(:surplus AS bigint) IS NULL OR (trade_id IS NULL) = (:surplus = 1))
+ORDER BY game, contextid, length(assetid), assetid LIMIT :limit OFFSET :offset
+
+-- name: bot_items_count
+SELECT count(*) FROM bot_item
+WHERE bot = :bot AND (CAST(:game AS bigint) IS NULL OR game = :game) AND (CAST(:surplus AS bigint) IS NULL OR (trade_id IS NULL) = (:surplus = 1))
 
 -- name: people_page
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person
@@ -75,6 +97,9 @@ SELECT b.number, b.steamid64, b.account_name, b.profile_name, b.avatar, b.games,
        b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0),
        b.quarantined_until
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
+
+-- name: stock_by_kind
+SELECT bot, game, kind, items FROM bot_stock
 
 -- name: alerts_page
 SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
@@ -94,6 +119,40 @@ SELECT count(*) FROM operator_log
 
 -- name: trades_by_status
 SELECT status, sum(trades), sum(value) FROM trade_sum GROUP BY status
+
+-- name: figures_of_seller
+SELECT coalesce(sum(opened), 0), coalesce(sum(accepted), 0), coalesce(sum(completed), 0), coalesce(sum(refused), 0),
+       coalesce(sum(reversed), 0), coalesce(sum(volume), 0)
+FROM seller_day WHERE seller = :seller AND (CAST(:project AS bigint) IS NULL OR project = :project) AND day > :since
+
+-- name: last_trade_of_seller
+SELECT nullif(max(last_at), 0) FROM seller_day WHERE seller = :seller
+
+-- name: seller_known
+SELECT 1 WHERE EXISTS (SELECT 1 FROM seller_day WHERE seller = :seller) OR EXISTS (SELECT 1 FROM seller WHERE steamid64 = :seller)
+
+-- name: sellers_count
+SELECT count(*) FROM (SELECT seller FROM seller_day UNION SELECT steamid64 FROM seller) k
+LEFT JOIN seller s ON s.steamid64 = k.seller
+WHERE CAST(:status AS text) IS NULL
+   OR :status = CASE WHEN s.status = 'blocked' AND s.until IS NOT NULL AND s.until <= :now THEN 'normal' ELSE coalesce(s.status, 'normal') END
+
+-- name: sellers_page
+SELECT k.seller FROM (SELECT seller, max(day) AS last_day, sum(opened) AS opened, sum(reversed) AS reversed FROM
+    (SELECT seller, day, opened, reversed FROM seller_day UNION ALL SELECT steamid64, -1, 0, 0 FROM seller) known GROUP BY seller) k
+LEFT JOIN seller s ON s.steamid64 = k.seller
+LEFT JOIN (SELECT seller, count(*) AS trades, sum(value) AS value FROM trade WHERE status = 'processing' GROUP BY seller) l
+  ON l.seller = k.seller
+LEFT JOIN (SELECT seller, sum(strikes) AS strikes FROM seller_strikes GROUP BY seller) x ON x.seller = k.seller
+WHERE CAST(:status AS text) IS NULL
+   OR :status = CASE WHEN s.status = 'blocked' AND s.until IS NOT NULL AND s.until <= :now THEN 'normal' ELSE coalesce(s.status, 'normal') END
+ORDER BY CASE :sort_by WHEN 'live_trades' THEN coalesce(l.trades, 0) WHEN 'live_value' THEN coalesce(l.value, 0)
+              WHEN 'strikes' THEN coalesce(x.strikes, 0) WHEN 'opened' THEN k.opened WHEN 'reversed' THEN k.reversed
+              WHEN 'steamid64' THEN CAST(k.seller AS bigint) ELSE k.last_day END DESC, k.seller
+LIMIT :limit OFFSET :offset
+
+-- name: game_stops
+SELECT game, since, reason, by_whom FROM game_stop ORDER BY game
 
 -- name: catalog_counts
 SELECT game, count(*) FROM item GROUP BY game

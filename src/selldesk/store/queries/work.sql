@@ -2,15 +2,18 @@
 
 -- name: processing_of_bot
 SELECT t.*
-FROM trade_row t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
+FROM whole_trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
 
 -- name: settling_of_bot
 SELECT t.*
-FROM trade_row t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT :most
+FROM whole_trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT :most
 
 -- name: unsettled_of_bot
 SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t
 WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
+
+-- name: bot_added_at
+SELECT created_at FROM bot WHERE number = :bot
 
 -- name: has_unsettled
 SELECT 1   -- two questions, each by an index of its own: one with OR would be answered by going through all trades of the bot's life
@@ -20,6 +23,19 @@ WHERE EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted'
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
 SELECT t.id, t.status, t.steam_status, t.steam_trade_id, t.bot FROM {rows} JOIN trade t ON t.steam_trade_id = k.steam_trade_id
+
+-- name: known_exchanges
+-- rows: steam_trade_id text
+SELECT k.steam_trade_id FROM {rows} WHERE EXISTS (SELECT 1 FROM trade t WHERE t.steam_trade_id = k.steam_trade_id)
+   OR EXISTS (SELECT 1 FROM steam_object o WHERE o.kind = 'exchange' AND o.id = k.steam_trade_id)
+
+-- name: sales_with_seller
+SELECT t.id, t.status FROM trade t WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller
+  AND t.steam_trade_id IS NULL ORDER BY t.created_at DESC LIMIT 500
+
+-- name: doubted_since
+SELECT min(coalesce(t.unknown_since, t.send_started_at)) FROM trade t
+WHERE t.bot = :bot AND t.status = 'processing' AND (t.unknown_since IS NOT NULL OR t.stage IN ('sending', 'reconcile'))
 
 -- name: items_of_trade
 SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,
@@ -31,7 +47,8 @@ SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, st
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot ORDER BY number
 
 -- name: standing_of_bot
-SELECT state, state_reason, quarantined_until, secrets, tokens FROM bot WHERE number = :bot
+SELECT b.state, b.state_reason, b.quarantined_until, b.secrets, b.tokens, s.asked_at
+FROM bot b LEFT JOIN stocktake s ON s.bot = b.number WHERE b.number = :bot
 
 -- name: paused_games
 SELECT game, until, reason FROM game_pause WHERE until > :now AND until <= :furthest
@@ -54,12 +71,23 @@ WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id
 -- name: alert_of_bot
 SELECT 1 FROM alert WHERE kind = :kind AND bot = :bot AND text = :text AND trade_id IS NULL
 
--- name: ended_trades_with
-SELECT t.id, t.status, t.offer_state FROM trade t
-WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller AND t.status IN ('declined', 'cancelled', 'error')
+-- name: sale_of_offer
+SELECT t.id FROM trade t WHERE t.offer_id = :offer_id AND t.status IN ('processing', 'accepted', 'completed')
 
--- name: trade_of_offer
-SELECT t.id, t.status, t.offer_state FROM trade t WHERE t.offer_id = :offer_id
+-- name: trades_with
+SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t
+WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller
+
+-- name: trades_of_offer
+-- What the store knows of an offer: by its number, by its exchange's, by our tag with this very partner.
+SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t WHERE t.offer_id = :offer_id
+UNION SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t WHERE t.steam_trade_id = :steam_trade_id
+UNION SELECT t.id, t.status, t.offer_state, t.offer_id FROM steam_object o JOIN trade t ON t.id = o.trade_id
+WHERE o.kind = 'offer' AND o.id = :offer_id
+UNION SELECT t.id, t.status, t.offer_state, t.offer_id FROM steam_object o JOIN trade t ON t.id = o.trade_id
+WHERE o.kind = 'exchange' AND o.id = :steam_trade_id
+UNION SELECT t.id, t.status, t.offer_state, t.offer_id FROM steam_object o JOIN trade t ON t.id = o.trade_id
+WHERE o.kind = 'tag' AND o.id = :tag
 
 -- name: standing_blocks
 SELECT bot, game FROM bot_block WHERE until > :now AND until <= :furthest

@@ -1,0 +1,153 @@
+"""What bots hold for buyers, item by item (people P4 "Stock", promise I18): what is missing, what was handed over by hand, what a
+stocktake found."""
+
+from typing import Any
+
+from selldesk.bots.stock import HeldItem, OwnAsset, find_assets, gone_with
+from selldesk.desk import commands
+from selldesk.desk.operator_log import log
+from selldesk.desk.work import Wants, Work
+from selldesk.kernel import refusals
+
+
+def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> dict[str, Any]:
+    """Marks what left as missing and tells once, by name. What an operator has decided, and closed the alert, nobody asks him again: he
+    might pay twice."""
+    if command.steam_trade_id is not None:
+        if work.store.load("known_exchanges", [(command.steam_trade_id,)]):
+            return {"missing": 0}
+        work.steam_objects.add(("exchange", command.steam_trade_id, ""))
+    if not command.given:
+        if command.offer_id is None or not work.store.fetch(
+            "alert_of_bot", kind="foreign_offer", bot=command.bot, text=foreign_offer_text(command.offer_id)
+        ):
+            text = f"{command.what} brought {command.received} items, and the store knows no trade of it"
+            _alert_once("unknown_offer", text, command.bot, work)
+        return {"missing": 0}
+    named: list[str] = []
+    for game in sorted({asset.game for asset in command.given}):
+        held = _held(work, command.bot, game)
+        left = [
+            OwnAsset(one.contextid, one.assetid, one.classid or "", one.instanceid or "0")
+            for one in command.given
+            if one.game == game
+        ]
+        for item in gone_with(left, held):
+            _note(work, item, "missing", f"Left the bot: {command.what}")
+            named.append(f"{item.name} ({item.item_id})")
+    unnamed = len(command.given) - len(named)
+    parts = [", ".join(named[:20]) + (" …" if len(named) > 20 else "")] if named else []
+    parts += [f"{unnamed} that no sale brought"] if unnamed else []
+    _alert_once("items_left_unasked", f"{command.what} took {len(command.given)} items: {'; '.join(parts)}", command.bot, work)
+    return {"missing": len(named)}
+
+
+def foreign_offer_text(offer_id: str) -> str:
+    return f"Offer {offer_id} of this bot was not made by selldesk: somebody else uses the account"
+
+
+def _alert_once(kind: str, text: str, bot: int, work: Work) -> None:
+    if not work.store.fetch("alert_of_bot", kind=kind, bot=bot, text=text):
+        work.alert(kind, text, bot, None)
+
+
+def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
+    """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
+    what no item of ours owns is listed as surplus."""
+    held = _held(work, command.bot, command.game)
+    found = find_assets(held, command.assets)
+    work.wrote_directly = True
+    missed = {(row[0], row[1]): row[2] for row in work.store.load("misses_of", [(item.trade_id, item.position) for item in held])}
+    missing: list[HeldItem] = []
+    for item in held:
+        key = (item.trade_id, item.position)
+        asset = found.get(key)
+        if asset is not None:
+            if key in missed:
+                work.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
+            if (item.assetid, item.contextid) != (asset.assetid, asset.contextid):
+                _adopt(work, item, asset)
+        elif item.accepted_at > command.began_at:
+            # Came while the inventory was read.
+            continue
+        elif key in missed and missed[key] < command.began_at:
+            _note(work, item, "missing", "Absent at two readings of the bot's inventory")
+            work.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
+            missing.append(item)
+        elif key not in missed:
+            work.store.put("put_miss", trade_id=item.trade_id, position=item.position, at=command.began_at)
+    owners = {(asset.contextid, asset.assetid): key for key, asset in found.items()}
+    work.store.put("drop_bot_items", bot=command.bot, game=command.game)
+    rows = [
+        (
+            command.bot, command.game, one.contextid, one.assetid, one.classid, one.instanceid, one.name, one.amount, int(one.tradable),
+            one.properties, *owners.get((one.contextid, one.assetid), (None, None)),
+        )
+        for one in command.assets
+    ]  # fmt: skip
+    work.store.write("add_bot_items", rows)
+    if command.is_last:
+        asked = work.store.fetch("stocktake_of", bot=command.bot)
+        is_first = not asked or asked[0][1] is None
+        counts = work.store.fetch("stock_counts", bot=command.bot)[0]
+        work.store.put("end_stocktake", bot=command.bot, at=work.now, missing=counts[0], surplus=counts[1])
+        if missing or counts[0]:
+            names = ", ".join(row[0] for row in work.store.fetch("missing_names", bot=command.bot))
+            first = "its first stocktake" if is_first else "a stocktake"
+            work.alert("item_missing", f"{first} found {counts[0]} items of buyers missing: {names}", command.bot, None)
+        else:
+            work.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
+    return {"missing": len(missing), "surplus": len(command.assets) - len(owners)}
+
+
+def ask_for_stocktake(command: commands.AskStocktake, work: Work) -> dict[str, Any]:
+    work.store.put("ask_stocktake", bot=command.bot, at=work.now)
+    if command.operator is not None:
+        log(work, command.operator, "bot.stocktake", str(command.bot), {})
+    work.wrote_directly = True
+    work.feed.bots.append(command.bot)
+    return {"bot": command.bot}
+
+
+def declare_item(command: commands.DeclareItem, work: Work) -> dict[str, Any]:
+    """An operator handed an item over, or found a missing one. Refuses ITEM_NOT_FOUND, ITEM_WRONG_STATUS (settled 8)."""
+    trade_id, _, position = command.item_id.rpartition("-")
+    number = int(position) if position.isascii() and position.isdigit() and len(position) < 5 else -1
+    work.load(Wants(trades={trade_id}))
+    trade = work.trades.get(trade_id)
+    if trade is None or not any(item.position == number for item in work.items[trade_id]):
+        raise refusals.ITEM_NOT_FOUND(item_id=command.item_id)
+    noted = work.notes.get((trade_id, number))
+    is_held = noted is None and trade.status == "completed"
+    if command.action == "declare-delivered" and (is_held or noted == "missing"):
+        work.note_item(trade, number, "delivered", command.reason)
+    elif command.action == "declare-found" and noted == "missing":
+        work.note_item(trade, number, None, command.reason)
+    else:
+        raise refusals.ITEM_WRONG_STATUS()
+    log(work, command.operator, f"item.{command.action}", command.item_id, {"reason": command.reason})
+    if not work.store.fetch("missing_names", bot=trade.bot):
+        work.close_alerts("item_missing", trade.bot, "Every missing item was declared")
+    return {"item_id": command.item_id}
+
+
+def _held(work: Work, bot: int, game: int) -> list[HeldItem]:
+    rows = work.store.fetch("held_of_bot", bot=bot, game=game)
+    items = [HeldItem(*row) for row in rows]
+    work.load(Wants(trades={item.trade_id for item in items}))
+    return items
+
+
+def _note(work: Work, item: HeldItem, state: str, reason: str) -> None:
+    work.note_item(work.trades[item.trade_id], item.position, state, reason)
+
+
+def _adopt(work: Work, item: HeldItem, asset: OwnAsset) -> None:
+    """The id in the bot's inventory: from now on a reader sees it."""
+    trade = work.trades[item.trade_id]
+    known = work.items[item.trade_id][item.position]
+    known.new_assetid, known.new_contextid = asset.assetid, asset.contextid
+    work.changed_items.add(trade.id)
+    trade.updated_at = max(work.now, trade.updated_at)
+    work.changed_trades.add(trade.id)
+    work.feed.trades.append(trade.id)

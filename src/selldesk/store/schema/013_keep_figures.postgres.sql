@@ -1,0 +1,66 @@
+-- Keeps the figures of migration 012 with each statement, and counts what is there already: meanwhile nobody writes.
+
+CREATE FUNCTION selldesk_figures_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seller_day AS s (seller, project, day, opened, accepted, completed, refused, reversed, volume, last_at)
+    SELECT seller, project, created_at / 86400000000, count(*),
+           sum(CASE WHEN status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
+           sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END),
+           sum(CASE WHEN status IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END),
+           sum(CASE WHEN status IN ('rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
+           sum(CASE WHEN status IN ('processing', 'declined', 'cancelled', 'error') THEN 0 ELSE value END), max(created_at)
+    FROM new_rows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (seller, project, day) DO UPDATE SET opened = s.opened + excluded.opened, last_at = greatest(s.last_at, excluded.last_at), accepted = s.accepted + excluded.accepted,
+           completed = s.completed + excluded.completed, refused = s.refused + excluded.refused,
+           reversed = s.reversed + excluded.reversed, volume = s.volume + excluded.volume;
+    INSERT INTO bot_stock AS b (bot, game, kind, items)
+    SELECT bot, game, CASE status WHEN 'processing' THEN 'reserved' WHEN 'accepted' THEN 'protected' ELSE 'held' END, sum(items_count)
+    FROM new_rows WHERE status IN ('processing', 'accepted', 'completed') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (bot, game, kind) DO UPDATE SET items = b.items + excluded.items;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION selldesk_figures_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seller_day AS s (seller, project, day, opened, accepted, completed, refused, reversed, volume, last_at)
+    SELECT n.seller, n.project, n.updated_at / 86400000000, 0,
+           sum(CASE WHEN o.status = 'processing' AND n.status NOT IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END),
+           sum(CASE WHEN n.status = 'completed' THEN 1 ELSE 0 END),
+           sum(CASE WHEN n.status IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END),
+           sum(CASE WHEN n.status IN ('rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
+           sum(CASE WHEN o.status = 'processing' AND n.status NOT IN ('declined', 'cancelled', 'error') THEN n.value ELSE 0 END), 0
+    FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE o.status <> n.status GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (seller, project, day) DO UPDATE SET accepted = s.accepted + excluded.accepted,
+           completed = s.completed + excluded.completed, refused = s.refused + excluded.refused,
+           reversed = s.reversed + excluded.reversed, volume = s.volume + excluded.volume;
+    INSERT INTO bot_stock AS b (bot, game, kind, items)
+    SELECT bot, game, CASE status WHEN 'processing' THEN 'reserved' WHEN 'accepted' THEN 'protected' ELSE 'held' END, sum(items)
+    FROM (SELECT bot, game, status, items_count AS items FROM new_rows
+          UNION ALL SELECT bot, game, status, -items_count FROM old_rows) AS both_sides
+    WHERE status IN ('processing', 'accepted', 'completed') GROUP BY 1, 2, 3 HAVING sum(items) <> 0 ORDER BY 1, 2, 3
+    ON CONFLICT (bot, game, kind) DO UPDATE SET items = b.items + excluded.items;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER trade_opened_figures AFTER INSERT ON trade
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION selldesk_figures_opened();
+CREATE TRIGGER trade_moved_figures AFTER UPDATE ON trade
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION selldesk_figures_moved();
+
+INSERT INTO bot_stock (bot, game, kind, items)
+SELECT bot, game, CASE status WHEN 'processing' THEN 'reserved' WHEN 'accepted' THEN 'protected' ELSE 'held' END, sum(items_count)
+FROM trade WHERE status IN ('processing', 'accepted', 'completed') GROUP BY 1, 2, 3;
+
+INSERT INTO seller_day (seller, project, day, opened, accepted, completed, refused, reversed, volume, last_at)
+SELECT seller, project, day, sum(opened), sum(accepted), sum(completed), sum(refused), sum(reversed), sum(volume), max(last_at) FROM (
+    SELECT seller, project, created_at / 86400000000 AS day, 1 AS opened, 0 AS accepted, 0 AS completed, 0 AS refused, 0 AS reversed,
+           0 AS volume, created_at AS last_at FROM trade
+    UNION ALL
+    SELECT seller, project, coalesce(exchanged_at, updated_at) / 86400000000, 0, 1, 0, 0, 0, value, 0 FROM trade
+    WHERE status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot')
+    UNION ALL
+    SELECT seller, project, updated_at / 86400000000, 0, 0, CASE WHEN status = 'completed' THEN 1 ELSE 0 END,
+           CASE WHEN status IN ('declined', 'cancelled', 'error') THEN 1 ELSE 0 END,
+           CASE WHEN status IN ('rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END, 0, 0 FROM trade
+    WHERE status NOT IN ('processing', 'accepted')) steps
+GROUP BY seller, project, day;
