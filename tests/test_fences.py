@@ -1,0 +1,219 @@
+"""Fences (I13): whoever lost a bot says nothing about it any more, of whatever kind, and sends nothing after a sleep.
+
+The kinds of news are read off `commands.News`: a new one without a case here fails.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, SEND_WITHIN_US, Lease
+from selldesk.desk import commands
+from selldesk.desk.client import InlineDesk
+from selldesk.kernel.clock import ManualClock
+from selldesk.kernel.refusals import Refusal
+from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
+from selldesk.trades.news import Refusal as OfferRefusal
+from selldesk.trades.status import Stage
+from selldesk.workers.lease import HeldLease, LeasedDesk
+from tests.little_market import LittleMarket, in_market
+from tests.test_desk import SELLER, Market
+from tests.test_leases import _Sleeper
+from tests.test_lost_history import photograph
+
+S = 1_000_000
+MINUTE = 60
+BOT = 1
+
+# -- every kind of news ------------------------------------------------------------------------------------------------
+
+
+def _opened(market: Market) -> str:
+    trade_id: str = market.ask(market.open("sale", assets=["70"]))["trade_id"]
+    return trade_id
+
+
+def _verified(market: Market) -> str:
+    trade_id = _opened(market)
+    market.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "2")]))
+    return trade_id
+
+
+def _intended(market: Market) -> str:
+    trade_id = _verified(market)
+    assert market.ask(commands.IntendSend(trade_id))["granted"]
+    return trade_id
+
+
+def _lost(market: Market) -> str:
+    trade_id = _intended(market)
+    market.ask(commands.OutcomeUnknown(trade_id))
+    return trade_id
+
+
+def _offered(market: Market, needs_confirmation: bool = False) -> str:
+    trade_id = _intended(market)
+    market.ask(commands.OfferMade(trade_id, "51", needs_confirmation))
+    market.ask(commands.OfferRead(trade_id, OfferWord("51", 9 if needs_confirmation else 2, market.clock.now_us()), "{}"))
+    return trade_id
+
+
+def _exchanged(market: Market) -> str:
+    trade_id = _offered(market)
+    market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, market.clock.now_us(), "41"), "{}"))
+    return trade_id
+
+
+def _accepted(market: Market) -> str:
+    trade_id = _opened(market)
+    market.end(trade_id, "accepted")
+    return trade_id
+
+
+def _later(market: Market, trade_id: str) -> str:
+    """Past every deadline of an offer."""
+    market.clock.advance(16 * MINUTE)
+    return trade_id
+
+
+def _stopped(market: Market) -> int:
+    market.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
+    return BOT
+
+
+def _received(market: Market) -> TradeWord:
+    settlement = market.clock.now_us() + 7 * 86_400 * S
+    return TradeWord(3, settlement, False, [AssetWord(730, "2", "70", "1")])
+
+
+NEWS: dict[type[commands.Command], Callable[[Market], commands.News]] = {
+    commands.ProofRead: lambda market: commands.ProofRead(_opened(market), Proof.OTHER_NAME, "a lie", market.clock.now_us()),
+    commands.IntendSend: lambda market: commands.IntendSend(_verified(market)),
+    commands.OfferMade: lambda market: commands.OfferMade(_intended(market), "51", False),
+    commands.OfferRefused: lambda market: commands.OfferRefused(_intended(market), OfferRefusal.SELLER, "(26)", SELLER),
+    commands.OfferUnconfirmed: lambda market: commands.OfferUnconfirmed(_offered(market, needs_confirmation=True)),
+    commands.OutcomeUnknown: lambda market: commands.OutcomeUnknown(_intended(market)),
+    commands.NotListed: lambda market: commands.NotListed(_lost(market), market.clock.now_us()),
+    commands.OfferRead: lambda market: commands.OfferRead(_offered(market), OfferWord("51", 7, market.clock.now_us()), "{}"),
+    commands.ExchangeFound: lambda market: commands.ExchangeFound(_lost(market), "41", "{}"),
+    commands.TradeRead: lambda market: commands.TradeRead(_exchanged(market), _received(market), market.clock.now_us(), "{}"),
+    commands.RaiseAlert: lambda market: commands.RaiseAlert("foreign_offer", "by hand", BOT, None),
+    commands.RolledBack: lambda market: commands.RolledBack(BOT, [(_accepted(market), 12)], True),
+    commands.IntendCancel: lambda market: commands.IntendCancel(_later(market, _offered(market))),
+    commands.GiveUp: lambda market: commands.GiveUp(_later(market, _opened(market))),
+    commands.BotReport: lambda market: commands.BotReport(BOT, state="down", reason="tired", tokens=b"new"),
+    commands.BotLooked: lambda market: commands.BotLooked(_stopped(market)),
+}
+"""Of each kind: news that matter in the moment in which they are told."""
+
+
+def _fence(market: Market, worker: str) -> int:
+    """Under which number this worker process has the bot now."""
+    fence: int = dict(market.ask(commands.KeepLeases(worker))["held"])[BOT]
+    return fence
+
+
+def _say(market: Market, fence: int, news: commands.News) -> dict[str, Any]:
+    """As a worker says everything: through the desk under its lease."""
+    lease = HeldLease(market.clock, BOT, fence, market.clock.monotonic_us() + LEASE_US)
+    return asyncio.run(LeasedDesk(InlineDesk(market.desk, lambda feed: None), lease).ask(news))
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("kind", get_args(commands.News), ids=lambda kind: kind.__name__)
+def test_news_of_every_kind_are_refused_under_another_fence_and_change_nothing(
+    tmp_path: Path, kind: type[commands.Command]
+) -> None:
+    assert kind in NEWS, (
+        f"{kind.__name__} may be said by a bot's worker: say here which of them matter, and that a fence stops them"
+    )
+    market = Market(tmp_path)
+    news = NEWS[kind](market)
+    assert type(news) is kind
+
+    def refuses(fence: int, whose: str) -> None:
+        before = photograph(market.store)
+        with pytest.raises(Refusal) as refused:
+            _say(market, fence, news)
+        assert (refused.value.status, refused.value.code) == (409, "lease_lost"), whose
+        assert photograph(market.store) == before, f"{kind.__name__} {whose} was refused, and changed something all the same"
+
+    refuses(1, "before anybody had the bot")
+    old = _fence(market, "old")
+    market.ask(commands.KeepLeases("old", leaves=True))
+    refuses(old, "of a worker that gave the bot back")
+    new = _fence(market, "new")
+    assert new == old + 1
+    refuses(old, "of a worker whose bot another one has taken over")
+    refuses(new + 1, "under a fence that the store has forgotten")
+
+    before = photograph(market.store)
+    _say(market, new, news)
+    assert photograph(market.store) != before, "under the living fence these news do change something"
+
+
+# -- the margin between a grant and its send ---------------------------------------------------------------------------
+
+SLEEPS = [
+    # seconds asleep  sends
+    (0,               True),
+    (3,               True),
+    (6,               True),
+    (6.1,             False),
+    (7,               False),
+    (9,               False),   # 15 s left: a call's time-out to the second, and nothing for what comes after
+    (12,              False),
+    (17.9,            False),
+    (18,              False),
+    (20,              False),
+    (23,              False),   # the lease still lives
+    (24,              False),
+    (60,              False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seconds", "sends"), SLEEPS, ids=[f"{row[0]} s" for row in SLEEPS])
+def test_a_worker_that_slept_since_the_grant_sends_only_what_ends_within_its_lease(
+    tmp_path: Path, seconds: float, sends: bool
+) -> None:
+    """Its lease was renewed in the very moment of the grant: no worker ever has more of it left."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        trade_id = market.open_trade("sale", 440)
+        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        has_slept = False
+
+        async def asleep() -> None:
+            nonlocal has_slept
+            worker._bot.lease.ends_at_us = market.clock.monotonic_us() + LEASE_US
+            market.clock.advance(seconds)
+            has_slept = True
+
+        desk = _Sleeper(worker._bot.desk, lambda _, what: isinstance(what, commands.IntendSend), True, asleep)
+        worker._bot.desk = desk
+        await market.run(worker, lambda: has_slept)
+        sent = sum(request["path"] == "/tradeoffer/new/send" for request in market.steam.request_log)
+        assert sent == int(sends), f"{sent} sends with {24 - seconds:g} s of its lease left"
+        assert len(market.offers()) == int(sends)
+        if not sends:
+            assert market.trade(trade_id).work is Stage.SENDING, "the intent stays on record as a lost send"
+        await market.run(worker, lambda: market.trade(trade_id).status == "completed")
+        looked = any("looking for the offer" in note for note in market.history(trade_id))
+        assert looked == (not sends), "and is looked into before anything is sent again"
+        assert [offer.state for offer in market.offers()] == [3]
+
+    in_market(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("left_us", "is_enough"), [(LEASE_US, True), (18 * S, True), (18 * S - 1, False), (15 * S, False), (0, False)]
+)
+def test_desk_and_worker_ask_for_the_same_margin_and_it_is_longer_than_a_call(left_us: int, is_enough: bool) -> None:
+    clock = ManualClock()
+    assert Lease(BOT, "a", 1, clock.now_us() + left_us).outlives_a_send(clock.now_us()) == is_enough
+    assert HeldLease(clock, BOT, 1, clock.monotonic_us() + left_us).outlives_a_send == is_enough
+    assert SEND_WITHIN_US >= (CALL_TIMEOUT_SECONDS + 3) * S, "the answer of a send that times out must still find the lease"
