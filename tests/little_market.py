@@ -167,6 +167,8 @@ class LittleMarket:
         self._opened: list[str] = []
         self.server = TestServer(self.steam.app())
         self.transport = AiohttpTransport(5)
+        self.is_watched = False
+        """Whether the desk's own clock looks around while the bots work, as in production."""
         self.wait_at_least_seconds: Callable[[], float] = lambda: 0.0
         """Lets long waits pass in few steps, as a clock that jumps."""
         self.bot_accounts = [self.steam.world.add_account(f"bot{number}", "bot") for number in range(1, bots + 1)]
@@ -304,6 +306,8 @@ class LittleMarket:
                 beaten_at = now_us
             if now_us - relieved_at > 2_000_000:
                 self.relieve()
+                if self.is_watched:
+                    self.watch()
                 relieved_at = now_us
             self._keep_leases()
             self.steam.world.tick()
@@ -318,6 +322,10 @@ class LittleMarket:
     def _wakes_at(self, worker: BotWorker) -> int:
         wakes_at: int = worker.alarm.wakes_at  # type: ignore[attr-defined]
         return wakes_at
+
+    def watch(self) -> None:
+        """What the desk's own clock does once a second."""
+        self.desk.watch()
 
     def relieve(self) -> None:
         """What the fleet does every two seconds: trades of bots that can't send move on."""

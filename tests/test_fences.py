@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, SEND_WITHIN_US, Lease
+from selldesk.bots.stock import OwnAsset
 from selldesk.desk import commands
 from selldesk.desk.client import InlineDesk
 from selldesk.kernel.clock import ManualClock
@@ -73,6 +74,12 @@ def _accepted(market: Market) -> str:
     return trade_id
 
 
+def _released(market: Market) -> str:
+    trade_id = _opened(market)
+    market.ask(commands.OperateTrade(trade_id, "op", "cancel", "why"))
+    return trade_id
+
+
 def _later(market: Market, trade_id: str) -> str:
     """Past every deadline of an offer."""
     market.clock.advance(16 * MINUTE)
@@ -99,6 +106,9 @@ NEWS: dict[type[commands.Command], Callable[[Market], commands.News]] = {
     commands.NotListed: lambda market: commands.NotListed(_lost(market), market.clock.now_us()),
     commands.OfferRead: lambda market: commands.OfferRead(_offered(market), OfferWord("51", 7, market.clock.now_us()), "{}"),
     commands.ExchangeFound: lambda market: commands.ExchangeFound(_lost(market), "41", "{}"),
+    commands.ExchangeAfterEnd: lambda market: commands.ExchangeAfterEnd(_released(market), "41", "too late"),
+    commands.UnexplainedExchange: lambda market: commands.UnexplainedExchange(BOT, "Exchange 9", None, "9", [], 1),
+    commands.StockRead: lambda market: commands.StockRead(BOT, 730, [OwnAsset("2", "1", "1", "0")], market.clock.now_us(), True),
     commands.TradeRead: lambda market: commands.TradeRead(_exchanged(market), _received(market), market.clock.now_us(), "{}"),
     commands.RaiseAlert: lambda market: commands.RaiseAlert("foreign_offer", "by hand", BOT, None),
     commands.RolledBack: lambda market: commands.RolledBack(BOT, [(_accepted(market), 12)], True),

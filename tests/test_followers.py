@@ -17,6 +17,7 @@ from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
+from selldesk.people.roles import Role, pack_roles
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
 from selldesk.wiring import RunningMarket
@@ -84,6 +85,9 @@ def test_a_follower_whose_desk_was_started_anew_tells_of_a_loss(tmp_path: Path, 
     database_url = new_database(tmp_path)
     store = open_store(database_url)
     store.migrate()
+    Desk(store.writer(), SystemClock(), DeskSettings()).ask(
+        commands.CreatePerson("t", new_uuid7(1), "shop", pack_roles([Role.PROJECT]))
+    )
 
     async def story() -> None:
         async with _following(database_url) as running:
@@ -126,6 +130,9 @@ def test_a_loss_that_came_while_the_desk_was_away_is_told_when_both_are_back(tmp
     database_url = new_database(tmp_path)
     store = open_store(database_url)
     store.migrate()
+    Desk(store.writer(), SystemClock(), DeskSettings()).ask(
+        commands.CreatePerson("t", new_uuid7(1), "shop", pack_roles([Role.PROJECT]))
+    )
 
     async def story() -> None:
         async with _following(database_url) as running:

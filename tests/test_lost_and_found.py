@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selldesk.desk import commands
-from selldesk.steamsim.entities import Behaviour, OfferRecord
+from selldesk.steamsim.entities import Account, Behaviour, OfferRecord
 from selldesk.store.audit import run_audit
 from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
@@ -96,16 +96,31 @@ def _cancels(market: LittleMarket) -> int:
     return sum(request["path"].endswith("/cancel") for request in market.steam.request_log)
 
 
-def test_an_offer_with_a_tag_that_no_sale_owns_is_taken_down(tmp_path: Path) -> None:
+def test_an_offer_with_a_tag_of_ours_that_no_running_sale_owns_is_taken_down(tmp_path: Path) -> None:
+    """Only a tag that the store knows with this very partner is ours: a text that looks like one is somebody's order number."""
+
     async def story(market: LittleMarket) -> None:
-        market.seller.behaviour = Behaviour.IGNORE
+        market.seller.behaviour = Behaviour.DECLINE
         worker = market.worker()
-        await market.pass_time(worker, MINUTE)
-        (assetid,) = market.give(market.seller, TF2)
-        asked = [(TF2, "2", assetid)]
-        market.steam.world.create_offer(market.bot_account, market.seller, market.seller.trade_token, [], asked, "hello #0123abcd")
-        await market.run(worker, lambda: _only(market).state != 2)
-        assert (_only(market).state, _cancels(market)) == (6, 1)
+        ended = market.open_trade("ended", TF2)
+        await market.run(worker, lambda: market.trade(ended).status == "cancelled")
+        market.seller.behaviour = Behaviour.IGNORE
+        stranger = market.steam.world.add_account("a stranger", "seller")
+        stranger.behaviour = Behaviour.IGNORE
+        tag = market.trade(ended).tag
+
+        def by_hand(partner: Account, message: str) -> OfferRecord:
+            asked = [(TF2, "2", assetid) for assetid in market.give(partner, TF2)]
+            return market.steam.world.create_offer(market.bot_account, partner, partner.trade_token, [], asked, message)
+
+        ours = by_hand(market.seller, f"hello {tag}")
+        looks_alike = by_hand(market.seller, "Refund for order #20261126")
+        of_another = by_hand(stranger, f"hello {tag}")
+        before = _cancels(market)
+        await market.run(worker, lambda: ours.state != 2)
+        await market.pass_time(worker, 5 * MINUTE)
+        assert (ours.state, looks_alike.state, of_another.state, _cancels(market) - before) == (6, 2, 2, 1)
+        assert market.alerts() == ["foreign_offer", "foreign_offer"]
 
     in_market(tmp_path, story)
 
@@ -234,8 +249,8 @@ def test_a_search_of_the_history_that_was_stopped_looks_once_more_at_what_came_m
         market.fill_history(150)
 
         def is_stopped() -> bool:
-            search = worker._exchanges._searches.get(trade_id)
-            return search is not None and search.before is not None
+            walk = worker._exchanges._walk
+            return walk is not None and walk.before is not None
 
         worker = market.worker()
         await market.run(worker, is_stopped)

@@ -226,7 +226,9 @@ def test_metrics_for_prometheus(sandbox: SandboxProcess) -> None:
     ]
     assert created[0].value >= 1
     deadline = time.monotonic() + 10
-    while "selldesk_view_batches_behind 0.0" not in fetch("GET", f"{sandbox.base_url}/metrics", key=sandbox.operator.key)[1].decode():
+    while (
+        "selldesk_view_batches_behind 0.0" not in fetch("GET", f"{sandbox.base_url}/metrics", key=sandbox.operator.key)[1].decode()
+    ):
         # The background work writes all the time: its last batch may be on its way.
         assert time.monotonic() < deadline
     assert "process_resident_memory_bytes" in families

@@ -70,8 +70,34 @@ BEFORE_AN_OFFER: list[tuple[str, Until]] = [
     ("its items not shown at the first reading", _doubted),
     ("verified", _verified),
     ("refused by Steam for the moment", _refused_for_now),
-    ("its lost send known to have made no offer", _lost_send_proved_absent),
 ]
+
+
+def test_a_sale_with_a_doubted_send_is_looked_for_once_more_before_its_withdrawal_gives_anything_back(tmp_path: Path) -> None:
+    """Its lost send was believed absent; an accepted offer of it may still turn up (promise I11: one gate for all endings)."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        assets = market.give(market.seller, TF2)
+        trade_id = market.open_trade("withdrawn", TF2, assets=assets)
+        await _lost_send_proved_absent(market, worker, trade_id)
+        market.clock.advance(20)  # what was read of the history before is too old by now
+        answer = market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "the shop asked for it"))
+        assert answer["status"] == "processing"
+        assert _purse(market) == (MONEY - ORDER_PRICE, ORDER_PRICE), "nothing is released before the look"
+        looks = _looks(market)
+        await market.run(worker, lambda: market.trade(trade_id).status != "processing")
+        ended = market.trade(trade_id)
+        assert (ended.status, ended.error, ended.stage) == ("declined", WITHDRAWN, "done")
+        assert all(after > before for before, after in zip(looks, _looks(market), strict=True)), "history and list"
+        assert (_purse(market), _order(market)) == ((MONEY, 0), UNTOUCHED)
+
+    in_market(tmp_path, story)
+
+
+def _looks(market: LittleMarket) -> tuple[int, int]:
+    log = list(market.steam.request_log)
+    return tuple(sum(what in entry["path"] for entry in log) for what in ("GetTradeHistory", "GetTradeOffers"))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("what", "until"), BEFORE_AN_OFFER, ids=[row[0] for row in BEFORE_AN_OFFER])

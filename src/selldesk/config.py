@@ -22,6 +22,7 @@ from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Limits
 from selldesk.trades.rules import Rules
 
+OVERDUE_STAGES = ("verify", "send", "sending", "reconcile", "offered", "exchanged", "settling", "operator")
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
@@ -115,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             game_pause_us=_us(self.game_pause_seconds),
             bot_full_us=_us(self.bot_full_seconds),
             quarantine_us=_us(self.quarantine_seconds),
+            restricted_us=_us(self.restricted_seconds),
+            overdue_us={stage: _us(getattr(self, f"overdue_{stage}_seconds")) for stage in OVERDUE_STAGES},
         )
 
     def pace(self) -> Pace:
@@ -137,7 +140,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Limits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
 
     def desk(self) -> DeskSettings:
-        return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max)
+        return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us())
+
+    def stocktake_at_us(self) -> int | None:
+        """Raises BadSetting."""
+        if not self.stocktake_at:
+            return None
+        found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", self.stocktake_at)
+        if found is None:
+            raise BadSetting(f"bad setting: stocktake_at {self.stocktake_at!r}: write for example 04:30 (UTC), or leave it empty")
+        return (int(found.group(1)) * 60 + int(found.group(2))) * 60 * SECOND_US
 
     def rate_limits(self) -> RateLimits:
         return RateLimits(self.fast_calls_per_second, self.other_calls_per_second, self.rate_limits_enforced)

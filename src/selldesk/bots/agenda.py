@@ -130,6 +130,8 @@ class Memory(msgspec.Struct):
     stock_not_before: int = 0
     strangers: frozenset[str] = frozenset()
     """Sellers with whom Steam refused an offer since somebody 'changed' (34), with no offer taken in between."""
+    restricted_for: str | None = None
+    """Steam's words, once such refusals are found to mean the bot; to be reported."""
     was_restricted: bool = False
     """Such refusals took the bot out, and it has not sent anything since."""
     not_before: dict[str, int] = {}

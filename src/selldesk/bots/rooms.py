@@ -12,6 +12,8 @@ FRESH_WITHIN_US = 120 * 1_000_000
 """A healthy bot's last good call to Steam is younger than this, by the machine's clock."""
 
 
+CLOCK_SLACK_US = 60 * 1_000_000
+"""Clocks of several machines may differ so much."""
 LONGEST_QUARANTINE_US = 366 * 86_400 * 1_000_000
 """An end that lies further away was set by a clock that has since gone back."""
 
@@ -114,7 +116,8 @@ class Bot(msgspec.Struct, array_like=True):
         self.stock[game] = self.stock.get(game, 0) + items
 
     def is_fresh(self, real_us: int) -> bool:
-        return real_us - self.last_good_real_us < FRESH_WITHIN_US
+        """A sign of life that lies in the future was given before a clock went back: it says nothing about now."""
+        return -CLOCK_SLACK_US < real_us - self.last_good_real_us < FRESH_WITHIN_US
 
     def is_healthy(self, real_us: int) -> bool:
         return bool(self.enabled) and self.state == BotState.OK and self.is_fresh(real_us)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import BotState, choose_bot
 from selldesk.desk import commands
 from selldesk.desk.commands import TradeCommand
@@ -172,6 +173,14 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
     return {"by": by.value}
 
 
+def give_up_unsent(trade: Trade, work: Work) -> None:
+    """Nothing was sent in time, and nothing can be out: the desk's own clock ends it, whatever its bot does."""
+    before = _Before(trade, work.items[trade.id])
+    apply(word.give_up(trade, None, work.now, work.settings.rules), trade, work)
+    before.finish(trade, work)
+    work.feed.bots.append(trade.bot)
+
+
 def apply(effects: Effects, trade: Trade, work: Work) -> None:
     """Carries out moves, notes and alerts: the one place where a trade's status and its money change."""
     for move in effects.moves:
@@ -221,6 +230,8 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
     work.count(trade, trade.status, -1)
     trade.status, trade.error = status.value, error
     work.count(trade, trade.status, +1)
+    for kind in closing(Closes.TRADE_MOVES):
+        work.close_alert_of(kind, trade.id, "The sale has moved on")
     _judge_seller(trade, work)
 
 

@@ -248,6 +248,16 @@ class CloseAlert(Command, frozen=True):
     reason: str
 
 
+class Watch(Command, frozen=True):
+    """What the desk's own clock found to be done (desk/watching.py). All of it is judged again on the rows of the transaction."""
+
+    end: list[str]
+    overdue: list[str]
+    close: list[tuple[str, str]]
+    open: list[tuple[str, int | None, str]]
+    stocktakes: list[int]
+
+
 class SetLimits(Command, frozen=True):
     """The market's limits, whole (people P6)."""
 
@@ -577,6 +587,7 @@ AnyCommand = (
     | DeclareItem
     | OperateTrade
     | CloseAlert
+    | Watch
     | SetLimits
     | SetProjectLimits
     | SetSeller

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk import advancing, commands, leases, limits, opening, orders, people, setup, stock, trading
+from selldesk.desk import advancing, commands, leases, limits, opening, orders, people, setup, stock, trading, watching
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
@@ -41,6 +41,7 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.SetMark: setup.set_mark,
     commands.CloseAlert: setup.close_alert,
     commands.RaiseAlert: setup.raise_alert,
+    commands.Watch: watching.watch,
     commands.SetLimits: limits.set_limits,
     commands.SetProjectLimits: limits.set_project_limits,
     commands.SetSeller: limits.set_seller,
@@ -77,6 +78,7 @@ class Desk:
         self._last: tuple[int, int] | None = None
         """Feed number and stamp of the last batch that was surely committed: what the store must still hold."""
         self._connections = store.connections
+        self._watcher = watching.Watcher(settings)
 
     @property
     def store(self) -> Writer:
@@ -108,6 +110,11 @@ class Desk:
         if answer.value is None:
             raise Refusal(answer.status, answer.code, answer.text, cause=answer.cause)
         return answer.value
+
+    def watch(self) -> list[BatchResult]:
+        """One look around (desk/watching.py); what is to be done goes through a batch of its own. Raises what the store says."""
+        plan = self._watcher.plan(self._store, self._clock.now_us(), self._clock.real_us())
+        return [] if plan.is_empty else self.process([commands.Watch(*plan)])
 
     def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> dict[str, Any]:
         """A big command in line, portion by portion."""

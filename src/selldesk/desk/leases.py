@@ -41,6 +41,8 @@ def check(command: commands.BotNews, work: Work) -> None:
     news = command.news
     if isinstance(news, commands.IntendSend | commands.IntendCancel) and not lease.outlives_a_send(work.lease_us):
         raise refusals.LEASE_LOST()
+    if getattr(news, "bot", command.bot) != command.bot:
+        raise refusals.LEASE_LOST()
     if isinstance(news, commands.TradeCommand):
         trade = work.trades.get(news.trade_id)
         if trade is not None and trade.bot != command.bot:

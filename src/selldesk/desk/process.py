@@ -38,7 +38,7 @@ def main() -> None:
         settings.desk,
     )
     spare_what_stands()
-    uvloop.run(DeskServer(desk, settings.desk.batch_max).run(Path(settings.socket_path)))
+    uvloop.run(DeskServer(desk, settings.desk.batch_max, settings.desk.watch_seconds).run(Path(settings.socket_path)))
 
 
 if __name__ == "__main__":

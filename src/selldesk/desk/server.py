@@ -27,6 +27,7 @@ from selldesk.desk.commands import (
 from selldesk.desk.desk import Desk
 from selldesk.desk.orders import Portions
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE
+from selldesk.store.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def frame(body: bytes) -> bytes:
 
 
 class DeskServer:
-    def __init__(self, desk: Desk, batch_max: int) -> None:
+    def __init__(self, desk: Desk, batch_max: int, watch_seconds: float = 0) -> None:
+        self._watch_seconds = watch_seconds
         self._desk = desk
         self._batch_max = batch_max
         self._queue: deque[_Waiting] = deque()
@@ -93,6 +95,8 @@ class DeskServer:
     async def run(self, socket_path: Path) -> None:
         """Serves until cancelled."""
         server = await asyncio.start_unix_server(self._serve, path=socket_path, limit=2**20)
+        if self._watch_seconds:
+            self._tick(asyncio.get_running_loop())
         async with server:
             while True:
                 await self._something.wait()
@@ -114,6 +118,17 @@ class DeskServer:
             self._connections.discard(writer)
             writer.close()
 
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The desk's own clock: looks around between batches."""
+        try:
+            for result in self._desk.watch():
+                self._send_all(result.feed, {})
+        except StoreUnavailable as error:
+            logger.info("the desk could not look around: %s", error)
+        except Exception:
+            logger.exception("the desk could not look around; it tries again")
+        loop.call_later(self._watch_seconds, self._tick, loop)
+
     def _step(self) -> None:
         """One batch of what waits, then one portion of a big command: neither starves the other."""
         try:
@@ -125,7 +140,7 @@ class DeskServer:
                 self._work_on(self._jobs.popleft())
         except Exception:
             # The desk must not die with callers hanging: whoever is left gets an answer when his connection is reset.
-            logger.exception("the desk stumbled")
+            logger.exception("the desk met an unhandled error; its connections are reset")
             for connection in self._connections:
                 connection.close()
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.desk import commands
 from selldesk.desk.operator_log import log
@@ -109,7 +110,7 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
         bot["enabled"] = int(command.enabled)
     if command.enabled:
         work.store.execute("drop_blocks", bot=command.number)
-        if bot["state"] == BotState.QUARANTINED:
+        if bot["state"] in (BotState.QUARANTINED, BotState.RESTRICTED):
             reason = "Enabled by an operator; waiting for the next good call"
             work.store.execute(
                 "change_bot_state",
@@ -138,6 +139,7 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
 def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
     """A worker's word about its bot. New tokens are on record before they are used (protocol §7)."""
     bot = _bot_record(command.bot, work)
+    until = work.now + work.settings.rules.restricted_us if command.state == BotState.RESTRICTED else None
     if command.tokens is not None:
         work.store.execute("change_bot_tokens", number=command.bot, tokens=command.tokens)
     if (
@@ -153,6 +155,13 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
             state_reason=command.reason,
             state_since=since,
         )
+        if until is not None:
+            work.store.execute("restrict_bot", number=command.bot, until=until)
+            text = f"Steam refuses its offers whoever the partner is: {command.reason}"
+            work.alert("bot_restricted", text, command.bot, None)
+        if command.state == BotState.OK:
+            for kind in closing(Closes.BOT_OK):
+                work.close_alerts(kind, command.bot, "The bot is well again")
     work.wrote_directly = True
     return {"state": bot["state"]}
 

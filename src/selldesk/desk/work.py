@@ -47,6 +47,10 @@ class DeskSettings(msgspec.Struct, frozen=True):
     rules: Rules = Rules()
     fee_basis_points: int = 0
     batch_max: int = 64
+    stocktake_at_us: int | None = None
+    """Time of the day, UTC, at which each bot's inventory is compared with the store; None: never by itself."""
+    watch_seconds: float = 1.0
+    """Real time between two looks of the desk's own clock; 0: it has none (tests look by hand)."""
 
 
 @dataclass
@@ -388,6 +392,14 @@ class Work:
         """The cause is gone: open alerts of that kind about that bot (None: about none) close by themselves."""
         for (alert_id,) in self.store.fetch("open_alerts_of_kind", kind=kind, bot=bot):
             self.store.put("close_alert", id=alert_id, closed_at=self.now, closed_by="selldesk", reason=reason)
+            self.wrote_directly = True
+
+    def close_alert_of(self, kind: str, trade_id: str, reason: str) -> None:
+        """The sale has moved: an open alert of that kind about it is answered."""
+        if (kind, trade_id) in self.open_alerts:
+            self.open_alerts.discard((kind, trade_id))
+            self.alerts = [alert for alert in self.alerts if (alert[1], alert[3]) != (kind, trade_id)]
+            self.store.put("close_alert_of", kind=kind, trade_id=trade_id, closed_at=self.now, reason=reason)
             self.wrote_directly = True
 
     def quarantine(self, bot: int, reason: str, until: int | None) -> None:

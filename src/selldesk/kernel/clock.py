@@ -73,12 +73,21 @@ class ManualClock:
 
     def __init__(self, now_us: int = 1_773_396_000 * SECOND_US) -> None:
         self._now_us = now_us
+        self._shift_us = 0
 
     def now_us(self) -> int:
-        return self._now_us
+        return self._now_us + self._shift_us
 
     def real_us(self) -> int:
         return self._now_us
+
+    def jump(self, seconds: float) -> None:
+        """Virtual time alone moves, as when somebody advances a sandbox."""
+        self._shift_us += int(seconds * SECOND_US)
+
+    def real_passes(self, seconds: float) -> None:
+        """Another name of `advance`, for stories in which the machine's time is what matters."""
+        self.advance(seconds)
 
     def monotonic_us(self) -> int:
         return self._now_us

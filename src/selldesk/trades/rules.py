@@ -38,6 +38,13 @@ class Rules(msgspec.Struct, frozen=True):
     alert_after_us: int = 10 * MINUTE_US
     """Accepted, but Steam shows no trade for so long: someone should look (protocol §9 no. 9)."""
 
+    restricted_us: int = 60 * MINUTE_US
+    """A bot that Steam refuses with everybody (34) tries again after so long."""
+    overdue_default_us: int = 10 * MINUTE_US
+    """A stage that should have been over for so long opens an alert (promise I11) …"""
+    overdue_us: dict[str, int] = {}
+    """… or for so long, by stage."""
+
     def confirm_after_us(self, attempts: int) -> int:
         return self.confirm_first_us * min(4, attempts + 1)
 

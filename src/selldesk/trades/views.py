@@ -121,7 +121,7 @@ def trade_data(
         summary=SUMMARIES[status],
         processed_trade=ProcessedTrade(
             market=MARKET,
-            trade_id=f"{trade.steam_trade_id}_{trade.seller}" if trade.steam_trade_id else None,
+            trade_id=_steam_trade_id(trade, sellers),
             tradeoffer_id=trade.offer_id,
             request_id=trade.id,
             partner_id=trade.tradelink if sellers else None,
@@ -144,6 +144,13 @@ def trade_data(
         offer_url=f"https://steamcommunity.com/tradeoffer/{trade.offer_id}/" if sellers and trade.offer_id else None,
         version=trade.version,
     )
+
+
+def _steam_trade_id(trade: Trade, for_seller: bool) -> str | None:
+    """The suffix names the seller, who is the seller's own affair (contract C2)."""
+    if trade.steam_trade_id is None or not for_seller:
+        return trade.steam_trade_id
+    return f"{trade.steam_trade_id}_{trade.seller}"
 
 
 def dashboard(sums: Sequence[tuple[str, int, int]]) -> Dashboard:

@@ -84,6 +84,7 @@ class BotWorker:
         bot.memory.logged_in = self._session.tokens is not None
         bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
         self._last_beat_real_us = 0
+        self._beat_shift_us = bot.clock.now_us() - bot.clock.real_us()
         self._dead_sessions = 0
         self._retiring = False
         self._sealed, self._sealed_tokens = sealed
@@ -168,6 +169,10 @@ class BotWorker:
             # Without the offers a bot is not well, whatever else Steam answers.
             if call.kind in _HEARD_BY_STEAM and not self._bot.memory.is_blind:
                 await self._report_good()
+            if self._bot.memory.restricted_for is not None:
+                reason, self._bot.memory.restricted_for = self._bot.memory.restricted_for, None
+                self._bot.memory.was_restricted = True
+                await self._report(BotState.RESTRICTED, reason)
 
     async def _tell_of_lost_send(self, trade: Trade) -> None:
         try:
@@ -231,7 +236,7 @@ class BotWorker:
             seller=trade.seller,
             offer_id=trade.offer_id,
             steam_trade_id=trade.steam_trade_id,
-            wants_cancel=word.cancel_due(trade, now, self._bot.rules) and trade.offer_id is not None,
+            wants_cancel=word.cancel_due(trade, now, self._bot.rules),
             is_too_late=word.too_late_to_offer(trade, now, self._bot.rules),
             is_held=trade.offer_state == OfferState.IN_ESCROW,
             needs_confirmation=word.needs_confirmation(trade),
@@ -324,8 +329,12 @@ class BotWorker:
         self._bot.memory.failures = 0
         self._bot.memory.limited_since = None
         self._dead_sessions = 0
-        real_us = self._bot.clock.real_us()
-        is_due = real_us - self._last_beat_real_us >= _BEAT_EVERY_US
+        real_us, now = self._bot.clock.real_us(), self._bot.clock.now_us()
+        # After a jump of the market's clock the desk waits for a sign of each bot before it calls anything overdue.
+        has_jumped = abs(now - real_us - self._beat_shift_us) > MINUTE_US
+        is_due = has_jumped or not 0 <= real_us - self._last_beat_real_us < _BEAT_EVERY_US
+        if has_jumped:
+            self._beat_shift_us = now - real_us
         if is_due and await asyncio.to_thread(self._aside.beat, self._bot.number, real_us):
             self._last_beat_real_us = real_us
         await self._report(BotState.OK, None)

@@ -67,6 +67,8 @@ _OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
 _CANCELLABLE = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION)
 
 
+_STRANGERS_THAT_MEAN_US = 3
+"""So many sellers in a row with whom Steam says 34: not they have changed, the bot has."""
 _LISTING_GOOD_FOR_US = 60 * SECOND_US
 
 
@@ -175,6 +177,7 @@ class Offers:
                     elif result.eresult == EResult.INVALID_STATE:
                         self._bot.memory.acknowledged = False
         self._bot.memory.poll_now = True
+        self._note_strangers(trade, news)
         if isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER and trade.is_doubted:
             # "Item gone" is also what a second send gets after the first one was accepted.
             with contextlib.suppress(SteamFault):
@@ -182,6 +185,16 @@ class Offers:
         await self._bot.desk.ask(news)
         if fault is not None:
             raise fault
+
+    def _note_strangers(self, trade: Trade, news: commands.Command) -> None:
+        """34 means that the partner renamed himself, or that the bot did: then it comes with everybody (protocol §11)."""
+        memory = self._bot.memory
+        if isinstance(news, commands.OfferMade):
+            memory.strangers, memory.was_restricted = frozenset(), False
+        elif isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.PARTNER_CHANGED:
+            memory.strangers |= {trade.seller}
+            if len(memory.strangers) >= (1 if memory.was_restricted else _STRANGERS_THAT_MEAN_US):
+                memory.restricted_for, memory.strangers = news.text, frozenset()
 
     async def _look_closer(self, trade: Trade, result: Rejected) -> Rejected:
         """15 alone may be anything between a dead link and a full bot: the trade page says it in words (protocol §6)."""
@@ -279,7 +292,7 @@ class Offers:
         given up for lost and shows up after all is taken up again."""
         if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
             outweighs = tagged.state == OfferState.ACCEPTED and trade.work is Stage.OFFERED
-            turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND)
+            turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND, Stage.OFFERED)
             if (outweighs or turned_up) and self._is_ours(trade, tagged):
                 await self._tell_offer(trade.id, tagged)
                 return
@@ -327,7 +340,7 @@ class Offers:
             best = min(
                 found, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state != OfferState.ACTIVE, offer.offer_id)
             )
-            await self._tell_offer(trade.id, best)
+            await self._tell_own_offer(trade, best)
             return
         due_at = max(trade.due_at or 0, self._bot.memory.not_before.get(trade.id, 0))
         if due_at > self._bot.clock.now_us():
@@ -453,7 +466,10 @@ class Offers:
     async def cancel(self, trade: Trade) -> None:
         """Asks for the end of an offer, after a last look at it: he may have accepted. Whatever Steam answers to the cancel, what
         it then shows is what counts (protocol §9 no. 19 and 20)."""
-        assert trade.offer_id is not None
+        if trade.offer_id is None:
+            # Its exchange was found in the history (a hold): the list must show the offer first.
+            await self._find_own_offer(trade)
+            return
         offer = await self._bot.client.offer(trade.offer_id)
         if offer is not None and offer.state not in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, trade.offer_state):
             await self._tell_own_offer(trade, offer)
@@ -462,6 +478,14 @@ class Offers:
         if granted["granted"]:
             await self._bot.client.cancel(trade.offer_id)
             await self.read_offer(trade)
+
+    async def _find_own_offer(self, trade: Trade) -> None:
+        lists = await self._bot.client.offers(max(1, trade.created_at // SECOND_US - _OVERLAP_SECONDS), active_only=False)
+        ours = [offer for offer in lists.sent if self._is_ours(trade, offer)]
+        if ours:
+            await self._tell_offer(trade.id, min(ours, key=lambda offer: (offer.state not in _OPEN, offer.offer_id)))
+        else:
+            self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
 
     async def read_offer(self, trade: Trade) -> None:
         began_at = self._bot.clock.now_us()

@@ -89,6 +89,9 @@ UPDATE bot SET profile_name = :profile_name, avatar = :avatar, games = :games, e
 -- name: change_bot_state
 UPDATE bot SET state = :state, state_reason = :state_reason, state_since = :state_since, quarantined_until = NULL WHERE number = :number
 
+-- name: restrict_bot
+UPDATE bot SET quarantined_until = :until WHERE number = :number
+
 -- name: drop_blocks
 DELETE FROM bot_block WHERE bot = :bot
 
@@ -139,6 +142,34 @@ SELECT id, closed_at FROM alert WHERE id = :id
 
 -- name: close_alert
 UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason WHERE id = :id
+
+-- name: close_alert_of
+UPDATE alert SET closed_at = :closed_at, closed_by = 'selldesk', close_reason = :reason
+WHERE trade_id = :trade_id AND kind = :kind AND closed_at IS NULL
+
+-- name: open_alerts
+SELECT id, kind, bot, trade_id, text FROM alert WHERE closed_at IS NULL
+
+-- name: old_processing
+SELECT t.* FROM whole_trade t WHERE t.status = 'processing' AND t.created_at <= :before ORDER BY t.created_at
+
+-- name: old_settling
+SELECT t.* FROM whole_trade t WHERE t.status = 'accepted' AND t.settle_at <= :before ORDER BY t.settle_at LIMIT :most
+
+-- name: slots_by_project
+SELECT p.login, sum(s.trades) FROM trade_sum s JOIN person p ON p.number = s.project WHERE s.status = 'processing' GROUP BY p.login
+
+-- name: selling_projects
+SELECT number, login FROM person WHERE disabled = 0 AND frozen = 0 AND roles % 2 = 1 ORDER BY number
+
+-- name: acceptance_of_project
+SELECT count(*), coalesce(sum(accepted), 0) FROM
+(SELECT CASE WHEN status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END AS accepted
+ FROM trade WHERE project = :project AND status <> 'processing' ORDER BY updated_at DESC LIMIT :most) last_ended
+
+-- name: bots_to_take_stock_of
+SELECT b.number FROM bot b LEFT JOIN stocktake s ON s.bot = b.number
+WHERE b.created_at < :before AND coalesce(s.asked_at, 0) < :before AND coalesce(s.done_at, 0) < :before ORDER BY b.number
 
 -- name: add_log
 INSERT INTO operator_log (id, at, operator, action, target, body) VALUES (:id, :at, :operator, :action, :target, :body)

@@ -61,7 +61,7 @@ ORDER BY t.id
 -- name: bots_to_relieve
 SELECT DISTINCT t.bot FROM trade t JOIN bot b ON b.number = t.bot LEFT JOIN bot_heartbeat h ON h.bot = b.number
 WHERE t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_since IS NULL AND t.offer_id IS NULL
-  AND (b.state <> 'ok' OR coalesce(h.last_good_real_us, 0) <= :stale_us
+  AND (b.state <> 'ok' OR coalesce(h.last_good_real_us, 0) NOT BETWEEN :stale_us + 1 AND :stale_us + 180000000
        OR EXISTS (SELECT 1 FROM bot_block k WHERE k.bot = t.bot AND k.game = t.game AND k.until > :now AND k.until <= :furthest))
 
 -- name: offers_since

@@ -1,0 +1,226 @@
+"""The clock in the desk: what needs no bot happens without one, and nothing waits in silence (promise I11).
+
+Once in a while the desk looks, without its lock, at the live sales that are old enough, at bots and rooms, and at the open alerts. Only
+if something is to be done does a command go through a batch, and that looks again, at its own rows.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from selldesk.alerts.kinds import Closes, closing
+from selldesk.bots.rooms import Bot, BotState, bot_of, room_of, why_no_bot
+from selldesk.catalog.games import GAMES
+from selldesk.desk import advancing, commands
+from selldesk.desk.work import DeskSettings, Wants, Work
+from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+from selldesk.store.store import Reader
+from selldesk.trades.overdue import ends_without_steam, is_overdue
+from selldesk.trades.trade import Trade
+
+_JUMP_US = 60 * SECOND_US
+_AFTER_JUMP_US = 10 * SECOND_US
+"""Real time: so long at most is everybody given to catch up with a clock that has jumped (settled 6)."""
+_HOLDS_FOR_US = 30 * SECOND_US
+"""A state of the market must last so long before it is worth an alert."""
+_FULL_PERCENT = 90
+_SLOTS_PERCENT = 40
+_ENDED_LOOKED_AT = 200
+_ENDED_MIN = 20
+_ACCEPTED_PERCENT = 20
+_ACCEPTANCE_EVERY_US = MINUTE_US
+
+Key = tuple[str, int | None, str]
+"""(kind, bot, text) of an alert without a sale."""
+
+
+class Plan(NamedTuple):
+    """What is to be done now."""
+
+    end: list[str]
+    """Sales for which nothing was sent in time."""
+    overdue: list[str]
+    close: list[tuple[str, str]]
+    """(alert, why) that are no longer so."""
+    open: list[Key]
+    stocktakes: list[int]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self)
+
+
+class Watcher:
+    """What one desk remembers between its looks. Nothing in it needs to survive a restart."""
+
+    def __init__(self, settings: DeskSettings) -> None:
+        self._settings = settings
+        self._shift_us: int | None = None
+        self._jumped_at_real_us: int | None = None
+        self._seen_since: dict[Key, int] = {}
+        self._acceptance_looked_at = 0
+        self._low_acceptance: set[Key] = set()
+
+    def plan(self, reader: Reader, now: int, real_us: int) -> Plan:
+        """Looks; changes nothing in the store."""
+        bots = {row[0]: row for row in reader.fetch("load_bots")}
+        if self._lets_others_catch_up(bots.values(), now, real_us):
+            return Plan([], [], [], [], [])
+        rules = self._settings.rules
+        end: list[str] = []
+        overdue: list[str] = []
+        alerts = reader.fetch("open_alerts")
+        told = {trade_id for _, kind, _, trade_id, _ in alerts if kind == "trade_overdue"}
+        youngest = min([rules.offer_out_within_us, rules.overdue_default_us, *rules.overdue_us.values()])
+        settled = now - min(rules.overdue_us.get("settling", rules.overdue_default_us), rules.overdue_default_us)
+        rows = reader.fetch("old_processing", before=now - youngest)
+        rows += reader.fetch("old_settling", before=settled, most=1_000)
+        for trade in (Trade(*row) for row in rows):
+            if ends_without_steam(trade, now, rules):
+                end.append(trade.id)
+            elif is_overdue(trade, now, rules):
+                told.discard(trade.id)
+                if not any(kind == "trade_overdue" and trade_id == trade.id for _, kind, _, trade_id, _ in alerts):
+                    overdue.append(trade.id)
+        close = [
+            (alert_id, "The sale has moved on")
+            for alert_id, kind, _, trade_id, _ in alerts
+            if kind == "trade_overdue" and trade_id in told and trade_id not in overdue
+        ]
+        wanted = self._lasting(self._capacity(reader, bots, now, real_us), now)
+        known = {(kind, bot, text): alert_id for alert_id, kind, bot, trade_id, text in alerts if trade_id is None}
+        fresh = [key for key in sorted(wanted, key=str) if key not in known]
+        kinds = {"no_bot_free", "bot_nearly_full", "project_holds_slots", "project_low_acceptance"}
+        close += [(known[key], "It is no longer so") for key in known if key[0] in kinds and key not in self._seen_since]
+        close += self._closed_by_bots(alerts, bots, reader, now)
+        return Plan(end, overdue, close, fresh, self._due_stocktakes(reader, now))
+
+    def _lets_others_catch_up(self, bots: Iterable[Any], now: int, real_us: int) -> bool:
+        """After a jump of the market's clock, or a start, everybody has a moment before anything is called overdue: until each healthy
+        bot has made a call, ten real seconds at most."""
+        shift = now - real_us
+        if self._shift_us is None or abs(shift - self._shift_us) > _JUMP_US:
+            self._jumped_at_real_us = real_us
+        self._shift_us = shift
+        if self._jumped_at_real_us is None:
+            return False
+        waited = real_us - self._jumped_at_real_us
+        seen = [bot_of(row) for row in bots]
+        silent = [bot for bot in seen if bot.is_healthy(real_us) and bot.last_good_real_us <= self._jumped_at_real_us]
+        if 0 <= waited < _AFTER_JUMP_US and silent:
+            return True
+        self._jumped_at_real_us = None
+        return False
+
+    # -- the market as a whole -----------------------------------------------------------------------------------------
+
+    def _lasting(self, seen: set[Key], now: int) -> list[Key]:
+        """What has been so for a while."""
+        self._seen_since = {key: min(now, self._seen_since.get(key, now)) for key in seen}
+        return [key for key, since in self._seen_since.items() if now - since >= _HOLDS_FOR_US]
+
+    def _capacity(self, reader: Reader, rows: dict[int, Any], now: int, real_us: int) -> set[Key]:
+        """No bot free, nearly full ones, projects that take too much: capacity is no silence."""
+        found: set[Key] = set()
+        blocked: dict[int, list[int]] = {}
+        for number, game in reader.fetch("standing_blocks", now=now, furthest=now + self._settings.rules.bot_full_us):
+            blocked.setdefault(number, []).append(game)
+        stock: dict[int, dict[int, int]] = {}
+        for number, game, items in reader.fetch("load_stock"):
+            stock.setdefault(number, {})[game] = int(items)
+        bots = {number: bot_of(row, blocked.get(number, ()), stock.get(number, {})) for number, row in rows.items()}
+        for room in (room_of(row) for row in reader.fetch("load_rooms")):
+            if room.enabled:
+                games = [room.game] if room.game is not None else list(GAMES)
+                causes: dict[str, list[str]] = {}
+                for game in games:
+                    if not any(room.served_by(bot.number) and bot.can_take(game, 1, 0, real_us) for bot in bots.values()):
+                        cause = why_no_bot(room, bots.values(), game, 1, {}, real_us)
+                        causes.setdefault(cause.value, []).append(str(game))
+                for cause_name, without in causes.items():
+                    text = f"Room {room.name!r}: no bot can take a sale of {', '.join(without)} ({_CAUSES[cause_name]})"
+                    found.add(("no_bot_free", None, text))
+        for bot in bots.values():
+            for game, items in bot.stock.items():
+                if bot.enabled and items * 100 > bot.items_max * _FULL_PERCENT:
+                    text = f"It holds more than {_FULL_PERCENT} % of the items that it may of game {game}"
+                    found.add(("bot_nearly_full", bot.number, text))
+        return found | self._projects(reader, bots.values(), now)
+
+    def _projects(self, reader: Reader, bots: Iterable[Bot], now: int) -> set[Key]:
+        slots = sum(bot.live_offers_max for bot in bots if bot.enabled)
+        found: set[Key] = set()
+        for login, sales in reader.fetch("slots_by_project"):
+            if slots and sales * 100 > slots * _SLOTS_PERCENT:
+                text = f"Project {login} holds more than {_SLOTS_PERCENT} % of all slots with its processing sales"
+                found.add(("project_holds_slots", None, text))
+        if not self._acceptance_looked_at <= now < self._acceptance_looked_at + _ACCEPTANCE_EVERY_US:
+            self._acceptance_looked_at = now
+            self._low_acceptance = set()
+            for number, login in reader.fetch("selling_projects"):
+                ended, accepted = reader.fetch("acceptance_of_project", project=number, most=_ENDED_LOOKED_AT)[0]
+                if ended >= _ENDED_MIN and accepted * 100 < ended * _ACCEPTED_PERCENT:
+                    text = f"Less than {_ACCEPTED_PERCENT} % of the last ended sales of project {login} were accepted"
+                    self._low_acceptance.add(("project_low_acceptance", None, text))
+        return found | self._low_acceptance
+
+    def _closed_by_bots(self, alerts: Iterable[Any], bots: dict[int, Any], reader: Reader, now: int) -> list[tuple[str, str]]:
+        """Alerts whose cause was the bot's state."""
+        well = {number for number, row in bots.items() if bot_of(row).state == BotState.OK}
+        blocks = {number for number, _ in reader.fetch("standing_blocks", now=now, furthest=now + self._settings.rules.bot_full_us)}
+        by_state = set(closing(Closes.BOT_OK))
+        return [
+            (alert_id, "The bot is well again")
+            for alert_id, kind, bot, trade_id, _ in alerts
+            if trade_id is None and ((kind in by_state and bot in well) or (kind == "bot_full" and bot not in blocks))
+        ]
+
+    def _due_stocktakes(self, reader: Reader, now: int) -> list[int]:
+        """Bots whose inventory was not compared since today's hour for it."""
+        at = self._settings.stocktake_at_us
+        if at is None:
+            return []
+        moment = now // DAY_US * DAY_US + at
+        if now < moment:
+            moment -= DAY_US
+        return [row[0] for row in reader.fetch("bots_to_take_stock_of", before=moment)]
+
+
+_CAUSES = {
+    "seller": "as many offers with one seller as they may",
+    "full": "their inventories are full",
+    "slots": "all slots are taken",
+    "game": "none takes this game now",
+    "unhealthy": "none is healthy",
+    "none": "the room has no bots",
+}
+
+
+def watch(command: commands.Watch, work: Work) -> dict[str, Any]:
+    """Carries the plan out, as far as it is still true on the rows of this transaction."""
+    work.load(Wants(trades={*command.end, *command.overdue}, rooms_and_bots=True))
+    rules = work.settings.rules
+    ended = 0
+    for trade_id in command.end:
+        trade = work.trades.get(trade_id)
+        if trade is not None and ends_without_steam(trade, work.now, rules):
+            advancing.give_up_unsent(trade, work)
+            ended += 1
+    for trade_id in command.overdue:
+        trade = work.trades.get(trade_id)
+        if trade is not None and is_overdue(trade, work.now, rules):
+            moment = trade.stage_at if trade.stage_at is not None else trade.created_at
+            minutes = max(0, work.now - moment) // MINUTE_US
+            text = f"This sale has stood in stage {trade.stage} for {minutes} minutes"
+            work.alert("trade_overdue", text, trade.bot, trade.id)
+    for alert_id, reason in command.close:
+        rows = work.store.fetch("alert_by_id", id=alert_id)
+        if rows and rows[0][1] is None:
+            work.store.put("close_alert", id=alert_id, closed_at=work.now, closed_by="selldesk", reason=reason)
+            work.wrote_directly = True
+    for kind, bot, text in command.open:
+        work.alert(kind, text, bot, None)
+    for bot in command.stocktakes:
+        work.store.put("ask_stocktake", bot=bot, at=work.now)
+        work.feed.bots.append(bot)
+        work.wrote_directly = True
+    return {"ended": ended}
