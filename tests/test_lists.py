@@ -18,7 +18,8 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.people.roles import Role, pack_roles
-from selldesk.store.archiving import archive
+from selldesk.store import archiving
+from selldesk.store.archiving import CannotArchive, archive
 from selldesk.store.audit import run_audit
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
 from selldesk.store.lists import SORT_FIELDS, TradeFilter, list_trades
@@ -179,8 +180,75 @@ def test_an_archive_that_was_broken_off_between_file_and_deletion_goes_on(
     done = archive(store, tmp_path / "archive", later, lambda text: None)
     lines = [json.loads(line) for path in done.files for line in gzip.decompress(path.read_bytes()).splitlines()]
     assert len({line["trade"][0] for line in lines}) == done.trades
-    assert list((tmp_path / "archive").iterdir()) == done.files
+    (first,) = done.files
+    files = sorted((tmp_path / "archive").glob("*.gz"))
+    assert first in files, "what the broken run has left is never replaced"
+    assert len(files) == 2
     assert run_audit(store.reader()).violations == []
+
+
+def test_two_archives_at_once_lose_no_step(store: Store, tmp_path: Path) -> None:
+    """A slow cron: the second run finds the first at work. Into the same folder it does not begin; into another it deletes nothing."""
+    everything = max(trade.updated_at for trade in _all(store.reader())) + 1
+    finished = [trade for trade in _all(store.reader()) if trade.stage == "done"]
+    met: list[str] = []
+
+    class Slow:
+        """A store whose reader is overtaken by another run, right after it was told what to archive."""
+
+        def __init__(self, folder: Path) -> None:
+            self.folder: Path | None = folder
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def reader(self) -> Any:
+            inner, outer = store.reader(), self
+
+            class Overtaken:
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(inner, name)
+
+                def load_all(self, wanted: Any) -> Any:
+                    folder, outer.folder = outer.folder, None
+                    if folder is not None:
+                        try:
+                            archive(store, folder, everything, lambda text: None)
+                        except CannotArchive as refused:
+                            met.append(str(refused))
+                    return inner.load_all(wanted)
+
+            return Overtaken()
+
+    archive(Slow(tmp_path / "same"), tmp_path / "same", everything, lambda text: None)  # type: ignore[arg-type]
+    assert ["another run is archiving" in text for text in met] == [True]
+    lines = [
+        json.loads(line) for path in (tmp_path / "same").glob("*.gz") for line in gzip.decompress(path.read_bytes()).splitlines()
+    ]
+    assert {line["trade"][0]: len(line["steps"]) for line in lines} == {trade.id: trade.version for trade in finished}
+    assert run_audit(store.reader()).violations == []
+
+
+def test_two_archives_into_different_folders_lose_no_step(store: Store, tmp_path: Path) -> None:
+    everything = max(trade.updated_at for trade in _all(store.reader())) + 1
+    finished = [trade for trade in _all(store.reader()) if trade.stage == "done"]
+    one, other = tmp_path / "one", tmp_path / "other"
+    real_forget = archiving._forget
+
+    def overtaken(*arguments: Any) -> None:
+        archiving._forget = real_forget
+        archive(store, other, everything, lambda text: None)
+        real_forget(*arguments)
+
+    archiving._forget = overtaken
+    try:
+        with pytest.raises(CannotArchive, match="nothing was deleted by this one"):
+            archive(store, one, everything, lambda text: None)
+    finally:
+        archiving._forget = real_forget
+    assert list(one.glob("*.gz")) == []
+    lines = [json.loads(line) for path in other.glob("*.gz") for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert {line["trade"][0]: len(line["steps"]) for line in lines} == {trade.id: trade.version for trade in finished}
 
 
 def _power_fails(*_: object) -> None:

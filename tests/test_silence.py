@@ -145,7 +145,9 @@ def test_no_stage_waits_in_silence(
             raise AssertionError(f"nothing was sent, and it still stands in {trade.stage}")
         else:
             assert kinds.count("trade_overdue") == 1, f"nothing was said within {patience / MINUTE:.0f} minutes: {kinds}"
-            market.desk.ask(commands.OperateTrade(trade_id, "op", action or "declare-failed", "looked at Steam", "user", force=True))
+            market.desk.ask(
+                commands.OperateTrade(trade_id, "op", action or "declare-failed", "looked at Steam", "user", force=True)
+            )
             assert market.trade(trade_id).status not in ("processing",)
             assert "trade_overdue" not in market.alerts(), "it closes when the sale moves"
         assert run_audit(market.store.reader()).violations == []

@@ -1,7 +1,9 @@
 """The view of one process: feeds of other desks, gaps, duplicates, late ones; and a book rebuilt equals the live one (I16)."""
 
+import contextlib
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.view import MarketView
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.refusals import Refusal
+from selldesk.store.store import Reader, StoreUnavailable
 from tests.test_desk import POOR, RICH, SHOP, Market
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -47,11 +50,91 @@ def change(market: Market, price: int) -> Feed:
 def test_feeds_are_applied_in_commit_order_whatever_the_order_of_arrival(market: Market) -> None:
     view = view_of(market)
     first, second, third = (change(market, price) for price in (101, 102, 103))
-    view.apply(third)
-    assert (price_of_a(view, market), view.seq) == (103, third.seq), "the missing ones were read from the store"
+    assert not view.apply(third), "it waits for what is missing before it"
+    assert (price_of_a(view, market), view.has_early) == (100, True)
+    view.catch_up()
+    assert (price_of_a(view, market), view.seq, view.has_early) == (103, third.seq, False), (
+        "the missing ones were read from the store"
+    )
     view.apply(first)
     view.apply(second)
     assert price_of_a(view, market) == 103, "what came late changed nothing"
+    fourth, fifth = change(market, 104), change(market, 105)
+    assert not view.apply(fifth)
+    assert view.apply(fourth)
+    assert (price_of_a(view, market), view.seq) == (105, fifth.seq), "what came early is applied when its turn has come"
+
+
+class Flaky:
+    """A reader whose server is away for one question."""
+
+    def __init__(self, inner: Reader) -> None:
+        self._inner = inner
+        self.away: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def fetch(self, block: str, **parameters: Any) -> Any:
+        if block in self.away:
+            raise StoreUnavailable("away")
+        return self._inner.fetch(block, **parameters)
+
+    def stream(self, block: str, **parameters: Any) -> Any:
+        if block in self.away:
+            raise StoreUnavailable("away")
+        return self._inner.stream(block, **parameters)
+
+
+READS = ("current_batch", "all_items", "all_people", "load_rooms", "all_funds", "all_live_orders")
+
+
+@pytest.mark.parametrize("block", READS)
+def test_a_reload_that_breaks_off_leaves_the_old_state_whole_and_is_made_again(market: Market, block: str) -> None:
+    """New state or old state, never a mixture, with the position behind it."""
+    view = view_of(market)
+    flaky = Flaky(market.store.reader())
+    view._reader = flaky  # type: ignore[assignment]
+    known = (view.seq, price_of_a(view, market), set(view.people))
+    change(market, 77)
+    market.ask(commands.StopTrading("op", "a backup was put back", None, True))
+    flaky.away = {block}
+    for _ in range(3):
+        with contextlib.suppress(StoreUnavailable):
+            view.catch_up()
+        assert (view.seq, price_of_a(view, market), set(view.people)) == known
+    flaky.away = set()
+    view.catch_up()
+    assert (price_of_a(view, market), view.people.keys()) == (77, view_of(market).people.keys())
+
+
+@pytest.mark.parametrize("breaks", ["the book", "a listener"])
+def test_a_batch_that_can_not_be_taken_in_makes_everything_be_read_anew_and_keys_forgotten(market: Market, breaks: str) -> None:
+    """A disabled user's key must not live on, nor a frozen buyer be offered, because one batch stumbled on its way in."""
+    view = view_of(market)
+    forgotten: list[bool] = []
+    view.reload_listeners.append(lambda: forgotten.append(True))
+    broken = [True]
+
+    def fail(*_: object) -> None:
+        if broken[0]:
+            raise RuntimeError("no memory")
+
+    if breaks == "a listener":
+        view.listeners.append(fail)
+    else:
+        view.book.set_funds = fail  # type: ignore[method-assign]
+    person = view.people[RICH].id
+    (feed,) = feeds(market, commands.ChangePerson("t", person, frozen=True, disabled=True))
+    if breaks == "the book":
+        feed.funds.append((RICH, 5))
+    assert not view.apply(feed)
+    assert view.needs_reload
+    assert forgotten == [True]
+    broken[0] = False
+    view.catch_up()
+    assert not view.needs_reload
+    assert view.match(SHOP, 730, [(market.item["A"], 1)]) is None or view.match(SHOP, 730, [(market.item["A"], 1)]).buyer != RICH  # type: ignore[union-attr]
 
 
 def test_a_view_follows_another_desk_by_the_feed_table(market: Market) -> None:

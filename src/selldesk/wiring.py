@@ -41,6 +41,7 @@ from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
+from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import CannotOpen, SecretBox
@@ -107,6 +108,8 @@ class RunningMarket:
             else None
         )
         self._with_api = with_api
+        self._bell = asyncio.Event()
+        self._outage = Outage("the store can't be followed")
         self._also_ready = also_ready
         self._loaded = False
         self.market = Market(
@@ -152,9 +155,12 @@ class RunningMarket:
         reader.fetch("current_seq")
         return self._also_ready(self, reader)
 
-    def _on_feed(self, feed: Feed) -> None:
-        if self._loaded:
-            self.view.apply(feed)
+    def _on_feed(self, feed: Feed) -> bool:
+        """Whether it is in; else the follower is asked to read what is missing."""
+        if not self._loaded or self.view.apply(feed):
+            return True
+        self._bell.set()
+        return False
 
     def check_secret(self) -> None:
         """Raises BadSetting if none of the secrets in the store can be opened: this process could not work for a single bot, but would take
@@ -174,6 +180,7 @@ class RunningMarket:
     async def run(self, when_serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Until the process is told to stop. Raises BadSetting."""
         self.check_secret()
+        self._bell = asyncio.Event()
         self.view.load()
         spare_what_stands()
         self.view.reload_listeners.append(spare_what_stands)
@@ -188,8 +195,7 @@ class RunningMarket:
         ]
         try:
             await asyncio.wait_for(self.desk.connected.wait(), 30)
-            # What other desks committed between loading and connecting.
-            self.view.catch_up()
+            # What other desks committed between loading and connecting is the follower's first reading.
             if self.fleet is not None:
                 tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
             if self._background:
@@ -270,62 +276,68 @@ class RunningMarket:
         await server.serve(sockets=[listener])
 
     async def _follow(self) -> None:
-        """Keeps the view up to date with batches of other desks: when the store rings, else by looking from time to time."""
-        bell = asyncio.Event()
-        watch = self.store.watch()
-        reader = self.store.reader()
+        """Keeps the view up to date with batches of other desks: when the store rings or one's own desk is ahead, else by looking from
+        time to time. All reading is done off the event loop."""
+        watch, reader = self.store.watch(), self.store.reader()
         missed = True
         while True:
             try:
-                async with _rung_by(watch, bell):
+                async with _rung_by(watch, self._bell):
                     while True:
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(FOLLOW_SECONDS if watch is None else FOLLOW_UNRUNG_SECONDS):
-                                await bell.wait()
+                                await self._bell.wait()
+                        was_rung = self._bell.is_set()
+                        self._bell.clear()
                         if watch is None:
-                            is_news = reader.changed()
+                            is_news = was_rung or await asyncio.to_thread(reader.changed)
                         else:
-                            is_silent = not bell.is_set()
-                            bell.clear()
                             heard = watch.rang()
                             if heard > self.view.seq:
                                 await asyncio.sleep(OWN_FEED_SECONDS)
-                            is_news = is_silent or heard > self.view.seq
+                            is_news = not was_rung or heard > self.view.seq or self.view.needs_reload or self.view.has_early
                         if is_news or missed:
+                            missed = True
                             await self._read_feed(reader)
-                        missed = False
+                        missed = self.view.needs_reload
+            except StoreUnavailable as error:
+                missed = True
+                self._outage.note(error)
+                await asyncio.sleep(FOLLOW_SECONDS)
             except Exception:
                 missed = True
-                logger.exception("the view could not follow the feed")
+                self.view.needs_reload = True
+                logger.exception("the view could not follow the feed; everything is read anew")
                 await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _read_feed(self, reader: Reader) -> None:
-        """What others committed, read off the event loop where a server must be asked."""
+        """What others committed; all of it, where batches are missing or something went wrong."""
+        if self.view.needs_reload:
+            self.view.adopt(await asyncio.to_thread(self.view.read, reader))
         more = True
         while more:
             after = self.view.seq
-            if self.store.is_local:
-                rows = reader.fetch("feed_after", seq=after)
-            else:
-                rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
+            rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
             more = self.view.take(after, rows)
+        self.desk.release()
+        self._outage.over()
         if not rows or self.view.is_astray:
             await self._check_history(reader)
 
     async def _check_history(self, reader: Reader) -> None:
-        """The store must know what this process has seen, and nothing else in its place: see desk/trading.py."""
+        """The store must know what this process has seen, and nothing else in its place: see desk/trading.py. Raises StoreUnavailable if
+        nobody could be told: it is noticed again."""
         known = self.view.seq
-        if self.store.is_local:
-            rows = reader.fetch("current_batch")
-        else:
-            rows = await asyncio.to_thread(reader.fetch, "current_batch")
+        rows = await asyncio.to_thread(reader.fetch, "current_batch")
         if self.view.seq != known:
             return
         found, stamp = rows[0]
         if self.view.has_lost(found, stamp):
             logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, found)
-            with contextlib.suppress(Refusal):
+            try:
                 await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
+            except Refusal as refusal:
+                raise StoreUnavailable(f"nobody could be told of lost batches: {refusal.text}") from refusal
 
     async def _touch_keys(self) -> None:
         while True:

@@ -24,6 +24,7 @@ from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 logger = logging.getLogger(__name__)
 
 _START_AGAIN_SECONDS = 1
+_HELD_SECONDS = 0.25
 _PATIENCE_SECONDS = 30
 """A desk that doesn't answer for so long is stalled: the outcome can't be learnt."""
 
@@ -46,7 +47,9 @@ class InlineDesk:
     async def ask(self, command: Command) -> dict[str, Any]:
         if isinstance(command, PutOrders | WithdrawOrders):
             return self.desk.work_off(command)
-        (result,) = self.desk.process([command])
+        # Through the wire's encoding, as in production: what it can't carry must fail here too.
+        wired = msgspec.msgpack.decode(msgspec.msgpack.encode(Request(0, command)), type=Request).command  # type: ignore[arg-type]
+        (result,) = self.desk.process([wired])
         if result.feed is not None:
             self._on_feed(result.feed)
         return value_of(result.answers[0])
@@ -61,7 +64,9 @@ def value_of(answer: Answer) -> dict[str, Any]:
 class DeskClient:
     """A connection to the desk's socket that is made again whenever it breaks."""
 
-    def __init__(self, socket_path: Path, on_feed: Callable[[Feed], None], patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, socket_path: Path, on_feed: Callable[[Feed], bool | None], patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
         self._patience_seconds = patience_seconds
         self._path = socket_path
         self._on_feed = on_feed
@@ -71,6 +76,7 @@ class DeskClient:
         """Of those whose patience is limited: in the order in which they asked."""
         self._writer: asyncio.StreamWriter | None = None
         self._outbox: list[bytes] = []
+        self._held: list[list[tuple[int, Answer]]] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Response)
         self.connected = asyncio.Event()
@@ -139,9 +145,21 @@ class DeskClient:
 
     def _take(self, response: Response) -> None:
         # First the book, then the callers: whoever reads after his answer sees his own change.
-        if response.feed is not None:
-            self._on_feed(response.feed)
-        for request_id, answer in response.answers:
+        if response.feed is not None and self._on_feed(response.feed) is False:
+            # A batch of somebody else's is missing before it: the answers wait for it, but not for long.
+            self._held.append(response.answers)
+            asyncio.get_running_loop().call_later(_HELD_SECONDS, self.release)
+            return
+        self._give(response.answers)
+
+    def release(self) -> None:
+        """What was waited for is in, or stays away for too long."""
+        held, self._held = self._held, []
+        for answers in held:
+            self._give(answers)
+
+    def _give(self, answers: list[tuple[int, Answer]]) -> None:
+        for request_id, answer in answers:
             future = self._pending.get(request_id)
             if future is not None and not future.done():
                 future.set_result(answer)

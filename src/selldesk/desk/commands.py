@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from selldesk.bots.rooms import Room
 from selldesk.bots.stock import OwnAsset
 from selldesk.sellers.limits import MarketLimits, ProjectLimits
 from selldesk.trades.news import OfferWord, Proof, Refusal, TradeWord
@@ -648,6 +649,8 @@ class Feed(msgspec.Struct, array_like=True):
     """A number that no other batch has; 0: an older version wrote it."""
     after: int = 0
     """The stamp of the batch before this one; 0: not known. Whoever knows another one follows a history that was lost."""
+    room_list: list[Room] | None = None
+    """With `rooms`: all of them, as they are now; None: an older version's desk."""
 
 
 class BatchResult(msgspec.Struct):

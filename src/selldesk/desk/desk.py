@@ -13,6 +13,7 @@ from selldesk.desk import advancing, commands, leases, limits, opening, orders, 
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.clock import Clock
+from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE, Kind, Refusal
 from selldesk.store.store import CommitUnknown, Row, StoreConflict, StoreUnavailable, Writer
 
@@ -79,6 +80,7 @@ class Desk:
         """Feed number and stamp of the last batch that was surely committed: what the store must still hold."""
         self._connections = store.connections
         self._watcher = watching.Watcher(settings)
+        self._outage = Outage("the store can't be written")
 
     @property
     def store(self) -> Writer:
@@ -91,11 +93,11 @@ class Desk:
             return [result for command in batch for result in self.process([command])]
         try:
             return [self._transact_again(batch)]
-        except (StoreUnavailable, StoreConflict):
-            logger.warning("store unavailable for a batch of %d", len(batch))
+        except (StoreUnavailable, StoreConflict) as error:
+            self._outage.note(error)
             return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
-        except CommitUnknown:
-            logger.exception("a commit's outcome can't be learnt")
+        except CommitUnknown as error:
+            self._outage.note(f"the outcome of a commit is unknown: {error}")
             return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
         except Exception:
             if len(batch) > 1:
@@ -186,6 +188,7 @@ class Desk:
         try:
             store.commit()
             self._last = (seq, stamp)
+            self._outage.over()
             return
         except CommitUnknown as unknown:
             store.rollback()

@@ -65,8 +65,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         raise refusals.VALUE_NOT_POSITIVE()
     if value > work.ledger.balance(accounts.available(buyer.number)):
         raise refusals.INSUFFICIENT_BALANCE()
-    owned = work.ledger.balance(accounts.available(command.project)) + work.ledger.balance(accounts.escrow(command.project))
-    if owned + value > MONEY_MAX:
+    if work.ledger.owned(command.project) + work.project_loads[command.project][1] + value > MONEY_MAX:
         raise refusals.BALANCE_TOO_LARGE()
     assets = [(command.seller, command.game, item.contextid, item.assetid) for item in command.items]
     for asset, item in zip(assets, command.items, strict=True):

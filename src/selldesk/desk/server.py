@@ -26,12 +26,15 @@ from selldesk.desk.commands import (
 )
 from selldesk.desk.desk import Desk
 from selldesk.desk.orders import Portions
+from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE
 from selldesk.store.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
+UNREAD_BYTES_MAX = 16 * 1024 * 1024
+"""Whoever leaves more unread is cut off: it reads everything anew when it is back."""
 
 
 class Request(msgspec.Struct, array_like=True):
@@ -82,6 +85,7 @@ def frame(body: bytes) -> bytes:
 class DeskServer:
     def __init__(self, desk: Desk, batch_max: int, watch_seconds: float = 0) -> None:
         self._watch_seconds = watch_seconds
+        self._outage = Outage("the desk can't look around")
         self._desk = desk
         self._batch_max = batch_max
         self._queue: deque[_Waiting] = deque()
@@ -123,8 +127,9 @@ class DeskServer:
         try:
             for result in self._desk.watch():
                 self._send_all(result.feed, {})
+            self._outage.over()
         except StoreUnavailable as error:
-            logger.info("the desk could not look around: %s", error)
+            self._outage.note(error)
         except Exception:
             logger.exception("the desk could not look around; it tries again")
         loop.call_later(self._watch_seconds, self._tick, loop)
@@ -208,6 +213,12 @@ class DeskServer:
         for connection in list(self._connections):
             mine = answers.get(connection, [])
             if feed is None and not mine:
+                continue
+            waiting = connection.transport.get_write_buffer_size()
+            if waiting > UNREAD_BYTES_MAX:
+                logger.warning("a client of the desk leaves %d bytes unread: cut off", waiting)
+                self._connections.discard(connection)
+                connection.transport.abort()
                 continue
             with contextlib.suppress(ConnectionError, RuntimeError):
                 connection.write(frame(self._encoder.encode(Response(feed, mine))))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from selldesk.alerts.kinds import Closes, closing
-from selldesk.bots.rooms import BotState, in_quarantine
+from selldesk.bots.rooms import BotState, in_quarantine, room_of
 from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Work
@@ -41,8 +41,14 @@ def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
     }
     work.store.execute("put_room", id=room_id, **body)
     log(work, command.operator, "room.put", str(room_id), body)
-    work.feed.rooms = True
+    _tell_rooms(work)
     return {"id": room_id}
+
+
+def _tell_rooms(work: Work) -> None:
+    """Followers learn all rooms as they are now, without asking the store."""
+    work.feed.rooms = True
+    work.feed.room_list = [room_of(row) for row in work.store.fetch("load_rooms")]
 
 
 def _new_room_id(work: Work) -> int:
@@ -59,7 +65,7 @@ def drop_room(command: commands.DropRoom, work: Work) -> dict[str, Any]:
         raise refusals.ROOM_NOT_FOUND()
     work.store.execute("drop_room", id=command.id)
     log(work, command.operator, "room.drop", str(command.id), {})
-    work.feed.rooms = True
+    _tell_rooms(work)
     return {"id": command.id}
 
 

@@ -27,9 +27,11 @@ def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
     if stops and lost and stops[0][0] == work.now:
         store.execute("stop_lost_history", since=work.now)
     elif lost or not stops:
+        last = store.fetch("last_stop")[0][0]
+        since = max(work.now, last + 1)
         if stops:
             store.execute("end_stop", since=stops[0][0], ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
-        store.execute("add_stop", since=work.now, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
+        store.execute("add_stop", since=since, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
         log(work, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
     work.wrote_directly = True
     work.feed.bots.extend(row[0] for row in store.fetch("bot_numbers"))

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from selldesk.book.engine import EngineBook
 from selldesk.book.matching import UNKNOWN_ITEM, Book, Line, Match
 from selldesk.book.quotes import Quote, QuoteSigner
-from selldesk.bots.rooms import room_of
+from selldesk.bots.rooms import Room, room_of
 from selldesk.catalog.games import GAMES
 from selldesk.catalog.names import Catalog
 from selldesk.desk.commands import Feed
 from selldesk.desk.desk import FEED_DECODER
+from selldesk.ledger import accounts
 from selldesk.people.person import Person
 from selldesk.store.store import Reader, Row
 
@@ -23,10 +24,41 @@ logger = logging.getLogger(__name__)
 Listener = Callable[[Feed], None]
 _FEED_PAGE = 1_000
 """What one reading of the feed table answers at most."""
+_EARLY_MAX = 10_000
+
+
+def _set_candidates(book: Book, people: dict[int, Person], rooms: list[Room]) -> None:
+    """Who may be matched with (R2): active, unfrozen buyers whom some enabled room admits."""
+    able = [person.number for person in people.values() if person.may_buy]
+    for game in GAMES:
+        book.set_candidates(game, {buyer for buyer in able if any(room.admits_buyer(game, buyer) for room in rooms)})
+
+
+class State:
+    """Everything that a view holds, as it was at one moment of the store: built whole, then taken as a whole."""
+
+    def __init__(self, reader: Reader, book: Book) -> None:
+        with reader.snapshot():
+            self.seq, stamp = reader.fetch("current_batch")[0]
+            self.stamp = stamp or 0
+            self.catalog = Catalog()
+            self.catalog.add((number, game, name) for number, game, name in reader.stream("all_items"))
+            self.people = {person.number: person for person in (Person(*row) for row in reader.stream("all_people"))}
+            self.rooms = [room_of(row) for row in reader.fetch("load_rooms")]
+            self.book = book
+            for account, balance in reader.stream("all_funds"):
+                book.set_funds(accounts.owner_of(account), balance)
+            for item, buyer, price, remaining in reader.stream("all_live_orders"):
+                book.put_order(item, buyer, price, remaining)
+        _set_candidates(book, self.people, self.rooms)
 
 
 class MarketView:
-    """Built from the store at start, then fed. Not for several threads."""
+    """Built from the store at start, then fed. Not for several threads.
+
+    Following is transactional: a batch is taken whole, with its number behind it, or not at all; whatever goes wrong on the way, all is
+    read anew (`needs_reload`), and whoever remembers anything forgets it. Feeding never asks the store.
+    """
 
     def __init__(self, reader: Reader, signer: QuoteSigner, new_book: Callable[[], Book] = EngineBook) -> None:
         self._reader = reader
@@ -37,10 +69,15 @@ class MarketView:
         """Of the batch `seq`; 0: not known."""
         self.is_astray = False
         """The store's history is not the one that was followed here: nothing more is taken in until all is read anew."""
+        self.needs_reload = False
+        """Something went wrong, or a batch of an older version did not say what it changed: nothing more is taken in until then."""
         self.catalog = Catalog()
         self.book: Book = new_book()
         self.people: dict[int, Person] = {}
+        self.rooms: list[Room] = []
         self._buyers_by_steamid64: dict[str, int] = {}
+        self._early: dict[int, Feed] = {}
+        """Batches that came before an older one of somebody else's was read."""
         self.listeners: list[Listener] = []
         self.reload_listeners: list[Callable[[], None]] = []
         """Called when batches were skipped: whoever remembers anything must forget it."""
@@ -48,76 +85,106 @@ class MarketView:
     # -- following -----------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Reads everything anew, from one moment of the store."""
-        reader = self._reader
-        with reader.snapshot():
-            self.seq, stamp = reader.fetch("current_batch")[0]
-            self.stamp, self.is_astray = stamp or 0, False
-            self.catalog = Catalog()
-            self.catalog.add((row[0], row[1], row[2]) for row in reader.stream("all_items"))
-            self.people = {}
-            self._buyers_by_steamid64 = {}
-            for row in reader.stream("all_people"):
-                self._put_person(Person(*row))
-            book = self._new_book()
-            for account, balance in reader.stream("all_funds"):
-                book.set_funds(account // 4, balance)
-            for item, buyer, price, remaining in reader.stream("all_live_orders"):
-                book.put_order(item, buyer, price, remaining)
-            self.book = book
-            self._reload_candidates()
+        """Reads everything anew, in line."""
+        self.adopt(self.read(self._reader))
+
+    def read(self, reader: Reader) -> State:
+        """Everything, from one moment of the store. Changes nothing here: may run in another thread."""
+        return State(reader, self._new_book())
+
+    def adopt(self, state: State) -> None:
+        """From now on the market is as it was then."""
+        self.catalog, self.book, self.people, self.rooms = state.catalog, state.book, state.people, state.rooms
+        self._buyers_by_steamid64 = {
+            person.steamid64: person.number for person in state.people.values() if person.steamid64 is not None
+        }
+        self.seq, self.stamp = state.seq, state.stamp
+        self.is_astray = self.needs_reload = False
+        self._early.clear()
+        for forget in self.reload_listeners:
+            forget()
+
+    @property
+    def has_early(self) -> bool:
+        """Batches wait for what is missing before them."""
+        return bool(self._early)
 
     def has_lost(self, found: int, stamp: int | None) -> bool:
         """Whether the store, whose newest batch is this one, no longer holds what was followed here."""
         is_other = found == self.seq and bool(stamp and self.stamp) and stamp != self.stamp
         return self.is_astray or found < self.seq or is_other
 
-    def apply(self, feed: Feed) -> None:
-        """One batch, in seq order. What was applied already is passed over; what is missing in between is read from the store."""
-        if feed.seq <= self.seq:
-            return
-        if feed.seq > self.seq + 1:
-            self.catch_up()
-            if feed.seq <= self.seq:
-                return
-        self._apply(feed)
+    def apply(self, feed: Feed) -> bool:
+        """One batch, in seq order; whether it is in. What was applied already is passed over; what comes early waits until somebody has
+        read what is missing (`take`)."""
+        if feed.seq > self.seq + 1 or self.needs_reload:
+            if len(self._early) < _EARLY_MAX:
+                self._early[feed.seq] = feed
+            return False
+        if feed.seq == self.seq + 1:
+            self._apply(feed)
+            self._apply_early()
+        return not self.needs_reload
 
     def catch_up(self) -> None:
-        """Reads the batches of others from the feed table."""
-        while self.take(self.seq, self._reader.fetch("feed_after", seq=self.seq)):
-            pass
+        """Reads the batches of others from the feed table, and everything anew if that is needed, in line."""
+        while True:
+            if self.needs_reload:
+                self.load()
+            if not self.take(self.seq, self._reader.fetch("feed_after", seq=self.seq)) and not self.needs_reload:
+                return
 
     def take(self, after: int, rows: list[Row]) -> bool:
-        """Applies what the feed table holds after that number; whether it may hold more. Too far behind: reads the book anew."""
+        """Applies what the feed table holds after that number; whether it may hold more. Too far behind: wants all to be read anew."""
+        if self.needs_reload:
+            return False
         if rows and rows[0][0] != after + 1:
             logger.warning("the view fell behind the kept feed; reading the book anew")
-            self.load()
-            for forget in self.reload_listeners:
-                forget()
+            self.needs_reload = True
             return False
         for seq, body in rows:
             if seq > self.seq:
                 self._apply(FEED_DECODER.decode(body))
-        return len(rows) == _FEED_PAGE and not self.is_astray
+        self._apply_early()
+        return len(rows) == _FEED_PAGE and not self.is_astray and not self.needs_reload
+
+    def _apply_early(self) -> None:
+        while not self.needs_reload and (feed := self._early.pop(self.seq + 1, None)) is not None:
+            self._apply(feed)
+        for seq in [seq for seq in self._early if seq <= self.seq]:
+            del self._early[seq]
 
     def _apply(self, feed: Feed) -> None:
         if self.stamp and feed.after not in (0, self.stamp):
             self.is_astray = True
-        if self.is_astray:
+        if self.is_astray or self.needs_reload:
+            return
+        if feed.rooms and feed.room_list is None:
+            # An older version's desk says only that rooms have changed.
+            self.needs_reload = True
+            return
+        try:
+            for item, buyer, price, remaining in feed.orders:
+                self.book.put_order(item, buyer, price, remaining)
+            for person, available in feed.funds:
+                self.book.set_funds(person, available)
+            if feed.items:
+                self.catalog.add(feed.items)
+            for row in feed.people:
+                self._put_person(Person(*row))
+            if feed.room_list is not None:
+                self.rooms = feed.room_list
+            if feed.people or feed.rooms:
+                _set_candidates(self.book, self.people, self.rooms)
+            for listener in self.listeners:
+                listener(feed)
+        except Exception:
+            logger.exception("batch %d could not be taken in; everything is read anew", feed.seq)
+            self.needs_reload = True
+            for forget in self.reload_listeners:
+                forget()
             return
         self.seq, self.stamp = feed.seq, feed.stamp
-        for item, buyer, price, remaining in feed.orders:
-            self.book.put_order(item, buyer, price, remaining)
-        for person, available in feed.funds:
-            self.book.set_funds(person, available)
-        if feed.items:
-            self.catalog.add(feed.items)
-        for row in feed.people:
-            self._put_person(Person(*row))
-        if feed.people or feed.rooms:
-            self._reload_candidates()
-        for listener in self.listeners:
-            listener(feed)
 
     def _put_person(self, person: Person) -> None:
         before = self.people.get(person.number)
@@ -126,13 +193,6 @@ class MarketView:
         self.people[person.number] = person
         if person.steamid64 is not None:
             self._buyers_by_steamid64[person.steamid64] = person.number
-
-    def _reload_candidates(self) -> None:
-        rooms = [room_of(row) for row in self._reader.fetch("load_rooms")]
-        able = [person.number for person in self.people.values() if person.may_buy]
-        for game in GAMES:
-            admitted = {buyer for buyer in able if any(room.admits_buyer(game, buyer) for room in rooms)}
-            self.book.set_candidates(game, admitted)
 
     # -- asking --------------------------------------------------------------------------------------------------------
 

@@ -484,7 +484,7 @@ class Work:
             feed.orders.append((order.item, order.buyer, order.price, order.remaining))
         for account in sorted(self.ledger.touched):
             if accounts.is_available(account):
-                feed.funds.append((account // 4, self.ledger.balances[account]))
+                feed.funds.append((accounts.owner_of(account), self.ledger.balances[account]))
         feed.bots = sorted({*feed.bots, *(trade.bot for trade in self.new_trades)})
 
 

@@ -19,8 +19,13 @@ def wire_time(at_us: int) -> str:
     return _wire_second(at_us // SECOND_US)
 
 
+_LAST_SECOND = 253_402_300_799
+"""9999-12-31T23:59:59Z: calendars end there."""
+
+
 @lru_cache(maxsize=4_096)
 def _wire_second(at: int) -> str:
+    at = min(max(at, 0), _LAST_SECOND)
     return (_EPOCH + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -34,5 +34,10 @@ def owner(account: int) -> int | None:
     return account // 4 if account > 0 else None
 
 
+def owner_of(account: int) -> int:
+    """The person whose account this is; only for a person's."""
+    return account // 4
+
+
 def is_available(account: int) -> bool:
     return account > 0 and account % 4 == 0

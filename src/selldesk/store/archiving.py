@@ -4,11 +4,14 @@ The rule (docs/operating.md): the trade itself, its items, its hold and its ledg
 and lists, look-ups, sums and the audit answer as before. What moves is written, synced and read back before anything is deleted.
 """
 
+import fcntl
 import gzip
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,28 +33,59 @@ class CannotArchive(Exception):
 def archive(store: Store, folder: Path, before_us: int, tell: Callable[[str], None]) -> Archived:
     """Every finished trade whose last change lies before that moment. Raises CannotArchive. May be broken off and run again."""
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        return _archive(store, folder, before_us, tell)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One run at a time: a second one would read the steps that the first is about to delete, and write a file without them."""
+    with open(folder / ".lock", "ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotArchive(f"another run is archiving into {folder}: let it end first") from None
+        yield
+
+
+def _archive(store: Store, folder: Path, before_us: int, tell: Callable[[str], None]) -> Archived:
     reader, writer = store.reader(), store.writer()
     files: list[Path] = []
     count, created_at, last_id = 0, -1, ""
     try:
         while True:
-            found = reader.fetch("finished_trades", before=before_us, created_at=created_at, id=last_id, most=PORTION)
-            if not found:
-                return Archived(count, files)
-            created_at, last_id = found[-1][1], found[-1][0]
-            keys = [(row[0],) for row in found]
-            trades, items, steps, words = reader.load_all(
-                [(block, keys) for block in ("load_trades", "load_trade_items", "steps_of_trades", "words_of_trades")]
-            )
-            path = folder / f"trades-{found[0][0]}.jsonl.gz"
+            with reader.snapshot():
+                found = reader.fetch("finished_trades", before=before_us, created_at=created_at, id=last_id, most=PORTION)
+                if not found:
+                    return Archived(count, files)
+                created_at, last_id = found[-1][1], found[-1][0]
+                keys = [(row[0],) for row in found]
+                trades, items, steps, words = reader.load_all(
+                    [(block, keys) for block in ("load_trades", "load_trade_items", "steps_of_trades", "words_of_trades")]
+                )
+            path = _free_name(folder, f"trades-{found[0][0]}")
             _write(path, list(_lines(trades, items, steps, words)))
-            _forget(writer, keys, steps, words, path.name)
+            try:
+                _forget(writer, keys, steps, words, path.name)
+            except CannotArchive:
+                path.unlink()
+                raise
             files.append(path)
             count += len(found)
             tell(f"{path.name}: {len(found)} trades, {len(steps)} steps, {len(words)} words of Steam")
     finally:
         reader.close()
         writer.close()
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """No file is ever replaced: one of this name may be the only place where its steps stand."""
+    path = folder / f"{stem}.jsonl.gz"
+    for number in itertools.count(2):
+        if not path.exists():
+            return path
+        path = folder / f"{stem}-{number}.jsonl.gz"
+    raise AssertionError("there are always more numbers")
 
 
 def _lines(trades: list[Row], items: list[Row], steps: list[Row], words: list[Row]) -> Iterator[dict[str, Any]]:
@@ -64,8 +98,7 @@ def _lines(trades: list[Row], items: list[Row], steps: list[Row], words: list[Ro
 
 
 def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Whole or not at all; read back before it counts. A file of this name was left by a run that was broken off before it deleted
-    anything: what it holds is in the store, and here. Raises CannotArchive."""
+    """Whole or not at all; read back before it counts. Raises CannotArchive."""
     body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     temporary = path.with_name(path.name + ".new")
     with open(temporary, "wb") as file:
@@ -89,6 +122,10 @@ def _forget(writer: Writer, keys: list[Row], steps: list[Row], words: list[Row],
         last_word[trade_id] = max(at, last_word.get(trade_id, 0))
     writer.begin()
     try:
+        if writer.load("archived_of", keys):
+            raise CannotArchive(
+                "another run, into another folder, has archived the same trades meanwhile: nothing was deleted by this one"
+            )
         writer.write("drop_steps", [(row[0], row[1]) for row in steps])
         writer.write("drop_words", sorted(last_word.items()))
         writer.write("add_archived", [(trade_id, file) for (trade_id,) in keys])

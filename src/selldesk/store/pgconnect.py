@@ -27,7 +27,7 @@ WHERE datname = current_database() AND usename = current_user AND application_na
   AND wait_event = 'ClientRead' AND xact_start IS NOT NULL AND state_change < clock_timestamp() - interval '2 seconds'
 """
 _PATIENCE = {
-    "connect_timeout": 5,
+    "connect_timeout": 2,
     "keepalives_idle": 3,
     "keepalives_interval": 1,
     "keepalives_count": 3,
@@ -58,6 +58,20 @@ def connect(url: str, settings: Mapping[str, str] = {}) -> "psycopg.Connection[R
     connection.adapters.register_loader("numeric", _WholeNumber)
     pgarrays.register(connection.adapters)
     return connection
+
+
+def server_of(connection: "psycopg.Connection[Row]") -> object:
+    """Tells one start of one server from every other, whatever stands between."""
+    return connection.execute("SELECT pg_postmaster_start_time(), inet_server_addr(), inet_server_port()").fetchone()
+
+
+def pools_transactions(url: str) -> bool:
+    """Whether a pooler gives out the server's sessions by the transaction: two of ours at once are then served by the same. LISTEN, locks
+    and prepared statements need whole sessions. Raises StoreUnavailable."""
+    question = "SELECT pg_backend_pid()"
+    with connect(url) as one, connect(url) as other:
+        first = one.execute(question).fetchone()
+        return bool(other.execute(question).fetchone() == first or one.execute(question).fetchone() != first)
 
 
 def cut_off_stalled(url: str) -> bool:

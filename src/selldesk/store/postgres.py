@@ -23,8 +23,12 @@ from selldesk.store.pgconnect import (
     is_lock_timeout,
     is_lost,
     is_unavailable,
+    pools_transactions,
+    server_of,
 )
+from selldesk.store.pgwatchdog import WATCHDOG, Watched
 from selldesk.store.store import (
+    BadStore,
     CommitUnknown,
     Dialect,
     Question,
@@ -64,6 +68,8 @@ _PLANS_KEPT, _PLANS_KEPT_FIRST = 256, 16
 """After so many transactions, and more often at first, the server plans its prepared statements anew: a plan that was made when a table
 was empty is kept otherwise until somebody analyzes the table."""
 _STREAMED_ROWS = 5_000
+READER_SECONDS, WRITER_SECONDS = 2.0, 5.0
+"""After so long without an answer somebody else asks whether the server is there (settled 9)."""
 _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
 T = TypeVar("T")
@@ -115,6 +121,30 @@ class _Connection:
         self._seen: int | None = None
         self._begun = 0
         self.connections = 0
+        self._server: object = None
+        """Which start of which server this connection leads to."""
+        kind = "a reader" if read_only else "a writer"
+        self._watched = Watched(READER_SECONDS if read_only else WRITER_SECONDS, self._server_answers, f"PostgreSQL, {kind}")
+        WATCHDOG.add(self._watched)
+
+    def _server_answers(self) -> bool:
+        """Asked by another connection: whether the server that this one leads to is there, and not only another in its place."""
+        with connect(self._url) as other:
+            return self._server is not None and server_of(other) == self._server
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """What is asked inside is watched: see pgwatchdog.py."""
+        watched = self._watched
+        outer = watched.since
+        if outer is None:
+            watched.descriptor = self._connection.fileno() if self._connection is not None and not self._connection.closed else None
+            watched.since = time.monotonic()
+        try:
+            yield
+        finally:
+            if outer is None:
+                watched.since = None
 
     def _connected(self) -> "psycopg.Connection[Row]":
         """Raises StoreUnavailable."""
@@ -126,13 +156,19 @@ class _Connection:
                 except BaseException:
                     connection.close()
                     raise
+            self._server = server_of(connection)
             self._connection = connection
+            self._watched.descriptor = connection.fileno()
             self.connections += 1
         return self._connection
 
     def _ask(self, question: Callable[["psycopg.Connection[Row]"], T]) -> T:
         """Outside a transaction a broken connection is made again, and the question asked once more. Raises StoreUnavailable,
         StoreConflict."""
+        with self._in_time():
+            return self._ask_twice(question)
+
+    def _ask_twice(self, question: Callable[["psycopg.Connection[Row]"], T]) -> T:
         try:
             return question(self._connected())
         except psycopg.Error as error:
@@ -258,9 +294,10 @@ class _Connection:
         if connection is None:
             raise StoreUnavailable("the connection was lost before the commit")
         try:
-            connection.execute("COMMIT")
-            if pipeline is not None:
-                pipeline.__exit__(None, None, None)
+            with self._in_time():
+                connection.execute("COMMIT")
+                if pipeline is not None:
+                    pipeline.__exit__(None, None, None)
             self._in_transaction = False
         except psycopg.Error as error:
             if pipeline is not None and connection.pgconn.pipeline_status != pq.PipelineStatus.OFF:
@@ -284,7 +321,8 @@ class _Connection:
             if self._connection.pgconn.pipeline_status != pq.PipelineStatus.OFF:
                 self._drop()
                 return
-            self._connection.execute("ROLLBACK")
+            with self._in_time():
+                self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._drop()
 
@@ -329,7 +367,8 @@ class _Connection:
             pipeline.__enter__()
             self._pipeline = pipeline
         try:
-            connection.execute(statement, parameters or None)
+            with self._in_time():
+                connection.execute(statement, parameters or None)
         except psycopg.Error as error:
             self._fail(error)
 
@@ -339,7 +378,8 @@ class _Connection:
             return
         pipeline, self._pipeline = self._pipeline, None
         try:
-            pipeline.__exit__(None, None, None)
+            with self._in_time():
+                pipeline.__exit__(None, None, None)
         except psycopg.Error as error:
             self._fail(error)
 
@@ -381,6 +421,13 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
+
+    def check(self) -> None:
+        if pools_transactions(self._url):
+            raise BadStore(
+                "a pooler gives out this database's connections by the transaction, but selldesk needs whole sessions (LISTEN, locks,"
+                " prepared statements): set pool_mode = session, or connect to the server itself"
+            )
 
     def writer(self) -> Writer:
         """Connects at once if it can, so that everybody sees that the store is in use."""

@@ -196,6 +196,9 @@ class SqliteStore:
         self.path = path
         self._busy_seconds = busy_seconds
 
+    def check(self) -> None:
+        """A file needs nothing more."""
+
     def writer(self) -> Writer:
         """Raises StoreUnavailable while the store is being copied."""
         try:

@@ -16,6 +16,10 @@ class StoreUnavailable(Exception):
     """The store can't be reached or is locked for too long. Nothing was written."""
 
 
+class BadStore(Exception):
+    """The store is there, but not as a market needs it. One line, with the remedy."""
+
+
 class StoreInUse(Exception):
     """Somebody may write to the store: a desk has it open."""
 
@@ -138,6 +142,10 @@ class Store(Protocol):
 
     is_local: bool
     """Whether a read by key takes microseconds in this very process, instead of a journey to a server."""
+
+    def check(self) -> None:
+        """Raises BadStore, in one line with the remedy, if the store can't serve a market as it is set up."""
+        ...
 
     def writer(self) -> Writer: ...
 

@@ -14,6 +14,7 @@ from selldesk.bots.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, TURNS, C
 from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
+from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import MINUTE_US, SECOND_US
@@ -30,7 +31,7 @@ from selldesk.steam.results import (
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.enums import OfferState
 from selldesk.store.aside import Aside
-from selldesk.store.store import Row
+from selldesk.store.store import Row, StoreUnavailable
 from selldesk.trades import word
 from selldesk.trades.status import Stage
 from selldesk.trades.trade import Trade
@@ -46,6 +47,7 @@ _BEAT_EVERY_US = 15 * SECOND_US
 _FAILURES_UNTIL_DOWN = 3
 _OWN_BUCKET = {"read_trade": ("status",), "settle": ("status",), "verify": ("inventory",)}
 """Buckets that the agenda watches for calls about one trade."""
+_STORE_AGAIN_SECONDS = 0.5
 _LOOK_FOR_LEASE_US = SECOND_US
 _LIMITED_TOO_LONG_US = 10 * MINUTE_US
 """A 429 that doesn't end is no rate but a filter (protocol §7): somebody must look."""
@@ -86,6 +88,7 @@ class BotWorker:
         self._last_beat_real_us = 0
         self._beat_shift_us = bot.clock.now_us() - bot.clock.real_us()
         self._dead_sessions = 0
+        self._outage = Outage(f"bot {bot.number} can't read the store")
         self._retiring = False
         self._sealed, self._sealed_tokens = sealed
         self._standing: tuple[str, str | None, int | None] = ("", None, None)
@@ -101,10 +104,15 @@ class BotWorker:
         while not self._retiring:
             try:
                 await self.step()
+                self._outage.over()
             except Refusal as refusal:
                 # The desk is away, declined the news, or another worker has the bot: what is on record will be asked again.
                 logger.info("bot %d: the desk says %s", self._bot.number, refusal.text)
                 await asyncio.sleep(0.1)
+            except StoreUnavailable as error:
+                # No failure of the bot's: it goes on as soon as the store is back.
+                self._outage.note(error)
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
             except Exception:
                 logger.exception("bot %d: unhandled error; it goes on in a moment", self._bot.number)
                 self._back_off(5)
@@ -161,6 +169,8 @@ class BotWorker:
                 raise
             self._put_off(call)
             await self._bot.tell_of_poison(call.trade_id, refusal)
+        except StoreUnavailable:
+            raise
         except Exception:
             # Whatever nobody thought of must not stay first in line.
             self._put_off(call)

@@ -15,6 +15,7 @@ from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import Feed
 from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.clock import Clock
+from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import CannotOpen, SecretBox
@@ -23,7 +24,7 @@ from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.aside import Aside
-from selldesk.store.store import Store
+from selldesk.store.store import Store, StoreUnavailable
 from selldesk.trades.rules import Rules
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
@@ -71,6 +72,7 @@ class Fleet:
         """All bots of the market when the leases were last looked at."""
         self._watch = ClockWatch(clock)
         self._wake = asyncio.Event()
+        self._outage = Outage("leases of bots can't be kept")
 
     def on_feed(self, feed: Feed) -> None:
         for number in feed.bots:
@@ -88,6 +90,9 @@ class Fleet:
             while True:
                 try:
                     await self._keep()
+                    self._outage.over()
+                except StoreUnavailable as error:
+                    self._outage.note(error)
                 except Exception:
                     logger.exception("leases of bots could not be kept; trying again")
                 with contextlib.suppress(TimeoutError):
@@ -113,7 +118,7 @@ class Fleet:
         try:
             answer = await self._desk.ask(commands.KeepLeases(self.name, released))
         except Refusal as refusal:
-            logger.warning("leases of bots could not be renewed: %s", refusal.text)
+            self._outage.note(refusal.text)
             return
         self._released.difference_update(released)
         self._known = set(answer["bots"])
@@ -197,5 +202,7 @@ class Fleet:
                     await self._desk.ask(commands.Relieve(number))
             except Refusal as refusal:
                 logger.info("bots could not be relieved: %s", refusal.text)
+            except StoreUnavailable as error:
+                self._outage.note(error)
             except Exception:
                 logger.exception("bots could not be relieved")

@@ -43,8 +43,10 @@ SELECT p.number, p.roles, p.disabled, k.name FROM api_key k JOIN person p ON p.n
 -- rows: hash text, last_used_at bigint
 UPDATE api_key SET last_used_at = k.last_used_at FROM {rows} WHERE api_key.hash = k.hash
 
--- name: refundable_of
-SELECT coalesce(sum(value), 0) FROM trade WHERE buyer = :buyer AND status = 'accepted'
+-- name: may_still_come
+-- What may come to a person whatever happens: refunds of his accepted purchases, proceeds of his processing sales.
+SELECT (SELECT coalesce(sum(value), 0) FROM trade WHERE buyer = :person AND status = 'accepted')
+     + (SELECT coalesce(sum(value), 0) FROM trade_sum WHERE project = :person AND status = 'processing')
 
 -- name: money_reference
 SELECT amount, entry, balance_after, at FROM money_reference
@@ -183,6 +185,9 @@ INSERT INTO mark (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDA
 -- name: open_stop
 SELECT since, reason, history_lost FROM trading_stop WHERE ended_at IS NULL
 
+-- name: last_stop
+SELECT coalesce(max(since), 0) FROM trading_stop
+
 -- name: add_stop
 INSERT INTO trading_stop (since, reason, by_whom, history_lost) VALUES (:since, :reason, :by_whom, :history_lost)
 
@@ -258,6 +263,10 @@ DELETE FROM trade_history WHERE (trade_id, version) IN (SELECT k.trade_id, k.ver
 -- rows: trade_id text, at bigint
 DELETE FROM steam_evidence WHERE (trade_id, at) IN
 (SELECT e.trade_id, e.at FROM {rows} JOIN steam_evidence e ON e.trade_id = k.trade_id AND e.at <= k.at)
+
+-- name: archived_of
+-- rows: trade_id text
+SELECT a.trade_id FROM {rows} JOIN trade_archive a ON a.trade_id = k.trade_id
 
 -- name: add_archived
 -- rows: trade_id text, file text
