@@ -210,6 +210,7 @@ def _quietly(method: str, url: str, body: Any, key: str) -> None:
 
 def test_an_outage_of_the_store_is_not_a_bots_failure(tmp_path: Path) -> None:
     """Bots go on within moments of its return: no back-off grows while the store is away."""
+
     class Away:
         def __init__(self, inner: Reader) -> None:
             self._inner = inner
@@ -234,6 +235,7 @@ def test_an_outage_of_the_store_is_not_a_bots_failure(tmp_path: Path) -> None:
             failures, calls = worker._bot.memory.failures, len(market.steam.request_log)
             assert failures == 0, "the store's outage is nobody's failure"
             market.clock.advance(60)
+            market._keep_leases()
             worker.alarm.ring()
             away.is_away = False
             began = time.monotonic()

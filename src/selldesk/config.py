@@ -79,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fast_calls_per_second: Annotated[int, Meta(ge=1)] = 1_000
     other_calls_per_second: Annotated[int, Meta(ge=1)] = 200
     rate_limits_enforced: bool = True
+    is_sandbox: bool = False
+    """Set by `selldesk sandbox` alone."""
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
     """Of one API process."""
     connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
@@ -170,7 +172,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(found)
 
     def connection_limits(self) -> ConnectionLimits:
-        return ConnectionLimits(self.connections_max, self.connections_per_address, self.proxies())
+        return ConnectionLimits(self.connections_max, self.connections_per_address, self.proxies(), not self.is_sandbox)
 
     def steam_urls(self) -> SteamUrls:
         return SteamUrls(self.steam_community_url.rstrip("/"), self.steam_api_url.rstrip("/"), self.steam_login_url.rstrip("/"))

@@ -21,7 +21,7 @@ from selldesk.store.store import Reader
 KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
 
 
-class KeyRequest(msgspec.Struct):
+class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: KeyName
 
 
@@ -79,6 +79,10 @@ class MovementPage(msgspec.Struct):
     offset: int
 
 
+NO_STORE = (("Cache-Control", "no-store"),)
+"""Where a key is shown."""
+
+
 class AccountApi:
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -124,7 +128,7 @@ class AccountApi:
         return Reply(await self._market.read(lambda reader: keys_of(reader, call.person)))
 
     async def create_key(self, call: Call) -> Reply:
-        return Reply(await make_key(self._market, call, call.person, call.body.name, None), status=201)
+        return Reply(await make_key(self._market, call, call.person, call.body.name, None), status=201, headers=NO_STORE)
 
     async def delete_key(self, call: Call) -> Reply:
         await self._market.desk.ask(OnBehalf(call.person, ALL_ROLE_BITS, DeleteKey(call.person, call.body.name)))

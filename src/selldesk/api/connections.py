@@ -232,11 +232,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             last = self.pipeline[0][0] if self.pipeline else cycle
             last.keep_alive = False
-            if last.more_body:
-                last.disconnected = True
-                last.message_event.set()
+            if not last.more_body:
+                return
+            # It is this one's body that can't be read: nobody waits for more of it.
+            last.disconnected = True
+            last.message_event.set()
+            if last is not cycle or cycle.response_started:
                 self.transport.close()
-            return
+                return
         details = _SEARCH_INSTEAD if kind is refusals.URI_TOO_LONG else None
         body = failure(kind(details=details))
         head = [

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from selldesk.api import queries
-from selldesk.api.account import Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
+from selldesk.api.account import NO_STORE, Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
 from selldesk.api.market import Market
 from selldesk.api.operating import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
 from selldesk.api.parameters import PAGE
@@ -189,7 +189,8 @@ class OperatorPeopleApi:
         return Reply(await self._market.read(lambda reader: keys_of(reader, number)))
 
     async def create_user_key(self, call: Call) -> Reply:
-        return Reply(await make_key(self._market, call, await self._number(call), call.body.name, call.login), status=201)
+        made = await make_key(self._market, call, await self._number(call), call.body.name, call.login)
+        return Reply(made, status=201, headers=NO_STORE)
 
     async def delete_user_key(self, call: Call) -> Reply:
         await self._market.act(call, Role.OPERATOR, commands.DeleteKey(await self._number(call), call.body.name, call.login))

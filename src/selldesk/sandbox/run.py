@@ -182,6 +182,7 @@ class Sandbox:
             steam_address_calls_per_second=100_000,
             rate_limits_enforced=False,
             bad_keys_max=0,
+            is_sandbox=True,
             own_inventory_seconds=1,
         )
 
