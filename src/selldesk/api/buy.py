@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from selldesk.api import queries
 from selldesk.api.bodies import decode_part
-from selldesk.api.market import Market
+from selldesk.api.market import Market, limits_of_market
 from selldesk.api.parameters import BUYER_TRADE_FILTERS, GAME, PAGE
 from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
 from selldesk.api.sell import Number, trades_of_id, trades_of_steam_trade
@@ -166,7 +166,8 @@ class BuyApi:
         if not is_supported(request.game_id):
             raise refusals.GAME_NOT_SUPPORTED()
         numbers = self._market.view.catalog.game(request.game_id)
-        lines, rejected, keep = await read_lines(request.orders, numbers)
+        limits = await self._market.read(limits_of_market)
+        lines, rejected, keep = await read_lines(request.orders, numbers, limits.min_order_price.get(str(request.game_id), 1))
         counts = await self._market.desk.ask(PutOrders(call.person, request.game_id, request.mode == "replace", lines, keep))
         return Reply(PutOrdersAnswer(counts["created"], counts["updated"], counts["unchanged"], counts["withdrawn"], rejected))
 
@@ -238,7 +239,9 @@ class BuyApi:
         return Reply(await self._market.read(ask))
 
 
-async def read_lines(orders: list[msgspec.Raw], numbers: dict[str, int]) -> tuple[list[OrderLine], list[RejectedLine], list[int]]:
+async def read_lines(
+    orders: list[msgspec.Raw], numbers: dict[str, int], price_min: int = 1
+) -> tuple[list[OrderLine], list[RejectedLine], list[int]]:
     """(good lines, rejected ones, items whose line was rejected). A name listed twice: the later line is rejected.
 
     Refuses INVALID_BODY. In slices on the event loop, not in a thread: two threads that both need the interpreter wait 5 ms for each other.
@@ -259,6 +262,8 @@ async def read_lines(orders: list[msgspec.Raw], numbers: dict[str, int]) -> tupl
             error = f"Item not found: {name}"
         elif not 1 <= order.price <= PRICE_MAX:
             error = f"price must be between 1 and {PRICE_MAX}"
+        elif order.price < price_min:
+            error = f"price is below the minimum of {price_min}"
         elif not 1 <= order.amount <= ORDER_AMOUNT_MAX:
             error = f"amount must be between 1 and {ORDER_AMOUNT_MAX}"
         else:

@@ -17,6 +17,7 @@ from selldesk.kernel.refusals import TRADE_NOT_FOUND
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role, pack_roles
+from selldesk.sellers.limits import MarketLimits, read_limits
 from selldesk.store.lists import TradeFilter, list_trades
 from selldesk.store.store import Reader, Row, Store
 from selldesk.trades.trade import Trade, TradeItem
@@ -113,3 +114,8 @@ class Market:
             trade_data(trade, items_of[trade.id], face_of[trade.bot], self.view.people[trade.buyer].steamid64 or "", viewed_by)
             for trade in trades
         ]
+
+
+def limits_of_market(reader: Reader) -> MarketLimits:
+    rows = reader.fetch("load_limits")
+    return read_limits(rows[0][0] if rows else None)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from selldesk.api import queries
-from selldesk.api.market import Market
+from selldesk.api.market import Market, limits_of_market
 from selldesk.api.operating import Reason, bad_body, operator_route
 from selldesk.api.parameters import PAGE
 from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
@@ -16,7 +16,7 @@ from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.times import parse_time
 from selldesk.people.roles import Role
-from selldesk.sellers.limits import MarketLimits, ProjectLimits, read_limits
+from selldesk.sellers.limits import MarketLimits, ProjectLimits
 from selldesk.sellers.standing import SellerStatus
 from selldesk.store.store import Reader
 
@@ -152,11 +152,6 @@ class OperatorLimitsApi:
         game = _game(call)
         await self._market.act(call, Role.OPERATOR, commands.ResumeGame(call.login, game, call.body.reason))
         return Reply(GameState(game, False))
-
-
-def limits_of_market(reader: Reader) -> MarketLimits:
-    rows = reader.fetch("load_limits")
-    return read_limits(rows[0][0] if rows else None)
 
 
 def _game(call: Call) -> int:

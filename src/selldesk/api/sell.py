@@ -26,6 +26,7 @@ from selldesk.kernel.limits import (
     QUOTE_CHARS_MAX,
     TRADE_ITEMS_MAX,
 )
+from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role
 from selldesk.steamwire.tradelink import parse_trade_link
@@ -135,7 +136,8 @@ class SellApi:
         r = refusals
         not_found = (r.TRADE_NOT_FOUND,)
         create_refusals = (
-            r.GAME_NOT_SUPPORTED, r.BUYER_MISMATCH, r.NO_BUY_ORDER, r.PRICE_EXCEEDS_ORDER, r.VALUE_NOT_POSITIVE, r.INSUFFICIENT_BALANCE,
+            r.ACCOUNT_FROZEN, r.GAME_NOT_SUPPORTED, r.GAME_STOPPED, r.SELLER_BLOCKED, r.SELLER_COOLDOWN, r.SELLER_LIMIT, r.PROJECT_LIMIT,
+            r.BALANCE_TOO_LARGE, r.BUYER_MISMATCH, r.NO_BUY_ORDER, r.PRICE_EXCEEDS_ORDER, r.VALUE_NOT_POSITIVE, r.INSUFFICIENT_BALANCE,
             r.ASSET_IN_TRADE, r.NO_ROOM, r.NO_BOT, r.CUSTOM_ID_EXISTS, r.UNAVAILABLE, r.TRADING_STOPPED,
         )  # fmt: skip
 
@@ -224,20 +226,27 @@ class SellApi:
         mismatch = market.view.is_mismatch(
             call.person, request.game_id, buyer, [item.item for item in items], request.quote_id, now
         )
-        opened = await market.desk.ask(
-            OpenTrade(
-                trade_id=new_uuid7(now),
-                project=call.person,
-                custom_id=request.custom_id,
-                game=request.game_id,
-                buyer=buyer,
-                mismatch=mismatch,
-                seller=link.steamid64,
-                tradelink=request.tradelink,
-                message=request.message,
-                items=items,
-            )
+        opening = OpenTrade(
+            trade_id=new_uuid7(now),
+            project=call.person,
+            custom_id=request.custom_id,
+            game=request.game_id,
+            buyer=buyer,
+            mismatch=mismatch,
+            seller=link.steamid64,
+            tradelink=request.tradelink,
+            message=request.message,
+            items=items,
         )
+        try:
+            opened = await market.desk.ask(opening)
+        except Refusal as refusal:
+            if refusal.code == refusals.BUYER_MISMATCH.code and buyer is not None and buyer != call.person:
+                best, named = market.view.payouts(call.person, request.game_id, buyer, [item.item for item in items])
+                refusal.details = (
+                    [{"path": "buyer_id", "message": _MISMATCH_HELP.format(best=best, named=named)}] if best > named else None
+                )
+            raise
         trade_id = opened["trade_id"]
         bot = market.face(opened["bot"], opened["bot_steamid64"], opened["bot_profile_name"], opened["bot_avatar"])
         answer = CreateAnswer(
@@ -306,6 +315,11 @@ def trades_of_steam_trade(reader: Reader, text: str) -> list[Row]:
     bare, _, seller = text.partition("_")
     rows = reader.fetch("trades_of_steam_trade", steam_trade_id=bare)
     return [row for row in rows if row[3] in KNOWN_BY_STEAM_TRADE and ("_" not in text or row[4] == seller)]
+
+
+_MISMATCH_HELP = (
+    "another buyer pays {best} for exactly these items, this one {named}; the quote_id of a match keeps a buyer for 30 s"
+)
 
 
 def _line(name: str, item: int, price: int, units: int) -> MatchedLine:

@@ -237,6 +237,9 @@ class EngineBook:
                 return True
             bounds[other] = 0
 
+    def payout(self, buyer: int, lines: list[Line]) -> int:
+        return payout_of(self._fill(buyer, lines, _Basket(lines, self._items, self._people).terms(buyer)))
+
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         mask = self._candidates.get(game)
         known = [(item, orders.columns()) for item in items if (orders := self._items.get(item)) is not None]

@@ -52,6 +52,10 @@ class Book(Protocol):
         """Whether some candidate other than `exclude` pays strictly more for the lines than this buyer, a candidate or not."""
         ...
 
+    def payout(self, buyer: int, lines: list[Line]) -> int:
+        """What this buyer pays for the lines, a candidate or not."""
+        ...
+
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         """For each of the items that anybody pays for, in their order: the highest price of a candidate whose money covers one
         unit, and the units at that price, each buyer's capped by his own money."""
@@ -72,6 +76,9 @@ class NoBook:
 
     def is_outbid(self, buyer: int, game: int, lines: list[Line], exclude: int) -> bool:
         return False
+
+    def payout(self, buyer: int, lines: list[Line]) -> int:
+        return 0
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         return []

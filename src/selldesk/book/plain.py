@@ -34,6 +34,9 @@ class PlainBook:
         best = self.best(game, lines, exclude)
         return best is not None and best.payout > payout_of(self._fills(buyer, lines))
 
+    def payout(self, buyer: int, lines: list[Line]) -> int:
+        return payout_of(self._fills(buyer, lines))
+
     def _fills(self, buyer: int, lines: list[Line]) -> list[Fill]:
         money = self._funds.get(buyer, 0)
         taken: dict[int, int] = {}

@@ -57,7 +57,7 @@ class InlineDesk:
 
 def value_of(answer: Answer) -> dict[str, Any]:
     if answer.value is None:
-        raise Refusal(answer.status, answer.code, answer.text, cause=answer.cause)
+        raise Refusal(answer.status, answer.code, answer.text, answer.details, answer.cause)
     return answer.value
 
 

@@ -624,6 +624,7 @@ class Answer(msgspec.Struct, frozen=True):
     text: str = ""
     cause: str | None = None
     """Which of several reasons a refusal had: for the metrics."""
+    details: list[dict[str, str]] | None = None
 
 
 class Feed(msgspec.Struct, array_like=True):

@@ -110,7 +110,7 @@ class Desk:
         """One command, in line: for the command line, set-up and tests. Raises the refusal."""
         answer = self.process([command])[-1].answers[-1]
         if answer.value is None:
-            raise Refusal(answer.status, answer.code, answer.text, cause=answer.cause)
+            raise Refusal(answer.status, answer.code, answer.text, answer.details, answer.cause)
         return answer.value
 
     def watch(self) -> list[BatchResult]:
@@ -223,7 +223,7 @@ def _decide(command: Command, work: Work) -> Answer:
     try:
         return Answer(_value(command, work))
     except Refusal as refusal:
-        return Answer(None, refusal.status, refusal.code, refusal.text, refusal.cause)
+        return Answer(None, refusal.status, refusal.code, refusal.text, refusal.cause, refusal.details)
 
 
 def _value(command: Command, work: Work) -> dict[str, Any]:

@@ -37,13 +37,16 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     Refuses, first failure first: CUSTOM_ID_EXISTS, ACCOUNT_FROZEN, TRADING_STOPPED, GAME_NOT_SUPPORTED, GAME_STOPPED, SELLER_BLOCKED,
     SELLER_COOLDOWN, SELLER_LIMIT, PROJECT_LIMIT, BUYER_MISMATCH, NO_BUY_ORDER, PRICE_EXCEEDS_ORDER, VALUE_NOT_POSITIVE,
     INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE, ASSET_IN_TRADE, NO_ROOM, NO_BOT; INVALID_API_KEY and FORBIDDEN if the project is not (any
-    more) one. A refusal leaves no trace: everything is checked before anything is changed.
+    more) one, INVALID_BODY for a trade link of one of our own bots. A refusal leaves no trace: everything is checked before anything is changed.
     """
     project = work.persons.get(command.project)
     if project is None or project.disabled:
         raise refusals.INVALID_API_KEY()
     if not has_role(project.roles, Role.PROJECT):
         raise refusals.FORBIDDEN()
+    if any(bot.steamid64 == command.seller for bot in work.bots.values()):
+        message = "this is the trade link of one of the market's own bots"
+        raise refusals.INVALID_BODY(details=[{"path": "$.tradelink", "message": message}])
     if (command.project, command.custom_id) in work.taken_custom_ids:
         raise refusals.CUSTOM_ID_EXISTS()
     if project.frozen:

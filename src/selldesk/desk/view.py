@@ -211,6 +211,12 @@ class MarketView:
                 units[item] = units.get(item, 0) + taken
         return self._signer.sign(Quote(project, game, match.buyer, expires_at, units))
 
+    def payouts(self, project: int, game: int, buyer: int, items: list[int]) -> tuple[int, int]:
+        """(what the best candidate pays for exactly these items, what this buyer pays): helps whoever named the wrong one."""
+        lines = [(item, 1) for item in items]
+        best = self.book.best(game, lines, exclude=project)
+        return best.payout if best is not None else 0, self.book.payout(buyer, lines)
+
     def is_mismatch(self, project: int, game: int, buyer: int | None, items: list[int], quote_id: str | None, now: int) -> bool:
         """R3's `Buyer mismatch`, by this process's book: some other candidate's payout for exactly these items (one unit per
         asset, order prices) is strictly higher than the named buyer's, and no quote covers it."""
