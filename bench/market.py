@@ -19,7 +19,7 @@ from selldesk.store.store import Store
 GAME = 730
 KEY = "selldesk_" + "b" * 43
 SECRET = "a-secret-of-at-least-32-characters-here"
-BOT_SECRETS = SecretBox(SECRET.encode()).seal(b"{}")
+BOT_SECRETS = SecretBox(SECRET.encode(), binds=False).seal(b"{}", "")
 """Nobody logs in with them."""
 MONEY = 2**50
 PRICE = 40_000

@@ -22,7 +22,7 @@ from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.processes import process_name
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import SecretBox, link_place, secrets_place, tokens_place
 from selldesk.kernel.times import FAR_US
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
@@ -210,7 +210,7 @@ class LittleMarket:
             self.order(game, ORDER_AMOUNT)
         for number, account in enumerate(self.bot_accounts, start=1):
             request = BotRequest(account.login, account.shared_secret, account.identity_secret, account.steamid64, account.password)
-            desk.ask(bot_command(self.box.seal, "test", request))
+            desk.ask(bot_command(self.box, "test", request))
             desk.ask(commands.BotReport(number, state="ok"))
         self.beat()
 
@@ -260,8 +260,12 @@ class LittleMarket:
 
     def _worker(self, number: int, lease: HeldLease, crash: CrashAt, address: Address) -> BotWorker:
         record = dict(zip(BOT_COLUMNS, self.desk.store.fetch("bot_record", number=number)[0], strict=True))
-        credentials = msgspec.json.decode(self.box.open(record["secrets"]), type=Credentials)
-        tokens = msgspec.json.decode(self.box.open(record["tokens"]), type=Tokens) if record["tokens"] else None
+        credentials = msgspec.json.decode(self.box.open(record["secrets"], secrets_place(record["steamid64"])), type=Credentials)
+        tokens = (
+            msgspec.json.decode(self.box.open(record["tokens"], tokens_place(record["steamid64"])), type=Tokens)
+            if record["tokens"]
+            else None
+        )
         urls = SteamUrls(self.url, self.url, self.url)
         transport = ThrottledTransport(
             CrashingTransport(self.transport, crash), credentials.steamid64, address, self.limits, self.clock.now_us
@@ -277,9 +281,10 @@ class LittleMarket:
             self.settings.rules,
             Pace(),
             Memory(),
+            self.box,
             record["created_at"],
         )
-        worker = BotWorker(bot, Aside(self.store), self.box, (record["secrets"], record["tokens"]))
+        worker = BotWorker(bot, Aside(self.store), (record["secrets"], record["tokens"]))
         worker.alarm = ScheduledAlarm()  # type: ignore[assignment]
         return worker
 
@@ -360,16 +365,17 @@ class LittleMarket:
         self.steam.world.commit()
         self.beat()
         link = f"https://steamcommunity.com/tradeoffer/new/?partner={seller.number}&token={seller.trade_token}"
+        trade_id = new_uuid7(self.clock.now_us())
         opened = self.desk.ask(
             commands.OpenTrade(
-                new_uuid7(self.clock.now_us()),
+                trade_id,
                 SHOP,
                 custom_id,
                 game,
                 BUYER,
                 False,
                 seller.steamid64,
-                link,
+                self.box.seal_link(link, link_place(trade_id)),
                 "",
                 [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets],
             )

@@ -315,7 +315,7 @@ def test_a_bot_whose_secrets_can_not_be_opened_is_told_and_the_others_are_worked
             "p",
             "a refresh token",
         )
-        market.desk.ask(bot_command(SecretBox(b"another key of 32 characters!!!!").seal, "op", request))
+        market.desk.ask(bot_command(SecretBox(b"another key of 32 characters!!!!"), "op", request))
         urls = SteamUrls(market.url, market.url, market.url)
         settings = FleetSettings(urls, market.settings.rules, Pace(), market.limits)
         fleet = Fleet(market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings)  # type: ignore[arg-type]

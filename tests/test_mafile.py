@@ -15,7 +15,7 @@ from selldesk.config import BadSetting
 from selldesk.steamwire import tokens
 
 STEAMID = 76561198012345679
-SECRETS = {"shared_secret": "c2VjcmV0c2VjcmV0c2VjcmU=", "identity_secret": "aWRlbnRpdHlpZGVudGl0eWk="}
+SECRETS = {"shared_secret": "c2hhcmVkc2VjcmV0c2hhcmVkc2U=", "identity_secret": "aWRlbnRpdHlpZGVudGl0eWlkZW4="}
 TOKEN = f"e30.{tokens.encode_part(json.dumps({'sub': str(STEAMID), 'exp': 9}).encode())}.x"
 
 PLAIN: list[tuple[str, str, dict[str, Any], str | None]] = [

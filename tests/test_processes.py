@@ -16,7 +16,7 @@ from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import SecretBox, secrets_place
 from selldesk.people.roles import Role, pack_roles
 from selldesk.store.open import open_store
 from tests.stores import new_database
@@ -183,7 +183,7 @@ def test_a_process_that_can_open_no_secret_does_not_start(market: tuple[str, str
     """It would take its share of the bots and work for none of them."""
     url, _, _ = market
     desk = Desk(open_store(url).writer(), SystemClock(), DeskSettings())
-    sealed = SecretBox(b"another secret of 32 characters!!").seal(b"{}")
+    sealed = SecretBox(b"another secret of 32 characters!!").seal(b"{}", secrets_place("76561197961265721"))
     desk.ask(commands.AddBot("t", "76561197961265721", "bot1", sealed, None, None, None, None, 30, 5, 1000))
     environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": SECRET}
     for command in ("work", "serve"):

@@ -11,6 +11,7 @@ import pytest
 from selldesk.desk import commands
 from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
+from selldesk.kernel.secretbox import tokens_place
 from selldesk.steam.session import Tokens
 from selldesk.steam.transport import Response
 from selldesk.steamwire import protobuf
@@ -25,7 +26,11 @@ LOGIN, LOGGED_IN, RENEWAL = "BeginAuthSessionViaCredentials", "PollAuthSessionSt
 
 def _on_record(market: LittleMarket) -> Tokens | None:
     record = dict(zip(BOT_COLUMNS, market.desk.store.fetch("bot_record", number=1)[0], strict=True))
-    return msgspec.json.decode(market.box.open(record["tokens"]), type=Tokens) if record["tokens"] else None
+    return (
+        msgspec.json.decode(market.box.open(record["tokens"], tokens_place(record["steamid64"])), type=Tokens)
+        if record["tokens"]
+        else None
+    )
 
 
 def _calls(market: LittleMarket, name: str) -> int:

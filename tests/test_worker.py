@@ -8,6 +8,7 @@ import pytest
 
 from selldesk.api.operator_setup import secrets_command
 from selldesk.desk import commands
+from selldesk.kernel.secretbox import secrets_place
 from selldesk.kernel.times import FAR_US
 from selldesk.steam.session import Credentials
 from selldesk.steamsim.entities import Behaviour
@@ -372,8 +373,9 @@ def test_a_new_refresh_token_is_used_at_once(tmp_path: Path) -> None:
         worker = market.worker()
         await market.pass_time(worker, 60)
         secrets = market.desk.store.fetch("bot_record", number=1)[0][15]
-        bare = msgspec.structs.replace(msgspec.json.decode(market.box.open(secrets), type=Credentials), password=None)
-        market.desk.ask(commands.ReplaceBotSecrets("op", 1, market.box.seal(msgspec.json.encode(bare))))
+        place = secrets_place(market.bot_account.steamid64)
+        bare = msgspec.structs.replace(msgspec.json.decode(market.box.open(secrets, place), type=Credentials), password=None)
+        market.desk.ask(commands.ReplaceBotSecrets("op", 1, market.box.seal(msgspec.json.encode(bare), place)))
         await market.pass_time(worker, 60)
         market.steam.auth.revoke(market.bot_account)
         await market.run(worker, lambda: market.bot_state() == "needs_login")

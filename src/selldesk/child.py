@@ -11,11 +11,12 @@ import msgspec
 import uvloop
 
 from selldesk.children import ChildSettings
-from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
 from selldesk.wiring import RunningMarket
 
 
 def main() -> None:
+    prepare_process()
     told = msgspec.json.decode(first_line_from_parent(), type=ChildSettings)
     kind = "work" if told.descriptor is None else "api"
     logging.basicConfig(level=told.log_level, format=f"%(asctime)s {kind} %(levelname)s %(name)s: %(message)s")

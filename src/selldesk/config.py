@@ -1,10 +1,12 @@
 """Settings: flags, then SELLDESK_* variables, then a TOML file, then the defaults (contract C7)."""
 
+import difflib
 import ipaddress
+import logging
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,10 +19,14 @@ from selldesk.api.connections import ConnectionLimits, Network
 from selldesk.api.limits import LockOutRules, RateLimits
 from selldesk.bots.agenda import Pace, Window
 from selldesk.desk.work import DeskSettings
+from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
 from selldesk.kernel.times import SECOND_US
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Limits
+from selldesk.store.open import open_store
 from selldesk.trades.rules import Rules
+
+logger = logging.getLogger(__name__)
 
 OVERDUE_STAGES = ("verify", "send", "sending", "reconcile", "offered", "exchanged", "settling", "operator")
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -41,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str = "sqlite:///var/selldesk.db"
     secret_key: str = ""
     """Signs quotes and seals secrets at rest: at least 32 characters. Losing it loses the bots' secrets."""
+    secret_key_old: str = ""
+    """The key before: opens what is not yet sealed with the new one (selldesk reseal)."""
     host: str = "127.0.0.1"
     port: Port = 8000
     public_url: str = ""
@@ -144,6 +152,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def desk(self) -> DeskSettings:
         return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us())
 
+    def check(self) -> None:
+        """Raises BadSetting for what its type alone does not tell."""
+        if self.maintenance_window:
+            parse_window(self.maintenance_window)
+        self.stocktake_at_us()
+        self.proxies()
+        for name in ("steam_community_url", "steam_api_url", "steam_login_url", "public_url"):
+            _check_url(name, getattr(self, name))
+        if not self.host or any(character.isspace() for character in self.host):
+            raise BadSetting(f"bad setting: host {self.host!r}: expected an address or a name to listen on")
+        if self.metrics_port and self.metrics_port == self.port:
+            raise BadSetting(f"bad setting: metrics_port and port are both {self.port}")
+        if self.secret_key and self.secret_key == self.secret_key_old:
+            raise BadSetting(
+                "SELLDESK_SECRET_KEY and SELLDESK_SECRET_KEY_OLD are the same: the old one is needed only after a change"
+            )
+        open_store(self.database_url)
+
     def stocktake_at_us(self) -> int | None:
         """Raises BadSetting."""
         if not self.stocktake_at:
@@ -189,25 +215,107 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         return self.secret_key.encode()
 
+    def box(self, seal_format: str | None) -> SecretBox:
+        """`seal_format`: the store's mark of that name. Raises BadSetting."""
+        if self.secret_key_old and len(self.secret_key_old) < 32:
+            raise BadSetting("SELLDESK_SECRET_KEY_OLD must be the key as it was: at least 32 characters")
+        old = self.secret_key_old.encode() if self.secret_key_old else None
+        return SecretBox(self.secret(), old, binds=seal_format == SEAL_FORMAT)
 
-def load_settings(flags: Mapping[str, Any], file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Raises BadSetting, which names the setting and where it came from."""
-    values: dict[str, Any] = {}
-    names = {field.name for field in msgspec.structs.fields(Settings)}
+
+_NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings)) - {"is_sandbox"}
+FROM_FILES = ("secret_key", "secret_key_old", "database_url")
+"""May stand in a file of their own, named by SELLDESK_<NAME>_FILE: nobody sees them among a process' variables."""
+_OTHER_VARIABLES = ("SELLDESK_CONFIG", "SELLDESK_URL", "SELLDESK_API_KEY", "SELLDESK_MAFILE_PASSPHRASE", "SELLDESK_BOT_PASSWORD")
+_OF_TESTS = re.compile(r"SELLDESK_(TEST|HOUR|FUZZ|BENCH)_[A-Z_]+")
+_OF_KUBERNETES = re.compile(r"SELLDESK_(SERVICE|PORT)_.*")
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    own: Mapping[str, Any] = {},
+) -> Settings:
+    """`own`: what stands in the place of the defaults. Raises BadSetting, which names the setting and where it came from."""
+    values: dict[str, Any] = dict(own)
     if file is not None:
         try:
-            values.update(tomllib.loads(file.read_text()))
+            text = file.read_text(encoding="utf-8")
+            if text.startswith("\ufeff"):
+                raise BadSetting(f"{file}: the file begins with a byte order mark: save it as UTF-8 without one")
+            said = tomllib.loads(text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise BadSetting(f"{file}: {error}") from None
-    for name in names:
-        text = environment.get(f"SELLDESK_{name.upper()}")
-        if text is not None:
-            values[name] = text
+        for name in said:
+            if name not in _NAMES:
+                raise BadSetting(f"{file}: unknown setting {name!r}{_did_you_mean(name, _NAMES)}")
+        values.update(said)
+    values.update(settings_in(environment))
     values.update({name: value for name, value in flags.items() if value is not None})
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise BadSetting(f"bad setting: {error}") from None
+    settings.check()
+    return settings
+
+
+def settings_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings among the variables, and of the files that they name. Raises BadSetting for every SELLDESK_* that means nothing:
+    a misspelt one would be a default that nobody notices."""
+    values: dict[str, str] = {}
+    for variable in sorted(name for name in environment if name.startswith("SELLDESK_")):
+        name = variable.removeprefix("SELLDESK_").lower()
+        text = environment[variable]
+        if _OF_KUBERNETES.fullmatch(variable) or (name == "port" and text.startswith("tcp://")):
+            logger.warning(
+                "%s is ignored: Kubernetes sets it for a service of that name (enableServiceLinks: false ends it)", variable
+            )
+        elif variable in _OTHER_VARIABLES or _OF_TESTS.fullmatch(variable):
+            continue
+        elif name in _NAMES and variable == f"SELLDESK_{name.upper()}":
+            if name in values:
+                raise BadSetting(f"{variable} and {variable}_FILE are both set: which of them counts?")
+            values[name] = text
+        elif name.endswith("_file") and name.removesuffix("_file") in FROM_FILES:
+            if name.removesuffix("_file") in values:
+                raise BadSetting(f"{variable.removesuffix('_FILE')} and {variable} are both set: which of them counts?")
+            values[name.removesuffix("_file")] = _secret_file(variable, Path(text))
+        else:
+            known = [*(f"SELLDESK_{one.upper()}" for one in _NAMES), *(f"SELLDESK_{one.upper()}_FILE" for one in FROM_FILES)]
+            raise BadSetting(f"unknown setting {variable}{_did_you_mean(variable, [*known, *_OTHER_VARIABLES])}")
+    return values
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f": did you mean {close[0]}?" if close else " (selldesk check lists them all)"
+
+
+def _secret_file(variable: str, path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{variable}: {path}: {error}") from None
+    if text.startswith("\ufeff"):
+        raise BadSetting(f"{variable}: {path} begins with a byte order mark: save it as UTF-8 without one")
+    return text.rstrip("\r\n")
+
+
+def _check_url(name: str, url: str) -> None:
+    """Raises BadSetting. An empty public_url is none."""
+    if name == "public_url" and not url:
+        return
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_url = False
+    if not is_url or parts.query or parts.fragment or any(character.isspace() for character in url):
+        raise BadSetting(f"bad setting: {name} {url!r}: expected http://host or https://host, with a port where it needs one")
+    if "@" in parts.netloc:
+        raise BadSetting(f"bad setting: {name}: a user name or password has no place in it")
 
 
 def parse_window(text: str) -> Window:

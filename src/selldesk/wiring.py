@@ -44,7 +44,7 @@ from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
-from selldesk.kernel.secretbox import CannotOpen, SecretBox
+from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
 from selldesk.store.store import Reader, StoreUnavailable, Watch
@@ -86,7 +86,7 @@ class RunningMarket:
         self.settings = settings
         self.clock: Clock = make_clock(clock_path)
         self.store = open_store(settings.database_url)
-        self.box = SecretBox(settings.secret())
+        self.box = settings.box(self.store.mark(SEAL_MARK))
         self.view = MarketView(self.store.reader(), QuoteSigner(settings.secret()), EngineBook if with_api else NoBook)
         self.supervisor = DeskSupervisor(settings.database_url, clock_path, settings.desk()) if desk_socket is None else None
         self.desk_socket = desk_socket if self.supervisor is None else self.supervisor.socket_path
@@ -165,13 +165,12 @@ class RunningMarket:
     def check_secret(self) -> None:
         """Raises BadSetting if none of the secrets in the store can be opened: this process could not work for a single bot, but would take
         its share of them from those that can."""
-        column = BOT_COLUMNS.index("secrets")
-        sealed = [row[column] for row in self.store.reader().fetch("all_bot_records")]
-        for secrets in sealed:
+        records = [dict(zip(BOT_COLUMNS, row, strict=True)) for row in self.store.reader().fetch("all_bot_records")]
+        for record in records:
             with contextlib.suppress(CannotOpen):
-                self.box.open(secrets)
+                self.box.open(record["secrets"], secrets_place(record["steamid64"]))
                 return
-        if sealed:
+        if records:
             raise BadSetting(
                 "SELLDESK_SECRET_KEY opens none of the secrets in this store: it is not the key that its bots were added with"
                 " (if that is lost, import each bot anew: selldesk bot add --replace)"
@@ -342,6 +341,10 @@ class RunningMarket:
     async def _touch_keys(self) -> None:
         while True:
             await asyncio.sleep(TOUCH_KEYS_SECONDS)
+            if not self.box.binds:
+                # An operator may have ended the time of earlier releases meanwhile.
+                with contextlib.suppress(StoreUnavailable):
+                    self.box.binds = await asyncio.to_thread(self.store.mark, SEAL_MARK) == SEAL_FORMAT
             used = self.key_ring.take_used()
             if used:
                 await asyncio.to_thread(self._aside.touch_keys, used)

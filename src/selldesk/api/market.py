@@ -14,7 +14,7 @@ from selldesk.desk.commands import OnBehalf, PersonsCommand
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import TRADE_NOT_FOUND
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import MarketLimits, read_limits
@@ -111,9 +111,22 @@ class Market:
             items_of[row[0]].append((TradeItem(*row[:11]), row[11]))
         face_of = {row[0]: self.face(*row) for row in faces}
         return [
-            trade_data(trade, items_of[trade.id], face_of[trade.bot], self.view.people[trade.buyer].steamid64 or "", viewed_by)
+            trade_data(
+                trade,
+                items_of[trade.id],
+                face_of[trade.bot],
+                self.view.people[trade.buyer].steamid64 or "",
+                self._link(trade) if viewed_by == "seller" else None,
+                viewed_by,
+            )
             for trade in trades
         ]
+
+    def _link(self, trade: Trade) -> str | None:
+        try:
+            return self.box.open_link(trade.tradelink, link_place(trade.id))
+        except CannotOpen:
+            return None
 
 
 def limits_of_market(reader: Reader) -> MarketLimits:

@@ -27,7 +27,7 @@ from selldesk.kernel.limits import (
     ORDERS_PER_TRANSACTION,
     PRICE_MAX,
 )
-from selldesk.kernel.secretbox import CannotOpen, SecretBox
+from selldesk.kernel.secretbox import CannotOpen, SecretBox, secrets_place, tokens_place
 from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.people.roles import Role
 from selldesk.steam.session import Credentials, Tokens
@@ -330,7 +330,7 @@ class OperatorSetupApi:
         _check_secret("shared_secret", request.shared_secret)
         _check_secret("identity_secret", request.identity_secret)
         _check_games(request.games)
-        await self._market.act(call, Role.OPERATOR, bot_command(self._market.box.seal, call.login, request))
+        await self._market.act(call, Role.OPERATOR, bot_command(self._market.box, call.login, request))
         return Reply(await self._one_bot(request.steamid), status=201)
 
     async def change_bot(self, call: Call) -> Reply:
@@ -508,7 +508,7 @@ def _check_names(items: list[CatalogLine]) -> None:
 
 def _check_secret(name: str, value: str | None) -> None:
     if value is not None and not is_secret(value):
-        raise bad_body(f"$.{name}", "not base64")
+        raise bad_body(f"$.{name}", "not base64 of 20 bytes")
 
 
 def _check_games(games: list[int] | None) -> None:
@@ -522,33 +522,36 @@ def secrets_command(
     """The command that changes some of a bot's secrets. Refuses BOT_SECRETS_UNREADABLE: those that stay were sealed with another key."""
     record = dict(zip(BOT_COLUMNS, reader.fetch("bot_record", number=number)[0], strict=True))
     refresh_token = given.pop("refresh_token", None)
-    tokens = box.seal(msgspec.json.encode(Tokens(refresh_token, ""))) if refresh_token else None
-    if _opens(box, record["secrets"]):
-        known = msgspec.json.decode(box.open(record["secrets"]), type=Credentials)
+    place, tokens_at = secrets_place(record["steamid64"]), tokens_place(record["steamid64"])
+    tokens = box.seal(msgspec.json.encode(Tokens(refresh_token, "")), tokens_at) if refresh_token else None
+    if _opens(box, record["secrets"], place):
+        known = msgspec.json.decode(box.open(record["secrets"], place), type=Credentials)
     elif {"shared_secret", "identity_secret"} <= given.keys() and ("password" in given or tokens is not None):
         known = Credentials(record["account_name"], None, "", "", record["steamid64"])
     else:
         raise refusals.BOT_SECRETS_UNREADABLE()
     changed = msgspec.structs.replace(known, **given)
-    forgets_tokens = record["tokens"] is not None and not _opens(box, record["tokens"])
-    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed)), tokens, forgets_tokens)
+    forgets_tokens = record["tokens"] is not None and not _opens(box, record["tokens"], tokens_at)
+    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed), place), tokens, forgets_tokens)
 
 
-def _opens(box: SecretBox, sealed: bytes) -> bool:
+def _opens(box: SecretBox, sealed: bytes, place: str) -> bool:
     try:
-        box.open(sealed)
+        box.open(sealed, place)
     except CannotOpen:
         return False
     return True
 
 
-def bot_command(seal: Callable[[bytes], bytes], operator: str, request: BotRequest) -> commands.AddBot:
+def bot_command(box: SecretBox, operator: str, request: BotRequest) -> commands.AddBot:
     """The command that adds a bot; its secrets are sealed before they leave this process."""
     credentials = Credentials(
         request.account_name, request.password, request.shared_secret, request.identity_secret, request.steamid
     )
-    tokens = seal(msgspec.json.encode(Tokens(request.refresh_token, ""))) if request.refresh_token else None
+    tokens = None
+    if request.refresh_token:
+        tokens = box.seal(msgspec.json.encode(Tokens(request.refresh_token, "")), tokens_place(request.steamid))
+    secrets = box.seal(msgspec.json.encode(credentials), secrets_place(request.steamid))
     return commands.AddBot(
-        operator, request.steamid, request.account_name, seal(msgspec.json.encode(credentials)), tokens, request.profile_name,
-        request.avatar, request.games, request.max_live_offers, request.max_offers_per_seller, request.max_items,
+        operator, request.steamid, request.account_name, secrets, tokens, request.profile_name, request.avatar, request.games, request.max_live_offers, request.max_offers_per_seller, request.max_items,
     )  # fmt: skip

@@ -27,6 +27,7 @@ from selldesk.kernel.limits import (
     TRADE_ITEMS_MAX,
 )
 from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.secretbox import link_place
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role
 from selldesk.steamwire.tradelink import parse_trade_link
@@ -226,15 +227,16 @@ class SellApi:
         mismatch = market.view.is_mismatch(
             call.person, request.game_id, buyer, [item.item for item in items], request.quote_id, now
         )
+        new_id = new_uuid7(now)
         opening = OpenTrade(
-            trade_id=new_uuid7(now),
+            trade_id=new_id,
             project=call.person,
             custom_id=request.custom_id,
             game=request.game_id,
             buyer=buyer,
             mismatch=mismatch,
             seller=link.steamid64,
-            tradelink=request.tradelink,
+            tradelink=market.box.seal_link(request.tradelink, link_place(new_id)),
             message=request.message,
             items=items,
         )

@@ -36,6 +36,8 @@ class Lease(msgspec.Struct, array_like=True):
 class WorkerProcess(msgspec.Struct, array_like=True):
     name: str
     until_us: int
+    seal_format: int | None = None
+    """The newest seals that its release can read; None: the first."""
 
 
 class Keeping(msgspec.Struct):

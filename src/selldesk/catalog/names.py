@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 
 from selldesk.kernel.limits import NAME_CHARS_MAX, PRICE_MAX
+from selldesk.kernel.money import parse_amount
 
 
 class Catalog:
@@ -52,10 +53,12 @@ def parse_csv(text: str) -> list[tuple[str, int | None]]:
             continue
         if not acceptable_name(line[0]):
             raise CatalogFault(f"line {line_number}: {line[0]!r} is no item name")
-        price_text = line[1].strip() if len(line) > 1 else ""
-        if len(line) > 2 or (price_text and not (price_text.isascii() and price_text.isdigit())):
-            raise CatalogFault(f"line {line_number}: expected a name and at most one whole price in thousandths of a dollar")
-        price = int(price_text) if price_text else None
+        if len(line) > 2:
+            raise CatalogFault(f"line {line_number}: expected a name and at most one price")
+        try:
+            price = parse_amount(line[1]) if len(line) > 1 and line[1] else None
+        except ValueError as error:
+            raise CatalogFault(f"line {line_number}: {error}") from None
         if price is not None and price > PRICE_MAX:
             raise CatalogFault(f"line {line_number}: price above {PRICE_MAX}")
         rows[line[0]] = price

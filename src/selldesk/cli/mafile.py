@@ -68,8 +68,10 @@ def read_mafile(
         raise BadSetting(f"{file}: no {', '.join(missing)}{hint}")
     for name in ("shared_secret", "identity_secret"):
         if not is_secret(str(fields[name])):
-            raise BadSetting(f"{file}: {name} is not base64")
+            raise BadSetting(f"{file}: {name} is not base64 of 20 bytes, as every authenticator's is")
     refresh_token = _refresh_token(raw)
+    if refresh_token is not None and _subject(refresh_token) is None:
+        raise BadSetting(f"{file}: the refresh token is not one of Steam's (three parts with dots between, which name an account)")
     secret = password or raw.get("password")
     if not secret and not refresh_token:
         secret = ask(f"Password of {fields['account_name']}")

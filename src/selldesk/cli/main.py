@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from selldesk.cli.app import app
-from selldesk.config import BadSetting
+from selldesk.config import BadSetting, settings_in
 
 
 @app.command()
@@ -25,7 +25,7 @@ def sandbox(
     from selldesk.sandbox.run import Sandbox, SandboxOptions
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    database_url = os.environ.get("SELLDESK_DATABASE_URL")
+    database_url = settings_in(os.environ).get("database_url")
     Sandbox(SandboxOptions(host, port, steam_port, data, fresh, quiet, database_url)).run()
 
 
@@ -50,16 +50,23 @@ def simulate_steam(
 
 def run() -> None:
     """The console script. What a user did wrong is one clear line, never a traceback."""
-    from selldesk.cli import market, people, seller, trading  # noqa: F401 — they add their commands
+    from selldesk.cli import check, market, people, sealing, seller, sellers, trading  # noqa: F401 — they add their commands
+    from selldesk.kernel.processes import prepare_process
     from selldesk.kernel.refusals import Refusal
     from selldesk.store.open import BadDatabaseUrl
-    from selldesk.store.store import StoreUnavailable
+    from selldesk.store.store import BadStore, StoreUnavailable
 
+    prepare_process()
     try:
+        settings_in(os.environ)
         app()
     except StoreUnavailable as error:
         print(f"selldesk: the store is not available: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except (BadSetting, BadDatabaseUrl, Refusal) as error:
+    except Refusal as refusal:
+        details = "; ".join(f"{one['path']} {one['message']}" for one in refusal.details or [])
+        print(f"selldesk: {refusal}{f': {details}' if details else ''}", file=sys.stderr)
+        sys.exit(2)
+    except (BadSetting, BadDatabaseUrl, BadStore) as error:
         print(f"selldesk: {error}", file=sys.stderr)
         sys.exit(2)

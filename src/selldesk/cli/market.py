@@ -1,6 +1,5 @@
-"""Commands that run and look after a market: serve, work, migrate, audit, check."""
+"""Commands that run and look after a market: serve, work, migrate, copy, archive, audit."""
 
-import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -15,11 +14,7 @@ from selldesk.cli.app import app
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, open_migrated, settings_of
 from selldesk.config import BadSetting
 from selldesk.kernel.clock import SystemClock
-from selldesk.kernel.secretbox import CannotOpen, SecretBox
 from selldesk.kernel.times import DAY_US
-from selldesk.steam.results import SteamFault
-from selldesk.steam.session import base_headers, request
-from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.archiving import CannotArchive
 from selldesk.store.archiving import archive as archive_trades
 from selldesk.store.audit import run_audit
@@ -125,31 +120,3 @@ def audit(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
         console.print(f"[red]{violation['check']}[/]: {', '.join(violation['row'])}")
     console.print("[red]something is wrong[/]" if result.violations else f"[green]{len(result.checks)} checks, all is well[/]")
     sys.exit(1 if result.violations else 0)
-
-
-@app.command()
-def check(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """Are the settings right, is the store up to date, can the secrets be opened, is Steam reachable?"""
-    settings = settings_of(config, database_url=database_url)
-    box = SecretBox(settings.secret())
-    print("settings: ok")
-    reader = open_migrated(settings).reader()
-    print(f"store: ok, {reader.fetch('current_seq')[0][0]} batches")
-    for row in reader.fetch("all_bot_records"):
-        try:
-            box.open(row[15])
-        except CannotOpen as error:
-            raise BadSetting(f"bot {row[2]}: {error}") from None
-    asyncio.run(_check_steam(settings.steam_urls().api))
-
-
-async def _check_steam(api_url: str) -> None:
-    transport = AiohttpTransport(10)
-    try:
-        form = {"steamid": "0"}
-        response = await request(transport, "POST", f"{api_url}/ITwoFactorService/QueryTime/v1/", form=form, headers=base_headers())
-        print(f"Steam: reachable, {response.status}")
-    except SteamFault as fault:
-        raise BadSetting(f"Steam at {api_url} is not reachable: {fault}") from None
-    finally:
-        await transport.close()

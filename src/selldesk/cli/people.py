@@ -1,6 +1,7 @@
 """Everything of `/api/operator` that sets a market up, from the shell: users, keys, money, rooms, bots, catalog."""
 
 import getpass
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from selldesk.catalog.games import is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app
 from selldesk.cli.mafile import read_mafile
-from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
+from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inline_desk, settings_of, steamid64_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
@@ -21,9 +22,10 @@ from selldesk.desk.people import PERSON_COLUMNS
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
 from selldesk.kernel.limits import MONEY_MAX, ORDERS_PER_TRANSACTION
-from selldesk.kernel.money import dollars
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.money import both_units, dollars
+from selldesk.kernel.secretbox import SEAL_MARK
 from selldesk.people.roles import Role, pack_roles, unpack_roles
+from selldesk.store.open import open_store
 
 user_app = typer.Typer(help="People: create, list, change.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -36,6 +38,9 @@ app.add_typer(room_app, name="room")
 app.add_typer(bot_app, name="bot")
 app.add_typer(catalog_app, name="catalog")
 
+Amount = Annotated[
+    str, typer.Argument(help="Thousandths of a dollar in plain digits (50000), or with a dollar sign ($50.00, 50.00usd).")
+]
 Login = Annotated[str, typer.Argument(help="The user's login.")]
 
 
@@ -50,6 +55,8 @@ def create_user(
     """Creates a user. The very first operator comes from here."""
     if Role.BUYER in role and steamid64 is None:
         raise BadSetting("a buyer needs --steamid64")
+    if steamid64 is not None:
+        steamid64_of(steamid64)
     desk = inline_desk(settings_of(config, database_url=database_url))
     person_id = new_uuid7(SystemClock().now_us())
     desk.ask(commands.CreatePerson(OPERATOR, person_id, login, pack_roles(role), None, None, None, steamid64))
@@ -123,19 +130,20 @@ def revoke_key(login: Login, name: str, config: ConfigFile = None, database_url:
     print(f"{login}: {name} revoked")
 
 
-def _move(login: str, direction: str, amount: int, reference: str, config: Path | None, database_url: str | None) -> None:
-    if not 1 <= amount <= MONEY_MAX:
-        raise BadSetting(f"amount is in thousandths of a dollar, from 1 to {MONEY_MAX}")
+def _move(login: str, direction: str, amount: str, reference: str, config: Path | None, database_url: str | None) -> None:
+    mills = amount_of(amount)
+    if not 1 <= mills <= MONEY_MAX:
+        raise BadSetting(f"{amount}: an amount goes from 1 to {both_units(MONEY_MAX)}")
     desk = inline_desk(settings_of(config, database_url=database_url))
-    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login)["number"], direction, amount, reference))
+    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login)["number"], direction, mills, reference))
     again = " (was done before under this reference)" if moved["repeated"] else ""
-    print(f"{login}: {direction} of {dollars(amount)}, balance {dollars(moved['balance_after'])}{again}")
+    print(f"{login}: {direction} of {both_units(mills)}, balance {both_units(moved['balance_after'])}{again}")
 
 
 @app.command()
 def deposit(
     login: Login,
-    amount: Annotated[int, typer.Argument(help="Thousandths of a dollar.")],
+    amount: Amount,
     reference: Annotated[str, typer.Option(help="Unique: repeating a deposit with it moves nothing twice.")],
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
@@ -147,7 +155,7 @@ def deposit(
 @app.command()
 def withdraw(
     login: Login,
-    amount: Annotated[int, typer.Argument(help="Thousandths of a dollar.")],
+    amount: Amount,
     reference: Annotated[str, typer.Option(help="Unique: repeating a withdrawal with it moves nothing twice.")],
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
@@ -160,8 +168,8 @@ def withdraw(
 def add_room(
     name: str,
     game: Annotated[int | None, typer.Option(help="Only this game.")] = None,
-    min_value: Annotated[int | None, typer.Option(help="Lowest trade value, thousandths of a dollar.")] = None,
-    max_value: Annotated[int | None, typer.Option(help="Highest trade value.")] = None,
+    min_value: Annotated[str | None, typer.Option(help="Lowest trade value: 10000, $10.00 or 10.00usd.")] = None,
+    max_value: Annotated[str | None, typer.Option(help="Highest trade value.")] = None,
     priority: Annotated[int, typer.Option(help="The lowest number is asked first.")] = 100,
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
@@ -170,8 +178,10 @@ def add_room(
     if game is not None and not is_supported(game):
         raise BadSetting(f"{game} is no game of this market")
     desk = inline_desk(settings_of(config, database_url=database_url))
-    made = desk.ask(commands.PutRoom(OPERATOR, None, name, game, min_value, max_value, None, None, priority, True))
-    print(f"room {made['id']}: {name}")
+    low, high = (None if text is None else amount_of(text) for text in (min_value, max_value))
+    made = desk.ask(commands.PutRoom(OPERATOR, None, name, game, low, high, None, None, priority, True))
+    bounds = [f"{word} {both_units(value)}" for word, value in (("from", low), ("to", high)) if value is not None]
+    print(f"room {made['id']}: {name}{', ' if bounds else ''}{' '.join(bounds)}")
 
 
 @room_app.command("list")
@@ -201,7 +211,16 @@ def add_bot(
         str | None, typer.Option(envvar="SELLDESK_MAFILE_PASSPHRASE", help="Of an encrypted file; asked for if not given.")
     ] = None,
     account_name: Annotated[str | None, typer.Option(help="The account's login, where the file does not name it.")] = None,
-    password: Annotated[str | None, typer.Option(help="The account's password; asked for if neither file nor flag has it.")] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SELLDESK_BOT_PASSWORD",
+            help="The account's password; others on this machine may see it here: rather let it be asked for, or use --password-file.",
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the password alone; - reads standard input.")
+    ] = None,
     profile_name: Annotated[str | None, typer.Option(help="What clients see.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="The bot is known: take its new secrets.")] = False,
     config: ConfigFile = None,
@@ -209,7 +228,11 @@ def add_bot(
 ) -> None:
     """Adds a bot. Its secrets are sealed with SELLDESK_SECRET_KEY."""
     settings = settings_of(config, database_url=database_url)
-    box = SecretBox(settings.secret())
+    settings.secret()
+    if password_file is not None:
+        if password is not None:
+            raise BadSetting("--password and --password-file: which of them counts?")
+        password = _password_in(password_file)
     request = read_mafile(
         file,
         lambda what: getpass.getpass(f"{what}: "),
@@ -219,6 +242,7 @@ def add_bot(
         profile_name=profile_name,
     )
     desk = inline_desk(settings)
+    box = settings.box(open_store(settings.database_url).mark(SEAL_MARK))
     if replace:
         number = _bot_number(desk, request.steamid)
         names = ("password", "shared_secret", "identity_secret", "refresh_token")
@@ -226,8 +250,18 @@ def add_bot(
         desk.ask(secrets_command(box, OPERATOR, desk.store, number, given))
         print(f"bot {request.steamid}: secrets replaced")
         return
-    desk.ask(bot_command(box.seal, OPERATOR, request))
+    desk.ask(bot_command(box, OPERATOR, request))
     print(f"bot {request.steamid} added")
+
+
+def _password_in(path: Path) -> str:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path}: {error}") from None
+    if not (text := text.rstrip("\r\n")):
+        raise BadSetting(f"{path}: no password in it")
+    return text
 
 
 @bot_app.command("list")
@@ -253,7 +287,7 @@ def enable_bot(steamid64: str, config: ConfigFile = None, database_url: Database
 
 
 def _bot_number(desk: Desk, steamid64: str) -> int:
-    known = desk.store.fetch("bot_by_identity", steamid64=steamid64, account_name=steamid64)
+    known = desk.store.fetch("bot_by_identity", steamid64=steamid64_of(steamid64), account_name="")
     if not known:
         raise BadSetting(f"no bot {steamid64}")
     return int(known[0][0])

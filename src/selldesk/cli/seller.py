@@ -3,15 +3,19 @@
 import asyncio
 import json
 import secrets
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import aiohttp
 import typer
 from rich.console import Console
+from yarl import URL
 
 from selldesk.cli.app import app
 from selldesk.config import BadSetting
+from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.money import dollars
 
 Url = Annotated[str, typer.Option("--url", envvar="SELLDESK_URL", help="The market.")]
@@ -19,6 +23,12 @@ Key = Annotated[str, typer.Option("--key", envvar="SELLDESK_API_KEY", help="A pr
 
 _FINAL = ("completed", "declined", "cancelled", "rolled_back_by_user", "rolled_back_by_bot", "error")
 _LOOK_SECONDS = 1.0
+
+
+class NotFound(BadSetting):
+    """The market knows no such trade of this project."""
+
+
 console = Console(highlight=False)
 
 
@@ -78,8 +88,7 @@ async def _watch(url: str, key: str, trade: str, until: str) -> None:
 
 
 async def _follow(session: aiohttp.ClientSession, url: str, trade: str, until: str) -> None:
-    is_uuid = len(trade) == 36 and trade.count("-") == 4
-    path = f"{url}/api/sell/trades/{'by-id' if is_uuid else 'by-custom-id'}/{trade}"
+    path = await _path_of(session, url, trade)
     shown = 0
     while True:
         data = await _call(session, "GET", path, None)
@@ -91,12 +100,27 @@ async def _follow(session: aiohttp.ClientSession, url: str, trade: str, until: s
         await asyncio.sleep(_LOOK_SECONDS)
 
 
+async def _path_of(session: aiohttp.ClientSession, url: str, trade: str) -> str:
+    """By its UUID, or by a custom_id, which may be anything, a UUID too."""
+    by_custom_id = f"{url}/api/sell/trades/by-custom-id/{quote(trade, safe='')}"
+    if canonical_uuid(trade) is None:
+        return by_custom_id
+    by_id = f"{url}/api/sell/trades/by-id/{trade}"
+    try:
+        await _call(session, "GET", by_id, None)
+    except NotFound:
+        return by_custom_id
+    return by_id
+
+
 async def _call(session: aiohttp.ClientSession, method: str, url: str, body: Any) -> Any:
     try:
-        async with session.request(method, url, json=body) as response:
+        async with session.request(method, URL(url, encoded=True), json=body) as response:
             answer = await response.json()
     except (aiohttp.ClientError, ValueError) as error:
         raise BadSetting(f"{url}: {error}") from None
+    if not answer["success"] and response.status == HTTPStatus.NOT_FOUND:
+        raise NotFound(f"{answer['error']} ({answer['code']})")
     if not answer["success"]:
         raise BadSetting(f"{answer['error']} ({answer['code']})")
     return answer["data"]

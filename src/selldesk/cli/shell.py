@@ -8,6 +8,8 @@ import typer
 from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk.desk import Desk
 from selldesk.kernel.clock import SystemClock
+from selldesk.kernel.money import parse_amount
+from selldesk.kernel.shapes import is_steamid64
 from selldesk.store.open import open_store, shown
 from selldesk.store.store import Store
 
@@ -18,6 +20,21 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", envvar="SELLDESK_CO
 DatabaseUrl = Annotated[str | None, typer.Option(help="sqlite:///path (or SELLDESK_DATABASE_URL).")]
 
 
+def amount_of(text: str) -> int:
+    """Mills, written as people write money on this command line. Raises BadSetting."""
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise BadSetting(str(error)) from None
+
+
+def steamid64_of(text: str) -> str:
+    """Raises BadSetting."""
+    if not is_steamid64(text):
+        raise BadSetting(f"{text!r} is no SteamID64: 17 digits that begin with 7656119")
+    return text
+
+
 def settings_of(config: Path | None, **flags: object) -> Settings:
     return load_settings(flags, config)
 
@@ -25,6 +42,7 @@ def settings_of(config: Path | None, **flags: object) -> Settings:
 def open_migrated(settings: Settings) -> Store:
     """Raises BadSetting if the store lacks migrations."""
     store = open_store(settings.database_url)
+    store.check()
     if store.pending_migrations():
         raise BadSetting(f"the store {shown(settings.database_url)} is not up to date: run selldesk migrate first")
     return store

@@ -213,6 +213,8 @@ class KeepLeases(Command, frozen=True):
     released: list[int] = []
     """Bots that it has stopped working for."""
     leaves: bool = False
+    seal_format: int | None = None
+    """The newest seals that its release can read; None: the first."""
 
 
 class Relieve(Command, frozen=True):
@@ -470,6 +472,28 @@ class ReplaceBotSecrets(Command, frozen=True):
     """The known ones can't be opened."""
 
 
+class ResealedBot(msgspec.Struct, array_like=True, frozen=True):
+    """What stands in the store, and what takes its place."""
+
+    number: int
+    old_secrets: bytes
+    old_tokens: bytes | None
+    secrets: bytes
+    tokens: bytes | None
+
+
+class Reseal(Command, frozen=True):
+    """The same secrets under another seal. What was changed meanwhile stays as it is.
+
+    `begins`: from now on seals are bound to their places, which earlier releases can't read (kernel/secretbox.py)."""
+
+    operator: str
+    begins: bool
+    bots: list[ResealedBot]
+    links: list[tuple[str, str, str]]
+    """(trade, the link as it stands, as it will)."""
+
+
 class ChangeBot(Command, frozen=True):
     """Only what is given changes."""
 
@@ -609,6 +633,7 @@ AnyCommand = (
     | DropRoom
     | AddBot
     | ReplaceBotSecrets
+    | Reseal
     | ChangeBot
     | ImportItems
     | SetMark

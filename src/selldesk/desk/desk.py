@@ -36,6 +36,7 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.DropRoom: setup.drop_room,
     commands.AddBot: setup.add_bot,
     commands.ReplaceBotSecrets: setup.replace_bot_secrets,
+    commands.Reseal: setup.reseal,
     commands.ChangeBot: setup.change_bot,
     commands.BotReport: setup.report_bot,
     commands.ImportItems: setup.import_items,

@@ -21,7 +21,7 @@ def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
         store.write("put_leases", [_row(lease) for lease in leave(command.worker, work.leases)])
         store.execute("drop_worker", name=command.worker)
         return {"held": [], "let_go": [], "bots": bots}
-    store.execute("put_worker", name=command.worker, until_us=work.lease_us + LEASE_US)
+    store.execute("put_worker", name=command.worker, until_us=work.lease_us + LEASE_US, seal_format=command.seal_format)
     workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
     alive = alive_workers(workers, is_gone, work.lease_us)
     for worker in workers:

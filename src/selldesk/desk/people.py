@@ -29,9 +29,16 @@ def check_actor(person: int, role_bits: int, work: Work) -> None:
         raise refusals.FORBIDDEN()
 
 
+RESERVED_LOGINS = ("shell", "selldesk")
+"""Who acts in the operators' log where no person does: the command line, and the market itself."""
+
+
 def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
-    """Refuses LOGIN_TAKEN, STEAMID_TAKEN."""
+    """Refuses INVALID_BODY for a login of the market's own, LOGIN_TAKEN, STEAMID_TAKEN."""
     store = work.store
+    if command.login.casefold() in RESERVED_LOGINS:
+        message = f"{command.login} is what the operators' log calls the market itself"
+        raise refusals.INVALID_BODY(details=[{"path": "$.login", "message": message}])
     if store.fetch("person_by_login", login=command.login):
         raise refusals.LOGIN_TAKEN()
     if command.steamid64 is not None and store.fetch("person_by_steamid64", steamid64=command.steamid64):

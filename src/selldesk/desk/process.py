@@ -12,7 +12,7 @@ from selldesk.desk.server import DeskServer
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock, SystemClock
 from selldesk.kernel.memory import spare_what_stands
-from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
 from selldesk.store.open import open_store
 
 
@@ -29,6 +29,7 @@ def make_clock(clock_path: Path | None) -> Clock:
 
 
 def main() -> None:
+    prepare_process()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s desk %(levelname)s %(message)s", stream=sys.stderr)
     settings = msgspec.json.decode(first_line_from_parent(), type=DeskProcessSettings)
     exit_with_parent()

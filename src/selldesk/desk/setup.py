@@ -4,11 +4,15 @@ import json
 from typing import Any
 
 from selldesk.alerts.kinds import Closes, closing
+from selldesk.bots.leases import WorkerProcess, alive_workers
 from selldesk.bots.rooms import BotState, in_quarantine, room_of
 from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Work
 from selldesk.kernel import refusals
+from selldesk.kernel.money import dollars
+from selldesk.kernel.processes import is_gone
+from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
 
 BOT_COLUMNS = (
     "number", "steamid64", "account_name", "profile_name", "avatar", "games", "enabled", "state", "state_reason", "state_since",
@@ -22,7 +26,10 @@ def _json(values: list[int] | None) -> str | None:
 
 
 def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
-    """Refuses ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
+    """Refuses INVALID_BODY for a room that no trade fits, ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
+    if command.min_value is not None and command.max_value is not None and command.min_value > command.max_value:
+        message = f"lies above max_value: no trade would be from {dollars(command.min_value)} to {dollars(command.max_value)}"
+        raise refusals.INVALID_BODY(details=[{"path": "$.min_value", "message": message}])
     rooms = {row[0]: row for row in work.store.fetch("load_rooms")}
     if command.id is not None and command.id not in rooms:
         raise refusals.ROOM_NOT_FOUND()
@@ -102,6 +109,28 @@ def replace_bot_secrets(command: commands.ReplaceBotSecrets, work: Work) -> dict
     log(work, command.operator, "bot.secrets", bot["steamid64"], {})
     work.feed.bots.append(command.number)
     return {"number": command.number}
+
+
+def reseal(command: commands.Reseal, work: Work) -> dict[str, Any]:
+    """Refuses OLDER_RELEASE while a process of a release that can't read such seals works for bots."""
+    store = work.store
+    if command.begins:
+        workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
+        alive = alive_workers(workers, is_gone, work.lease_us)
+        older = [worker.name for worker in workers if worker.name in alive and (worker.seal_format or 1) < int(SEAL_FORMAT)]
+        if older:
+            raise refusals.OLDER_RELEASE(details=[{"path": "worker", "message": name} for name in older])
+        store.execute("set_mark", name=SEAL_MARK, value=SEAL_FORMAT)
+        log(work, command.operator, "secrets.reseal", "store", {})
+    for bot in command.bots:
+        known = _bot_record(bot.number, work)
+        if (known["secrets"], known["tokens"]) == (bot.old_secrets, bot.old_tokens):
+            store.execute("change_bot_secrets", number=bot.number, secrets=bot.secrets, tokens=bot.tokens)
+            work.feed.bots.append(bot.number)
+    if command.links:
+        store.write("reseal_links", command.links)
+    work.wrote_directly = True
+    return {}
 
 
 def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:

@@ -1,12 +1,26 @@
 """Child processes that must not outlive their parent, and names by which others can tell that a process is gone."""
 
+import contextlib
 import os
+import resource
 import secrets
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+
+_FILES_MAX = 65_536
+
+
+def prepare_process() -> None:
+    """At every entry: what this process writes is its user's alone, and it may have as many connections as the system lets it."""
+    os.umask(0o077)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def exit_with_parent() -> None:

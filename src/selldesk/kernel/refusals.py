@@ -101,6 +101,11 @@ BALANCE_TOO_LARGE = Kind(400, "balance_too_large", "The balance would be too lar
 ROOM_NOT_FOUND = Kind(404, "room_not_found", "Room not found")
 ROOM_NAME_TAKEN = Kind(409, "room_name_taken", "A room with this name already exists")
 BOT_NOT_FOUND = Kind(404, "bot_not_found", "Bot not found")
+OLDER_RELEASE = Kind(
+    409,
+    "older_release",
+    "A worker of an earlier release still runs; it can't read what would be written: stop it first (and every older API process)",
+)
 BOT_SECRETS_UNREADABLE = Kind(
     409,
     "secrets_unreadable",

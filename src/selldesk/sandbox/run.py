@@ -23,7 +23,7 @@ from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.catalog.shipped import shipped_catalog
-from selldesk.config import BadSetting, Settings
+from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk import commands
 from selldesk.desk.commands import Feed, OrderLine
 from selldesk.desk.desk import Desk
@@ -33,7 +33,7 @@ from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.limits import CLOCK_ADVANCE_SECONDS_MAX
 from selldesk.kernel.money import dollars
 from selldesk.kernel.refusals import INVALID_BODY, Refusal
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import SEAL_MARK, SecretBox
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sandbox import demo
@@ -58,6 +58,24 @@ class SandboxOptions(msgspec.Struct, frozen=True):
     fresh: bool
     quiet: bool
     database_url: str | None
+
+
+_OWN_SETTINGS: dict[str, Any] = {
+    "poll_seconds": 0.5,
+    "idle_poll_seconds": 20,
+    "sweep_seconds": 1,
+    "send_gap_seconds": 0.1,
+    "full_sweep_seconds": 10,
+    "game_pause_seconds": 2,
+    "steam_limits_share": 1_000,
+    "steam_address_burst": 1_000_000,
+    "steam_address_calls_per_second": 100_000,
+    "rate_limits_enforced": False,
+    "bad_keys_max": 0,
+    "is_sandbox": True,
+    "own_inventory_seconds": 1,
+}
+"""A quick market that forbids nothing. The environment wins over these, but not over ports and Steam's addresses."""
 
 
 class ClockRequest(msgspec.Struct):
@@ -94,6 +112,7 @@ class Sandbox:
         self._prepare_store(store)
         secret = self._secret()
         settings = self._settings(database_url, secret)
+        secret = settings.secret_key
         clock_path = self._folder / "clock"
         clock = SharedClock(clock_path)
         self._start_steam(clock_path)
@@ -101,7 +120,7 @@ class Sandbox:
             desk = Desk(store.writer(), clock, DeskSettings(settings.rules()))
             seed_market(desk, secret.encode(), clock)
             accounts = self._steam_accounts()
-            seed_bots(desk, SecretBox(secret.encode()), accounts)
+            seed_bots(desk, settings.box(store.mark(SEAL_MARK)), accounts)
             desk.store.close()
             market = RunningMarket(
                 settings,
@@ -162,29 +181,16 @@ class Sandbox:
 
     def _settings(self, database_url: str, secret: str) -> Settings:
         steam = f"http://127.0.0.1:{self._options.steam_port}"
-        return Settings(
-            database_url=database_url,
-            secret_key=secret,
-            host=self._options.host,
-            port=self._options.port,
-            public_url=self._base_url(),
-            steam_community_url=steam,
-            steam_api_url=steam,
-            steam_login_url=steam,
-            poll_seconds=0.5,
-            idle_poll_seconds=20,
-            sweep_seconds=1,
-            send_gap_seconds=0.1,
-            full_sweep_seconds=10,
-            game_pause_seconds=2,
-            steam_limits_share=1_000,
-            steam_address_burst=1_000_000,
-            steam_address_calls_per_second=100_000,
-            rate_limits_enforced=False,
-            bad_keys_max=0,
-            is_sandbox=True,
-            own_inventory_seconds=1,
-        )
+        where = {
+            "database_url": database_url,
+            "host": self._options.host,
+            "port": self._options.port,
+            "public_url": self._base_url(),
+            "steam_community_url": steam,
+            "steam_api_url": steam,
+            "steam_login_url": steam,
+        }
+        return load_settings(where, own=_OWN_SETTINGS | {"secret_key": secret})
 
     def _base_url(self) -> str:
         host = "127.0.0.1" if self._options.host in ("0.0.0.0", "localhost") else self._options.host  # noqa: S104 — only compared
@@ -378,4 +384,4 @@ def seed_bots(desk: Desk, box: SecretBox, accounts: list[dict[str, Any]]) -> Non
                 account_name=account["login"], shared_secret=account["shared_secret"], identity_secret=account["identity_secret"],
                 steamid=account["steamid64"], password=account["password"], profile_name=None, max_items=100_000,
             )  # fmt: skip
-            desk.ask(bot_command(box.seal, "shell", request))
+            desk.ask(bot_command(box, "shell", request))

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from selldesk.kernel.clock import SharedClock
-from selldesk.kernel.processes import exit_with_parent, first_line_from_parent
+from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
 from selldesk.steamsim.fronts import ConnectProxy, make_tls
 from selldesk.steamsim.server import SteamSimulator
 
@@ -107,6 +107,7 @@ async def _listen(host: str, port: int, may_move: bool = False) -> socket.socket
 
 def main() -> None:
     """As a child: settings are the first line of standard input; its end is our end."""
+    prepare_process()
     settings = msgspec.json.decode(first_line_from_parent(), type=SimulatorSettings)
     exit_with_parent()
     run_simulator(settings)

@@ -6,12 +6,13 @@ import struct
 
 _ALPHABET = "23456789BCDFGHJKMNPQRTVWXY"
 CODE_SECONDS = 30
+SECRET_BYTES = 20
 
 
 def is_secret(text: str) -> bool:
-    """Whether it is base64 of something: what the authenticator's secrets are kept as."""
+    """Whether it can be one of the authenticator's secrets: base64 of 20 bytes."""
     try:
-        return bool(base64.b64decode(text, validate=True))
+        return len(base64.b64decode(text, validate=True)) == SECRET_BYTES
     except ValueError:
         return False
 

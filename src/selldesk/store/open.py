@@ -14,7 +14,11 @@ class BadDatabaseUrl(ValueError):
 
 def open_store(url: str) -> Store:
     """`sqlite:///relative/or//absolute/path` or `postgresql://user:password@host/name`. Raises BadDatabaseUrl with one clear line."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 — raises
+    except ValueError as error:
+        raise BadDatabaseUrl(f"the database URL can't be read: {error}") from None
     if parts.scheme == "sqlite":
         path = unquote(parts.path)
         if parts.netloc or len(path) < 2:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq, sql
 
+from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
 from selldesk.store import pgarrays
 from selldesk.store.blocks import Migration, all_blocks, migrations, statements
 from selldesk.store.pgconnect import (
@@ -469,7 +470,7 @@ class PostgresStore:
                         row = [migration.number, migration.name]
                         connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", row)
                         if migration.number == 1:
-                            for mark, value in first_marks.items():
+                            for mark, value in {SEAL_MARK: SEAL_FORMAT, **first_marks}.items():
                                 connection.execute("INSERT INTO mark (name, value) VALUES (%s, %s)", [mark, value])
                     applied.append(migration.name)
         return applied

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
 from selldesk.store.blocks import Block, Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreInUse, StoreUnavailable, Watch, Writer
 
@@ -236,7 +237,9 @@ class SqliteStore:
                 connection.execute("INSERT INTO migration (number, name) VALUES (?, ?)", (number, name))
                 applied.append(name)
                 if number == 1:
-                    connection.executemany("INSERT INTO mark (name, value) VALUES (?, ?)", first_marks.items())
+                    connection.executemany(
+                        "INSERT INTO mark (name, value) VALUES (?, ?)", {SEAL_MARK: SEAL_FORMAT, **first_marks}.items()
+                    )
             connection.execute("COMMIT")
         finally:
             connection.close()

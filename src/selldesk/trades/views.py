@@ -106,7 +106,12 @@ Reader = Literal["seller", "buyer"]
 
 
 def trade_data(
-    trade: Trade, items: Sequence[tuple[TradeItem, str]], bot: SelectedBot, buyer_id: str, reader: Reader = "seller"
+    trade: Trade,
+    items: Sequence[tuple[TradeItem, str]],
+    bot: SelectedBot,
+    buyer_id: str,
+    tradelink: str | None,
+    reader: Reader = "seller",
 ) -> TradeData:
     """`items` with their names, in order. The buyer's reader doesn't see what is the seller's: custom id, trade link, offer."""
     sellers = reader == "seller"
@@ -124,7 +129,7 @@ def trade_data(
             trade_id=_steam_trade_id(trade, sellers),
             tradeoffer_id=trade.offer_id,
             request_id=trade.id,
-            partner_id=trade.tradelink if sellers else None,
+            partner_id=tradelink if sellers else None,
             items_to_give=[],
             items_to_receive=received,
             status=trade.offer_state,

@@ -16,7 +16,7 @@ from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
-from selldesk.kernel.secretbox import SecretBox
+from selldesk.kernel.secretbox import secrets_place, tokens_place
 from selldesk.kernel.times import MINUTE_US, SECOND_US
 from selldesk.steam.results import (
     LoginRefused,
@@ -73,13 +73,12 @@ _HEARD_BY_STEAM = frozenset(
 
 
 class BotWorker:
-    def __init__(self, bot: BotContext, aside: Aside, box: SecretBox, sealed: tuple[bytes, bytes | None]) -> None:
+    def __init__(self, bot: BotContext, aside: Aside, sealed: tuple[bytes, bytes | None]) -> None:
         """`sealed`: credentials and tokens as they stood in the store when the session was made of them."""
         self.alarm = Alarm(bot.clock)
         self._bot = bot
         self._session = bot.client.session
         self._aside = aside
-        self._box = box
         self._exchanges = Exchanges(bot)
         self._stock = Stocktaking(bot)
         self._offers = Offers(bot, self._exchanges)
@@ -230,11 +229,15 @@ class BotWorker:
 
     def _take_new_secrets(self, secrets: bytes, tokens: bytes | None) -> None:
         """An operator gave the bot another password, authenticator or refresh token: they are tried at once."""
-        self._session.credentials = msgspec.json.decode(self._box.open(secrets), type=Credentials)
+        self._session.credentials = msgspec.json.decode(
+            self._bot.box.open(secrets, secrets_place(self._session.credentials.steamid64)), type=Credentials
+        )
         memory = self._bot.memory
         memory.next_login_at = memory.logins_refused = memory.quiet_until = 0
         if tokens is not None and tokens != self._sealed_tokens:
-            self._session.tokens = msgspec.json.decode(self._box.open(tokens), type=Tokens)
+            self._session.tokens = msgspec.json.decode(
+                self._bot.box.open(tokens, tokens_place(self._session.credentials.steamid64)), type=Tokens
+            )
             memory.logged_in, memory.token_expires_at = True, 0
         self._sealed, self._sealed_tokens = secrets, tokens
 
@@ -325,7 +328,7 @@ class BotWorker:
 
     async def _keep(self, tokens: Tokens) -> None:
         """New tokens are on record before they are used (protocol §7)."""
-        sealed = self._box.seal(msgspec.json.encode(tokens))
+        sealed = self._bot.box.seal(msgspec.json.encode(tokens), tokens_place(self._session.credentials.steamid64))
         await self._bot.desk.ask(commands.BotReport(self._bot.number, tokens=sealed))
         self._session.tokens, self._sealed_tokens = tokens, sealed
         self._bot.memory.logged_in = True

@@ -7,6 +7,7 @@ from selldesk.bots.agenda import LONGEST_WAIT_US, Memory, Pace
 from selldesk.desk import commands
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import Refusal
+from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
 from selldesk.steam.client import SteamClient
 from selldesk.steam.results import Asset
 from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
@@ -31,6 +32,7 @@ class BotContext:
     rules: Rules
     pace: Pace
     memory: Memory
+    box: SecretBox
     since_us: int = 0
     """When the bot began to work for this market: what it traded before explains itself."""
 
@@ -46,9 +48,9 @@ class BotContext:
         return [(TradeItem(*row[:11]), row[11]) for row in self.reader.fetch("items_of_trade", trade_id=trade_id)]
 
     def link(self, trade: Trade) -> TradeLink:
-        link = parse_trade_link(trade.tradelink)
+        link = parse_trade_link(self.box.open_link(trade.tradelink, link_place(trade.id)))
         if link is None:
-            raise ValueError(f"trade {trade.id} has no readable trade link")
+            raise CannotOpen(f"trade {trade.id} has no readable trade link")
         return link
 
     async def tell_once(self, kind: str, text: str) -> None:

@@ -18,7 +18,7 @@ from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
-from selldesk.kernel.secretbox import CannotOpen, SecretBox
+from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, secrets_place, tokens_place
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
@@ -116,7 +116,7 @@ class Fleet:
         released = sorted(self._released)
         ends_at_us = self._clock.monotonic_us() + LEASE_US
         try:
-            answer = await self._desk.ask(commands.KeepLeases(self.name, released))
+            answer = await self._desk.ask(commands.KeepLeases(self.name, released, seal_format=int(SEAL_FORMAT)))
         except Refusal as refusal:
             self._outage.note(refusal.text)
             return
@@ -146,8 +146,10 @@ class Fleet:
         """Begins to work for a bot; False if its secrets can't be read."""
         row = self._store_row(number)
         try:
-            credentials = msgspec.json.decode(self._box.open(row["secrets"]), type=Credentials)
-            tokens = msgspec.json.decode(self._box.open(row["tokens"]), type=Tokens) if row["tokens"] is not None else None
+            credentials = msgspec.json.decode(self._box.open(row["secrets"], secrets_place(row["steamid64"])), type=Credentials)
+            tokens = None
+            if row["tokens"] is not None:
+                tokens = msgspec.json.decode(self._box.open(row["tokens"], tokens_place(row["steamid64"])), type=Tokens)
         except (CannotOpen, msgspec.MsgspecError) as error:
             logger.error("bot %d can't be worked for: %s", number, error)
             return False
@@ -157,9 +159,9 @@ class Fleet:
         session = SteamSession(transport, settings.urls, credentials, tokens, lambda: clock.now_us() // 1_000_000)
         bot = BotContext(
             number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
-            Memory(), row["created_at"],
+            Memory(), self._box, row["created_at"],
         )  # fmt: skip
-        worker = BotWorker(bot, self._aside, self._box, (row["secrets"], row["tokens"]))
+        worker = BotWorker(bot, self._aside, (row["secrets"], row["tokens"]))
         task = asyncio.create_task(worker.run(), name=f"bot {number}")
         self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)

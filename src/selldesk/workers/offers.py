@@ -10,6 +10,7 @@ from selldesk.desk import commands
 from selldesk.desk.stock import foreign_offer_text
 from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
+from selldesk.kernel.secretbox import link_likeness
 from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.steam.results import (
     Asset,
@@ -99,7 +100,7 @@ class Offers:
             other
             for other in trades.values()
             if other.work is Stage.VERIFY
-            and (other.tradelink, other.game) == (trade.tradelink, trade.game)
+            and (link_likeness(other.tradelink), other.game) == (link_likeness(trade.tradelink), trade.game)
             # What was created meanwhile is left out; the trade itself is not, even if the clock has gone back since.
             and (other is trade or other.created_at <= began_at)
         ]

@@ -101,16 +101,24 @@ DELETE FROM bot_block WHERE bot = :bot
 SELECT number FROM bot ORDER BY number
 
 -- name: all_workers
-SELECT name, until_us FROM worker
+SELECT name, until_us, seal_format FROM worker
 
 -- name: put_worker
-INSERT INTO worker (name, until_us) VALUES (:name, :until_us) ON CONFLICT (name) DO UPDATE SET until_us = excluded.until_us
+INSERT INTO worker (name, until_us, seal_format) VALUES (:name, :until_us, :seal_format)
+ON CONFLICT (name) DO UPDATE SET until_us = excluded.until_us, seal_format = excluded.seal_format
 
 -- name: drop_worker
 DELETE FROM worker WHERE name = :name
 
 -- name: change_bot_secrets
 UPDATE bot SET secrets = :secrets, tokens = :tokens WHERE number = :number
+
+-- name: links_page
+SELECT id, tradelink FROM trade WHERE id > :after ORDER BY id LIMIT :most
+
+-- name: reseal_links
+-- rows: id text, old text, tradelink text
+UPDATE trade SET tradelink = k.tradelink FROM {rows} WHERE trade.id = k.id AND trade.tradelink = k.old
 
 -- name: change_bot_tokens
 UPDATE bot SET tokens = :tokens WHERE number = :number

@@ -1,0 +1,66 @@
+"""`selldesk reseal`: every stored secret under today's key and today's kind of seal."""
+
+from typing import Any
+
+from selldesk.cli.app import app
+from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
+from selldesk.config import BadSetting
+from selldesk.desk import commands
+from selldesk.desk.setup import BOT_COLUMNS
+from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, link_place, secrets_place, tokens_place
+
+_LINKS_AT_ONCE = 1_000
+
+
+@app.command()
+def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+    """Seals bots' secrets and trade links anew with SELLDESK_SECRET_KEY, each bound to its row. Run it after a change of the key
+    (the former one in SELLDESK_SECRET_KEY_OLD) and once after an upgrade, when no process of the earlier release is left. The market
+    may go on meanwhile; a second run does what a first one left."""
+    settings = settings_of(config, database_url=database_url)
+    box = settings.box(SEAL_FORMAT)
+    desk = inline_desk(settings)
+    desk.ask(commands.Reseal(OPERATOR, True, [], []))
+    unreadable: list[str] = []
+    bots = 0
+    for row in desk.store.fetch("all_bot_records"):
+        record = dict(zip(BOT_COLUMNS, row, strict=True))
+        try:
+            resealed = _bot(box, record)
+        except CannotOpen:
+            unreadable.append(f"bot {record['steamid64']}")
+            continue
+        if resealed is not None:
+            desk.ask(commands.Reseal(OPERATOR, False, [resealed], []))
+            bots += 1
+    links = 0
+    after = ""
+    while page := desk.store.fetch("links_page", after=after, most=_LINKS_AT_ONCE):
+        after = page[-1][0]
+        changed: list[tuple[str, str, str]] = []
+        for trade_id, stored in page:
+            if box.is_current_link(stored):
+                continue
+            try:
+                changed.append((trade_id, stored, box.seal_link(box.open_link(stored, link_place(trade_id)), link_place(trade_id))))
+            except CannotOpen:
+                unreadable.append(f"trade {trade_id}")
+        if changed:
+            desk.ask(commands.Reseal(OPERATOR, False, [], changed))
+            links += len(changed)
+    print(f"{bots} bots and {links} trade links sealed anew")
+    if unreadable:
+        raise BadSetting(
+            f"{len(unreadable)} can't be opened with SELLDESK_SECRET_KEY nor SELLDESK_SECRET_KEY_OLD and stay as they are: "
+            + ", ".join(unreadable[:10])
+        )
+
+
+def _bot(box: SecretBox, record: dict[str, Any]) -> commands.ResealedBot | None:
+    """None: nothing to do. Raises CannotOpen."""
+    secrets, tokens, steamid64 = record["secrets"], record["tokens"], record["steamid64"]
+    if box.is_current(secrets) and (tokens is None or box.is_current(tokens)):
+        return None
+    new = box.seal(box.open(secrets, secrets_place(steamid64)), secrets_place(steamid64))
+    new_tokens = None if tokens is None else box.seal(box.open(tokens, tokens_place(steamid64)), tokens_place(steamid64))
+    return commands.ResealedBot(record["number"], secrets, tokens, new, new_tokens)
