@@ -57,7 +57,7 @@ def read_send_error(text: str, names: Iterable[str] = ()) -> Rejected | SendUnkn
     """
     found = _NUMBER.search(text)
     number = int(found.group(1)) if found else 0
-    plain = re.sub(r"<[^>]*>", " ", text).strip()
+    plain = re.sub(r"[\x00-\x1f\x7f]+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
     words = " ".join(re.sub(r"<br\s*/?>", " ", text, flags=re.IGNORECASE).lower().split())
     detail = _without_names(_PREFIX.sub("", words), names)
     for pattern, cause in _ABOUT_US:

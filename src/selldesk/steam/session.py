@@ -98,7 +98,7 @@ class SteamSession:
     # -- logging in ----------------------------------------------------------------------------------------------------
 
     async def log_in(self) -> Tokens:
-        """A full login. Rate-limited by Steam: the last resort. Raises LoginRefused, Unreachable, RateLimited, Malformed."""
+        """A full login. Rate-limited by Steam: the last resort. `access` of the answer may be empty. Raises LoginRefused, Unreachable, RateLimited, Malformed."""
         credentials = self.credentials
         if credentials.password is None:
             raise LoginRefused("no password is known for this account", EResult.INVALID_PASSWORD, terminal=True)
@@ -109,7 +109,9 @@ class SteamSession:
             public_key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
         except ValueError as error:
             raise Malformed("no RSA key") from error
-        encrypted = base64.b64encode(public_key.encrypt(credentials.password.encode(), padding.PKCS1v15())).decode()
+        # Steam's own page leaves out what is beyond ASCII, when a password is set and when it is typed (protocol §11).
+        password = credentials.password.encode("ascii", "ignore")
+        encrypted = base64.b64encode(public_key.encrypt(password, padding.PKCS1v15())).decode()
         device = protobuf.encode([(1, "selldesk"), (2, MOBILE_APP), (3, -500), (4, 528)])
         begun = await self._call(
             "BeginAuthSessionViaCredentials",
@@ -145,7 +147,8 @@ class SteamSession:
     async def _poll(self, client_id: int, request_id: bytes, interval_seconds: float) -> Tokens:
         for _ in range(10):
             polled = await self._call("PollAuthSessionStatus", [(1, client_id), (2, request_id)])
-            if polled.get_text(4):
+            if polled.get_text(3):
+                # The access token may be missing (protocol §11): then it is asked for like any renewal, once this one is on record.
                 self.tokens = Tokens(polled.get_text(3), polled.get_text(4))
                 return self.tokens
             client_id = polled.get_int(1) or client_id

@@ -35,6 +35,23 @@ class Transport(Protocol):
         ...
 
 
+BODY_MAX_BYTES = 32 * 1024 * 1024
+"""After decompression. Steam's largest answer, a thousand items with their descriptions, is about 3 MB."""
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises ConnectionFailed beyond BODY_MAX_BYTES: whoever answers so is not Steam, or not well."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > BODY_MAX_BYTES:
+            response.close()
+            raise ConnectionFailed(f"an answer of more than {BODY_MAX_BYTES >> 20} MiB", sent=True)
+        parts.append(part)
+    return b"".join(parts)
+
+
 class AiohttpTransport:
     """aiohttp, without a cookie jar: the session writes its cookies by hand (protocol §2.2)."""
 
@@ -57,7 +74,7 @@ class AiohttpTransport:
             async with self._session.request(
                 method, url, params=params, data=form, headers=headers, allow_redirects=False
             ) as response:
-                body = await response.read()
+                body = await _bounded(response)
                 return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
         except aiohttp.ClientConnectorError as error:
             raise ConnectionFailed(f"no connection: {error}", sent=False) from error

@@ -54,13 +54,13 @@ class Authentication:
         return f"{numbers.n:x}", f"{numbers.e:x}", self._world.now() * 1_000_000
 
     def begin(self, account_name: str, encrypted_password: str, is_mobile: bool) -> tuple[int, bytes, Account]:
-        """(client id, request id, account). Raises LoginFault: 5, for an unknown account too."""
+        """(client id, request id, account). As on Steam's page only the ASCII characters of a password count. Raises LoginFault: 5, for an unknown account too."""
         account = self._world.account_by_login(account_name)
         try:
             password = self._private_key.decrypt(base64.b64decode(encrypted_password), padding.PKCS1v15())
         except ValueError:
             raise LoginFault(EResult.INVALID_PASSWORD) from None
-        if account is None or not hmac.compare_digest(password, account.password.encode()):
+        if account is None or not hmac.compare_digest(password, account.password.encode("ascii", "ignore")):
             raise LoginFault(EResult.INVALID_PASSWORD)
         client_id = int(self._world.take_id("client"))
         request_id = secrets.token_bytes(16)

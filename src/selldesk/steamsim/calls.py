@@ -47,7 +47,7 @@ def _offer_asset(given: Given, world: World, offer: OfferRecord) -> dict[str, An
         "assetid": given.assetid,
         "classid": given.classid,
         "instanceid": given.instanceid,
-        "amount": "1",
+        "amount": str(given.amount),
         "missing": offer.state in (OfferState.ACTIVE, OfferState.INVALID_ITEMS) and given.assetid not in world.items,
         "est_usd": "0",
     }
@@ -82,7 +82,7 @@ def _trade_asset(given: Given) -> dict[str, Any]:
         "appid": given.appid,
         "contextid": given.contextid,
         "assetid": given.assetid,
-        "amount": "1",
+        "amount": str(given.amount),
         "classid": given.classid,
         "instanceid": given.instanceid,
     }
@@ -140,7 +140,7 @@ def partner_inventory_json(items: list[Item], start: int, page: int) -> dict[str
             "id": item.assetid,
             "classid": item.classid,
             "instanceid": item.instanceid,
-            "amount": "1",
+            "amount": str(item.amount),
             "hide_in_china": 0,
             "pos": start + place,
         }
@@ -174,7 +174,7 @@ def inventory_json(items: list[Item], count: int, start_assetid: str) -> dict[st
                 "assetid": item.assetid,
                 "classid": item.classid,
                 "instanceid": item.instanceid,
-                "amount": "1",
+                "amount": str(item.amount),
             }
             for item in part
         ],

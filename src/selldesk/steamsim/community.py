@@ -2,6 +2,7 @@
 
 import html
 import json
+from typing import Any
 
 from aiohttp import web
 
@@ -9,7 +10,16 @@ from selldesk.steamsim.confirmations import Phone, confirmation_json
 from selldesk.steamsim.entities import Account
 from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.viewers import Viewers, api_key_of, json_answer
-from selldesk.steamsim.world import World
+from selldesk.steamsim.world import World, unavailable_text
+
+
+def _error_page(text: str) -> web.Response:
+    return web.Response(text=f'<html><body><div id="error_msg"> {html.escape(text)} </div></body></html>', content_type="text/html")
+
+
+def _script_text(value: Any) -> str:
+    """JSON that may stand in a page's script: a name can't end it."""
+    return json.dumps(value).replace("</", "<\\/")
 
 
 class Community:
@@ -41,7 +51,9 @@ class Community:
         partner = self._world.account_by_number(request.query.get("partner", ""))
         if partner is None or request.query.get("token") != partner.trade_token:
             text = "This Trade URL is no longer valid for sending a trade offer."
-            return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
+            return _error_page(text)
+        if partner.banned_until > self._world.now():
+            return _error_page(unavailable_text(partner))
         return self._trade_script(viewer, partner)
 
     def _trade_script(self, viewer: Account, partner: Account, more: tuple[str, ...] = ()) -> web.Response:
@@ -50,8 +62,8 @@ class Community:
             [
                 "var g_rgAppContextData = {};",
                 "var g_rgPartnerAppContextData = {};",
-                f"var g_strYourPersonaName = {json.dumps(viewer.persona)};",
-                f"var g_strTradePartnerPersonaName = {json.dumps(partner.persona)};",
+                f"var g_strYourPersonaName = {_script_text(viewer.persona)};",
+                f"var g_strTradePartnerPersonaName = {_script_text(partner.persona)};",
                 "var g_bTradePartnerProbation = false;",
                 "var g_daysMyEscrow = 0;",
                 f"var g_daysTheirEscrow = {theirs};",
@@ -71,7 +83,7 @@ class Community:
         offer = self._world.offers.get(request.match_info["offer"])
         if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient):
             text = "This trade offer does not exist."
-            return web.Response(text=f'<html><body><div id="error_msg"> {text} </div></body></html>', content_type="text/html")
+            return _error_page(text)
         partner = self._world.accounts[offer.recipient if offer.sender == viewer.steamid64 else offer.sender]
         return self._trade_script(viewer, partner, (f"var g_ulTradePartnerSteamID = '{partner.steamid64}';",))
 
@@ -84,13 +96,13 @@ class Community:
         lines = ["\tvar oItem;"]
         for place, given in enumerate(trade.received if trade.initiator == viewer.steamid64 else trade.given):
             item = {
-                "id": given.new_assetid or given.assetid, "owner": viewer.steamid64, "amount": "1",
+                "id": given.new_assetid or given.assetid, "owner": viewer.steamid64, "amount": str(given.amount),
                 "classid": given.classid, "instanceid": given.instanceid, "appid": given.appid,
                 "contextid": given.new_contextid or given.contextid,
                 "name": given.market_hash_name, "market_name": given.market_hash_name, "market_hash_name": given.market_hash_name,
             }  # fmt: skip
             lines += [
-                f"\toItem = {json.dumps(item)};",
+                f"\toItem = {_script_text(item)};",
                 "\toItem.appid = " + str(given.appid) + ";",
                 f"\tBuildHover( 'trade_receipt_item_{place}', oItem, UserYou );",
             ]

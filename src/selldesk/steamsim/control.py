@@ -30,6 +30,8 @@ class ItemsRequest(msgspec.Struct):
     game_id: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
     market_hash_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    amount: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    """More than 1: stacks of so many under one asset id."""
 
 
 class ClockRequest(msgspec.Struct):
@@ -217,7 +219,10 @@ class Control:
     async def add_items(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ItemsRequest)
         owner = self._account(wanted.steamid64)
-        added = [self._world.add_item(owner.steamid64, wanted.game_id, wanted.market_hash_name) for _ in range(wanted.count)]
+        added = [
+            self._world.add_item(owner.steamid64, wanted.game_id, wanted.market_hash_name, wanted.amount)
+            for _ in range(wanted.count)
+        ]
         return _json({"assetids": [item.assetid for item in added]})
 
     async def remove_item(self, request: web.Request) -> web.Response:
@@ -304,6 +309,7 @@ class Control:
                     "contextid": i.contextid,
                     "assetid": i.assetid,
                     "market_hash_name": i.market_hash_name,
+                    "amount": i.amount,
                 }
                 for i in items
                 if not i.on_hold

@@ -18,6 +18,8 @@ _CLASSES_MAX = 500
 _BACKDATED_SECONDS = 1800
 _UNKNOWN_STATE = 99
 OFFERS_PAGE = 1000
+INVENTORY_PAGE = 1000
+_AVATAR = "https://avatars.steamstatic.com/0{}.jpg"
 
 
 class Economy:
@@ -34,9 +36,11 @@ class Economy:
             "IEconService/GetTradeStatus": self._trade_status,
             "IEconService/GetTradeHistory": self._history,
             "IEconService/GetTradeHoldDurations": self._hold_durations,
+            "IEconService/GetInventoryItemsWithDescriptions": self._inventory_items,
             "ISteamEconomy/GetAssetClassInfo": self._asset_classes,
         }.items():
             app.router.add_route("GET", f"/{method}/v1{{slash:/?}}", handler)
+        app.router.add_route("GET", "/ISteamUser/GetPlayerSummaries/v2{slash:/?}", self._summaries)
 
     @contextmanager
     def _moods(self, viewer: Account) -> Iterator[Moods]:
@@ -180,6 +184,11 @@ class Economy:
     def _exchange(self, trade: TradeRecord, viewer: Account, moods: Moods, in_history: bool) -> dict[str, Any]:
         about = _about(trade, viewer)
         shown = calls.trade_json(trade, viewer)
+        if trade.status == TradeStatus.TRADE_PROTECTION_ROLLBACK and moods.on("reversal_unsaid", *about):
+            shown["status"] = int(TradeStatus.COMPLETE)
+            for asset in (*shown.get("assets_received", []), *shown.get("assets_given", [])):
+                asset.pop("rollback_new_assetid", None)
+                asset.pop("rollback_new_contextid", None)
         if not in_history:
             shows = moods.on("trade_status_shows", *about)
             pending = moods.on("trade_status_pending", *about) if trade.status == TradeStatus.COMPLETE else None
@@ -241,6 +250,37 @@ class Economy:
         theirs = 15 * 86_400 if self._world.held_sellers(target.steamid64) else 0
         parts = {"my_escrow": 0, "their_escrow": theirs, "both_escrow": theirs}
         return json_answer({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
+
+    # -- inventories and profiles, as the Web API shows them ------------------------------------------------------------
+
+    async def _inventory_items(self, request: web.Request) -> web.StreamResponse:
+        """One's own inventory with one's access token, protected items in context 16 as on the community page."""
+        viewer, query = self._viewers.viewer(request), request.query
+        if query.get("steamid") != viewer.steamid64:
+            return json_answer({"response": {}}, EResult.ACCESS_DENIED)
+        items = self._world.inventory(viewer.steamid64, whole(query.get("appid")), query.get("contextid", "2"))
+        count = whole(query.get("count")) or INVENTORY_PAGE
+        shown = calls.inventory_json(items, count, query.get("start_assetid", ""))
+        parts = ("assets", "descriptions", "asset_properties", "total_inventory_count", "more_items", "last_assetid")
+        answer = {name: shown[name] for name in parts if name in shown}
+        if query.get("get_descriptions") not in ("1", "true"):
+            answer.pop("descriptions", None)
+        return json_answer({"response": answer})
+
+    async def _summaries(self, request: web.Request) -> web.StreamResponse:
+        """Names and pictures of up to 100 accounts."""
+        self._viewers.viewer(request)
+        wanted = request.query.get("steamids", "").split(",")[:100]
+        players = [
+            {
+                "steamid": account.steamid64, "communityvisibilitystate": 3, "profilestate": 1, "personaname": account.persona,
+                "profileurl": f"https://steamcommunity.com/profiles/{account.steamid64}/", "avatar": _AVATAR.format(""),
+                "avatarmedium": _AVATAR.format("_medium"), "avatarfull": _AVATAR.format("_full"), "personastate": 0,
+            }
+            for steamid64 in wanted
+            if (account := self._world.accounts.get(steamid64)) is not None
+        ]  # fmt: skip
+        return json_answer({"response": {"players": players}})
 
     # -- item classes --------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class Account(msgspec.Struct):
     delay_seconds: float = 1.0
     behaviour_since_us: int = 0
     acknowledged: bool = False
+    banned_until: int = 0
+    """Can neither send nor receive offers until then."""
     token_generation: int = 0
     """Tokens of older generations are revoked."""
 
@@ -58,6 +60,8 @@ class Item(msgspec.Struct):
     """Trade protection: context 16 until then, not tradable."""
     on_hold: bool = False
     """In a trade hold: in nobody's inventory."""
+    amount: int = 1
+    """More than 1: a stack under one asset id."""
 
 
 class Given(msgspec.Struct):
@@ -74,6 +78,8 @@ class Given(msgspec.Struct):
     rollback_new_assetid: str = ""
     rollback_new_contextid: str = ""
     """Where a reversal put it (protocol §5.2)."""
+    amount: int = 1
+    """So many of the stack."""
 
 
 class OfferRecord(msgspec.Struct):

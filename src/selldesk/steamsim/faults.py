@@ -45,6 +45,8 @@ FAULTS: dict[str, str] = {
     "history_500": "GetTradeHistory answers 500.",
     "history_empty": "GetTradeHistory answers 200 with no trades.",
     "reversal_on_offer": "Reversed offers are shown in state 12 instead of 3.",
+    "reversal_unsaid": "A reversed exchange stays complete (3); only the counter-exchange in the history names it (rollback_trade).",
+    "reversal_bans": "Whoever reverses is banned from trading for 30 days, as at Steam.",
     "reversal_new_assetid": "A reversal gives the items back under new asset ids, as before May 2026.",
     "protection_new_assetid": "Items get a new asset id when their protection ends.",
     # Cancelling and confirming (§9 no. 18–22).
@@ -61,10 +63,12 @@ FAULTS: dict[str, str] = {
     "hold_unknown": "GetTradeHoldDurations answers AccessDenied; the trade page still tells.",
     "inventory_private": "This seller's inventory is private: 403 with the body null.",
     "inventory_500": "partnerinventory answers 500.",
+    "inventory_no_descriptions": "This seller's items are shown without their descriptions.",
     "inventory_locked": "This seller's items are shown as not tradable.",
     # Sessions (§7, §9 no. 23, 32).
     "session_expired": "401, 403 and login redirects until the bot logs in or refreshes, or `times` is used up.",
     "login_refused": "BeginAuthSessionViaCredentials answers `eresult` (5, wrong password, if not given).",
+    "login_without_access": "A login gives a refresh token and no access token, as in September 2023.",
     "rsa_stale": "The password was encrypted for an RSA key that is no longer in use (eresult 5).",
     "renew_refused": "GenerateAccessTokenForApp answers `eresult` (15 if not given).",
     "clock_skew": "Steam's time, as QueryTime tells it and guard codes need it, is `seconds` ahead.",
@@ -82,7 +86,16 @@ FAULTS: dict[str, str] = {
 NOBODYS = frozenset({"clock_skew"})
 """Switches that can't be for one account: nobody says who he is when he asks for the time."""
 WITHOUT_PARTNER = frozenset(
-    {"login_refused", "rsa_stale", "renew_refused", "session_expired", "rate_limited", "buckets", "header_filter"}
+    {
+        "login_refused",
+        "login_without_access",
+        "rsa_stale",
+        "renew_refused",
+        "session_expired",
+        "rate_limited",
+        "buckets",
+        "header_filter",
+    }
     | {"user_agent_filter", "address_blocked", "maintenance", "slow", "phone_empty", "phone_fails"}
 )
 """Switches that strike a call before it is known whom or what it is about: they take no `seller` and no `game`."""

@@ -124,9 +124,10 @@ class Logins:
             return [(5, "had_remote_interaction", False)]
         refresh, access, account = polled
         self._faults.logged_in(account.steamid64)
+        is_bare = self._faults.hit("login_without_access", self._world.now_us(), account.steamid64) is not None
         return [
             (3, "refresh_token", refresh),
-            (4, "access_token", access),
+            (4, "access_token", "" if is_bare else access),
             (5, "had_remote_interaction", False),
             (6, "account_name", account.login),
         ]

@@ -44,7 +44,7 @@ def run_simulator(settings: SimulatorSettings) -> None:
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     clock = SharedClock(Path(settings.clock_path) if settings.clock_path is not None else folder / "clock")
-    simulator = SteamSimulator(folder, clock.now_us, None if settings.clock_path is not None else clock.advance)
+    simulator = SteamSimulator(folder, clock.now_us, None if settings.clock_path is not None else clock.advance, host=settings.host)
     found_world(simulator, settings.accounts)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(simulator, settings))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -30,6 +31,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_SECONDS = 0.02
 REQUESTS_KEPT = 100_000
+LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
 _MAINTENANCE_PAGE = (
     "<!DOCTYPE html><html><head><title>Sorry!</title></head><body><h1>Sorry!</h1>Steam is down for maintenance.</body></html>"
 )
@@ -41,7 +49,12 @@ class SteamSimulator:
     `world.tick()`: for those who move time by hand."""
 
     def __init__(
-        self, folder: Path, now_us: Callable[[], int], advance_clock: Callable[[int], None] | None, ticks: bool = True
+        self,
+        folder: Path,
+        now_us: Callable[[], int],
+        advance_clock: Callable[[int], None] | None,
+        ticks: bool = True,
+        host: str = "127.0.0.1",
     ) -> None:
         self.world = World(folder / "world.db", now_us)
         self.faults = Faults()
@@ -58,6 +71,7 @@ class SteamSimulator:
         )
         self.world.mood = lambda fault, steamid64: self.faults.hit(fault, now_us(), steamid64, steamid64) is not None
         self._ticks = ticks
+        self._names = LOCAL_NAMES | {host}
         self._ticker: asyncio.Task[None] | None = None
 
     def app(self) -> web.Application:
@@ -99,6 +113,9 @@ class SteamSimulator:
         if request.secure and not serves(request.host, request.path):
             return web.Response(status=404, text="no such page on this host")
         if request.path.startswith("/control/"):
+            refused = self._refuse_control(request)
+            if refused is not None:
+                return refused
             response = await handler(request)
             self.world.commit()
             return response
@@ -116,8 +133,26 @@ class SteamSimulator:
             entry["status"] = answer.status
             raise
         entry["status"] = response.status
+        if response.content_type == "text/html":
+            response.headers.update(_PAGE_HEADERS)
         self.world.commit()
         return response
+
+    def _refuse_control(self, request: web.Request) -> web.Response | None:
+        """The control API gives out every secret of the world: a page in the developer's browser must not reach it, neither under a name
+        of its own that leads here nor by a form, which browsers send anywhere as text/plain."""
+        host = (urlsplit(f"//{request.host}").hostname or "").strip("[]")
+        origin = request.headers.get("Origin")
+        from_here = origin is None or (urlsplit(origin).hostname or "") in self._names
+        if host not in self._names:
+            text = f"the control API answers on this machine's own name only, not as {request.host}"
+        elif not from_here:
+            text = f"the control API answers no page of {origin}"
+        elif request.content_type == "text/plain" and request.can_read_body:
+            text = "send JSON as application/json (plain curl -d works too), not text/plain"
+        else:
+            return None
+        return web.json_response({"error": text}, status=415 if "text/plain" in text else 403)
 
     def _refuse(self, request: web.Request, name: str | None) -> web.Response | None:
         """The moods that end a call before it begins."""

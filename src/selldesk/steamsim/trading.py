@@ -57,7 +57,7 @@ class Trading:
         bot, seller = viewer.steamid64, partner.steamid64 if partner is not None else None
         try:
             sides, token = _wanted(form)
-            game = next((appid for appid, _, _ in [*sides[1], *sides[0]]), None)
+            game = next((appid for appid, *_ in [*sides[1], *sides[0]]), None)
             answer = self._refuse_to_send(request, bot, seller, game)
             if answer is not None:
                 return answer
@@ -187,7 +187,9 @@ class Trading:
             return web.Response(status=403, text="null", content_type="application/json")
         items = self._world.inventory(partner.steamid64, game, query.get("contextid", "2"))
         body = calls.partner_inventory_json(items, whole(query.get("start")), INVENTORY_PAGE)
-        if items and self._hit("inventory_locked", viewer.steamid64, other, game):
+        if items and self._hit("inventory_no_descriptions", viewer.steamid64, other, game):
+            body["rgDescriptions"] = []
+        elif items and self._hit("inventory_locked", viewer.steamid64, other, game):
             for description in body["rgDescriptions"].values():
                 description["tradable"] = 0
         return json_answer(body)
@@ -210,13 +212,16 @@ class Trading:
         return json_answer(calls.inventory_json(items, count, request.query.get("start_assetid", "")))
 
 
-def _wanted(form: dict[str, str]) -> tuple[list[list[tuple[int, str, str]]], str]:
+def _wanted(form: dict[str, str]) -> tuple[list[list[tuple[int, str, str, int]]], str]:
     """(assets of both sides, the trade link's token). Raises Refused for a form that Steam can't read."""
     try:
         parameters = msgspec.json.decode(form.get("trade_offer_create_params") or "{}")
         wanted = msgspec.json.decode(form["json_tradeoffer"])
         sides = [
-            [(int(asset["appid"]), str(asset["contextid"]), str(asset["assetid"])) for asset in wanted[side]["assets"]]
+            [
+                (int(asset["appid"]), str(asset["contextid"]), str(asset["assetid"]), int(asset.get("amount", 1)))
+                for asset in wanted[side]["assets"]
+            ]
             for side in ("me", "them")
         ]
         return sides, str(parameters.get("trade_offer_access_token", ""))

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import heapq
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -20,6 +20,13 @@ PROTECTED_CONTEXT = "16"
 PROTECTION_SECONDS = 7 * 86_400
 HOLD_SECONDS = 15 * 86_400
 OFFER_LIFE_SECONDS = 14 * 86_400
+
+REVERSAL_BAN_SECONDS = 30 * 86_400
+MESSAGE_BYTES_MAX = 128
+"""A longer message is dropped whole (protocol §11)."""
+
+Asset = tuple[int, str, str] | tuple[int, str, str, int]
+"""(appid, contextid, assetid) or, of a stack, with how many of it."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -170,7 +177,7 @@ class World:
         account.trade_token = base64.urlsafe_b64encode(digest).decode()[:8].replace("-", "a").replace("_", "b")
         self.touch(account)
 
-    def add_item(self, owner: str, appid: int, market_hash_name: str) -> Item:
+    def add_item(self, owner: str, appid: int, market_hash_name: str, amount: int = 1) -> Item:
         digest = hashlib.sha1(f"{appid}/{market_hash_name}".encode(), usedforsecurity=False).digest()
         item = Item(
             assetid=self.take_id("asset"),
@@ -180,6 +187,7 @@ class World:
             classid=str(int.from_bytes(digest[:5], "big") % 9_000_000_000 + 310_000_000),
             instanceid=str(int.from_bytes(digest[5:8], "big")) if appid != CS2 else "188530139",
             market_hash_name=market_hash_name,
+            amount=amount,
         )
         self._put(item)
         return item
@@ -207,12 +215,22 @@ class World:
     def _move(
         self, given: Given, owner: str, assetid: str, contextid: str, protected_until: int = 0, on_hold: bool = False
     ) -> None:
-        """The item leaves its place and appears under another id in another inventory."""
-        old = self.items.pop(given.assetid, None)
-        if old is not None:
+        """The item leaves its place and appears under another id in another inventory. Of a stack the rest stays where it is."""
+        old = self.items.get(given.assetid)
+        if old is not None and old.amount > given.amount and old.assetid != assetid:
+            old.amount -= given.amount
+            self.touch(old)
+        elif old is not None:
+            del self.items[given.assetid]
             self._owned[old.owner].discard(old.assetid)
             if old.assetid != assetid:
                 self._dirty["item", old.assetid] = None
+        rest = self.items.get(assetid)
+        if rest is not None:
+            # Back to the stack that it was taken from.
+            rest.amount += given.amount
+            self.touch(rest)
+            return
         self._put(
             Item(
                 assetid,
@@ -224,6 +242,7 @@ class World:
                 given.market_hash_name,
                 protected_until,
                 on_hold,
+                given.amount,
             )
         )
         if protected_until:
@@ -270,21 +289,25 @@ class World:
         sender: Account,
         recipient: Account,
         token: str,
-        give: list[tuple[int, str, str]],
-        receive: list[tuple[int, str, str]],
+        give: Sequence[Asset],
+        receive: Sequence[Asset],
         message: str,
         countered: OfferRecord | None = None,
     ) -> OfferRecord:
-        """Assets are (appid, contextid, assetid). `countered`: the received offer that this one answers; it needs no token.
+        """Assets are (appid, contextid, assetid) or, of a stack, with how many of it. `countered`: the received offer that this one answers; it needs no token.
         Raises Refused as Steam does (protocol §6)."""
         everything = [*give, *receive]
         if not everything:
             raise Refused(2)
-        if len(set(everything)) < len(everything):
+        if len({asset[:3] for asset in everything}) < len(everything):
             raise Refused(EResult.INVALID_PARAM)
         if sender is recipient:
             raise Refused(15, "You cannot trade with yourself.")
-        if len({appid == CS2 for appid, _, _ in everything}) > 1:
+        if sender.banned_until > self.now():
+            raise Refused(15, "You are currently unable to trade.")
+        if recipient.banned_until > self.now():
+            raise Refused(15, unavailable_text(recipient))
+        if len({asset[0] == CS2 for asset in everything}) > 1:
             raise Refused(15, "Trade protected and other items can't be in one trade offer.")
         self.unprotect()
         if countered is not None and (countered.recipient, countered.state) != (sender.steamid64, OfferState.ACTIVE):
@@ -305,7 +328,7 @@ class World:
         gives = self._named(give, sender.steamid64)
         receives = self._named(receive, recipient.steamid64)
         offer = OfferRecord(
-            self.take_id("offer"), sender.steamid64, recipient.steamid64, OfferState.ACTIVE, gives, receives, message[:128], self.now_us(), self.now()
+            self.take_id("offer"), sender.steamid64, recipient.steamid64, OfferState.ACTIVE, gives, receives, message if len(message.encode()) <= MESSAGE_BYTES_MAX else "", self.now_us(), self.now()
         )  # fmt: skip
         if gives:
             # What the sender gives, he must confirm on his phone before the recipient sees anything.
@@ -318,16 +341,16 @@ class World:
             self.set_state(countered, OfferState.COUNTERED)
         return offer
 
-    def _named(self, assets: list[tuple[int, str, str]], owner: str) -> list[Given]:
+    def _named(self, assets: Sequence[Asset], owner: str) -> list[Given]:
         named = []
-        for appid, contextid, assetid in assets:
+        for appid, contextid, assetid, amount in ((*asset[:3], asset[3] if len(asset) == 4 else 1) for asset in assets):
             item = self.items.get(assetid)
             there = item is not None and item.owner == owner and (item.appid, item.contextid) == (appid, contextid)
-            if item is None or not there or item.on_hold:
+            if item is None or not there or item.on_hold or not 1 <= amount <= item.amount:
                 raise Refused(26)
             if item.protected_until:
                 raise Refused(15)
-            named.append(Given(appid, contextid, assetid, item.classid, item.instanceid, item.market_hash_name))
+            named.append(Given(appid, contextid, assetid, item.classid, item.instanceid, item.market_hash_name, amount=amount))
         return named
 
     def set_state(self, offer: OfferRecord, state: int) -> None:
@@ -442,7 +465,9 @@ class World:
         wanted = [
             item for item in self.items.values() if item.owner == offer.sender and not item.protected_until and not item.on_hold
         ]
-        asks = [Given(i.appid, i.contextid, i.assetid, i.classid, i.instanceid, i.market_hash_name) for i in wanted[:1]]
+        asks = [
+            Given(i.appid, i.contextid, i.assetid, i.classid, i.instanceid, i.market_hash_name, amount=i.amount) for i in wanted[:1]
+        ]
         counter = OfferRecord(
             self.take_id("offer"), offer.recipient, offer.sender, OfferState.ACTIVE, offer.receive, asks, "", self.now_us(), self.now()
         )  # fmt: skip
@@ -470,7 +495,7 @@ class World:
                 # Since about May 2026 an item comes back under its old asset id.
                 returned = self.take_id("asset") if self.mood("reversal_new_assetid", owner) else given.assetid
                 self._move(moved, owner, returned, given.contextid)
-                moved.new_assetid = returned
+                moved.new_assetid, moved.amount = returned, given.amount
                 side.append(moved)
                 given.rollback_new_assetid, given.rollback_new_contextid = returned, given.contextid
             trade.status, trade.time_mod = TradeStatus.TRADE_PROTECTION_ROLLBACK, self.now()
@@ -479,7 +504,17 @@ class World:
             self.touch(trade)
             self.touch(back)
             undone.append(trade.tradeid)
+        if undone and self.mood("reversal_bans", steamid64):
+            account = self.accounts[steamid64]
+            account.banned_until = self.now() + REVERSAL_BAN_SECONDS
+            self.touch(account)
         return undone
+
+
+def unavailable_text(account: Account) -> str:
+    """What Steam says of an account that is banned from trading, to whoever would send it an offer: its name, as it wrote it, twice."""
+    name = account.persona
+    return f"{name} is not available to trade. More information will be shown to {name} if they invite you to trade."
 
 
 OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)

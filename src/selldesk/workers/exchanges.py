@@ -49,6 +49,8 @@ class Exchanges:
         self._clock_measured_at = 0
         self._walk: _Walk | None = None
         self._told: set[str] = set()
+        self._taken_back: set[str] = set()
+        """Exchanges that a complete counter-exchange names."""
         """Exchanges that no sale explains, and that were told."""
         self._sweep: _Sweep | None = None
 
@@ -167,6 +169,12 @@ class Exchanges:
         await self._explain(page)
         gone = {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
         gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
+        # The counter-exchange is complete: the items went back, whatever the first exchange says of itself.
+        self._taken_back |= {
+            exchange.rollback_of
+            for exchange in page
+            if exchange.rollback_of is not None and exchange.status == TradeStatus.COMPLETE
+        }
         if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX:
             self._sweep, memory.is_sweeping, memory.last_sweep_at = None, False, self._bot.clock.now_us()
         else:
@@ -261,6 +269,8 @@ class Exchanges:
         """Steam's status of one trade, asked for once a round: when Steam's limit stops us in the middle of many, the next try goes
         on from there. Raises Throttled."""
         readings = self._bot.memory.readings
+        if steam_trade_id in self._taken_back:
+            return int(TradeStatus.TRADE_PROTECTION_ROLLBACK)
         if trade_id not in readings:
             exchange = await self._bot.client.trade_status(steam_trade_id)
             readings[trade_id] = None if exchange is None else exchange.status
