@@ -23,6 +23,7 @@ from selldesk.desk.work import IDS_PER_BATCH, DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_stamp, new_uuid7
 from selldesk.people.roles import Role, pack_roles
+from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamwire.tradelink import STEAMID64_BASE
 from selldesk.store.open import open_store
 from selldesk.store.sqlite import SqliteStore
@@ -232,6 +233,7 @@ def _people(store: Store, size: Size) -> None:
     for owner, key in ((1, market.KEY), (PROJECTS + 1, BUYER_KEY), (operator, OPERATOR_KEY)):
         desk.ask(commands.CreateKey(owner, "bench", api_key_hash(key), "bench"))
     desk.ask(commands.PutRoom("bench", None, "all", None, None, None, None, None, 1, True))
+    desk.ask(commands.SetLimits("bench", NO_LIMITS))
     for place, game in enumerate(GAMES):
         names = range(place * (size.items // len(GAMES)), (place + 1) * (size.items // len(GAMES)))
         desk.ask(commands.ImportItems("bench", game, [(market.item_name(name), None) for name in names]))
