@@ -7,7 +7,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-tenfold bench-plots format lock clean
+.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-tenfold bench-plots runbook format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -65,6 +65,9 @@ bench-tenfold: setup-dev ## the busiest hour of a market ten times the largest (
 bench-plots: setup-dev ## draw docs/plots from the figures in docs/measured
 	$(BIN)/python -m pip install --quiet matplotlib==3.10.8
 	$(BIN)/python -m bench.plots
+
+runbook: setup ## write the alerts' part of docs/operating.md from their declaration
+	$(BIN)/python -m selldesk.alerts.runbook docs/operating.md
 
 format: setup-dev ## put the code into the house format
 	$(BIN)/ruff format .

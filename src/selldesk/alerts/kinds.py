@@ -181,7 +181,7 @@ _KINDS = (
     AlertKind(
         "history_lost",
         "The database lost what had been committed. Trading is stopped.",
-        "docs/operating.md, “When the database loses its last second”.",
+        "docs/operating.md, “When the database lost its last second”.",
         Closes.NEVER,
     ),
 )
