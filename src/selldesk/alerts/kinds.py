@@ -188,6 +188,9 @@ _KINDS = (
 
 KINDS: Final[dict[str, AlertKind]] = {kind.name: kind for kind in _KINDS}
 
+RETIRED: Final = ("bot_ill",)
+"""Raised by an early version and never since: a store may still hold them."""
+
 
 def closing(how: Closes) -> list[str]:
     """The kinds that close in that way."""

@@ -11,7 +11,7 @@ from selldesk.kernel.shapes import STEAMID64_PATTERN
 from selldesk.people.roles import Role
 
 RoleName = Literal["project", "buyer", "operator"]
-SteamId64 = Annotated[str, Meta(pattern=STEAMID64_PATTERN, description="SteamID64")]
+SteamId64 = Annotated[str, Meta(pattern=STEAMID64_PATTERN)]
 Mills = Annotated[int, Meta(ge=1, le=MONEY_MAX)]
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]

@@ -26,7 +26,7 @@ class Evidence(msgspec.Struct):
     """What Steam answered, as it came."""
 
     at: str
-    kind: str
+    kind: Literal["offer", "trade"]
     body: Any
 
 

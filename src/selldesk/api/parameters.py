@@ -1,20 +1,28 @@
 """Query parameters as the OpenAPI document shows them."""
 
+from dataclasses import replace
+
 from selldesk.api.routes import Parameter
 from selldesk.catalog.games import GAMES
-from selldesk.kernel.limits import PAGE_DEFAULT, PAGE_MAX
+from selldesk.kernel.limits import BATCH_IDS_MAX, MONEY_MAX, PAGE_DEFAULT, PAGE_MAX
 from selldesk.store.lists import SORT_FIELDS
 from selldesk.trades.status import Status
 
 _TEXT = {"type": "string"}
-_MILLS = {"type": "integer", "minimum": 0}
+_MILLS = {"type": "integer", "minimum": 0, "maximum": MONEY_MAX}
+_IDS_TEXT = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": BATCH_IDS_MAX}
 
 GAME = Parameter("game_id", {"type": "integer", "enum": list(GAMES)}, "Only this game")
+THIS_GAME = replace(GAME, text="Of this game", required=True)
 LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Results per page")
-OFFSET = Parameter("offset", {"type": "integer", "minimum": 0, "default": 0}, "Results to skip")
+OFFSET = Parameter("offset", {"type": "integer", "minimum": 0, "maximum": MONEY_MAX, "default": 0}, "Results to skip")
 PAGE = (LIMIT, OFFSET)
 
-STATUS = Parameter("status", _TEXT, f"One or several of {', '.join(Status)}, comma-separated")
+STATUS = Parameter(
+    "status",
+    {"type": "array", "items": {"type": "string", "enum": [one.value for one in Status]}, "minItems": 1},
+    "One or several, comma-separated",
+)
 _DATES = (
     Parameter("date_from", _TEXT, "Created at or after (ISO 8601; UTC if it names no zone)"),
     Parameter("date_to", _TEXT, "Created before"),
@@ -27,19 +35,27 @@ _PRICES = (
 )
 _CUSTOM = (
     Parameter("custom_id", _TEXT, "Part of your custom_id, upper and lower case alike"),
-    Parameter("custom_ids", _TEXT, "Up to 2,000 custom ids, comma-separated"),
+    Parameter("custom_ids", _IDS_TEXT, "Up to 2,000 custom ids, comma-separated"),
 )
 _IDS = (
-    Parameter("trade_ids", _TEXT, "Up to 2,000 market trade UUIDs, comma-separated"),
-    Parameter("steam_trade_offer_ids", _TEXT, "Up to 2,000 Steam trade offer ids, comma-separated"),
-    Parameter("steam_trade_ids", _TEXT, "Up to 2,000 Steam trade ids, comma-separated, with or without suffix"),
-)
-_SORTING = (
-    Parameter("sort_by", {"type": "string", "enum": list(SORT_FIELDS), "default": "created_at"}, "Sort field"),
-    Parameter("sort_direction", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}, "Sort direction"),
+    Parameter("trade_ids", _IDS_TEXT, "Up to 2,000 market trade UUIDs, comma-separated"),
+    Parameter("steam_trade_offer_ids", _IDS_TEXT, "Up to 2,000 Steam trade offer ids, comma-separated"),
+    Parameter("steam_trade_ids", _IDS_TEXT, "Up to 2,000 Steam trade ids, comma-separated, with or without suffix"),
 )
 
-TRADE_FILTERS = (GAME, STATUS, *_DATES, *_PRICES, *_CUSTOM, *_IDS, *_SORTING, *PAGE)
+
+def _sorting(fields: list[str]) -> tuple[Parameter, ...]:
+    return (
+        Parameter(
+            "sort_by",
+            {"type": "string", "enum": fields, "default": "created_at"},
+            "Sort field; `purchase_price` is the trade's value",
+        ),
+        Parameter("sort_direction", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}, "Sort direction"),
+    )
+
+
+TRADE_FILTERS = (GAME, STATUS, *_DATES, *_PRICES, *_CUSTOM, *_IDS, *_sorting(list(SORT_FIELDS)), *PAGE)
 BUYER_TRADE_FILTERS = (
     GAME,
     STATUS,
@@ -48,6 +64,6 @@ BUYER_TRADE_FILTERS = (
     Parameter("end_date", _TEXT, "Another name of date_to"),
     *_PRICES,
     *_IDS,
-    *_SORTING,
+    *_sorting([field for field in SORT_FIELDS if field != "custom_id"]),
     *PAGE,
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from selldesk.api import queries
 from selldesk.api.market import Market
-from selldesk.api.parameters import GAME
+from selldesk.api.parameters import THIS_GAME
 from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.times import wire_time
@@ -52,7 +52,7 @@ class PricesApi:
         return [
             RouteSpec(
                 "GET", "/api/sell/prices", self.prices, "What everything of a game fetches; ETag and gzip", (Role.PROJECT,), Prices,
-                query=(GAME,), also=((304, "You have this list already (If-None-Match)"),), refusals=(refusals.INVALID_QUERY,), tag="Sell",
+                query=(THIS_GAME,), also=((304, "You have this list already (If-None-Match)"),), refusals=(refusals.INVALID_QUERY,), tag="Sell",
             )
         ]  # fmt: skip
 

@@ -59,6 +59,7 @@ class Parameter:
     name: str
     schema: dict[str, Any]
     text: str
+    required: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from selldesk.trades.status import KNOWN_BY_STEAM_TRADE
 from selldesk.trades.views import Dashboard, SelectedBot, TradeData, TradePage, dashboard
 
 Number = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
-SteamId = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,19})(?!\n)$", description="digits without leading zeros")]
+SteamId = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,19})(?!\n)$")]
 
 
 class MatchLine(msgspec.Struct):

@@ -1,6 +1,7 @@
 """Service routes: alive, ready, the API's description, a first page, the picture of bots (contract C6)."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -16,14 +17,15 @@ _BOT_PICTURE = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><
 <rect x="14" y="22" width="36" height="26" rx="6" fill="#fff"/><circle cx="25" cy="34" r="4" fill="#2a7a4b"/><circle cx="39" cy="34" r="4"
  fill="#2a7a4b"/><path d="M32 22v-8" stroke="#fff" stroke-width="4"/><circle cx="32" cy="12" r="4" fill="#fff"/></svg>"""
 
-_FIRST_PAGE = b"""<!doctype html><html lang=en><meta charset=utf-8><title>selldesk</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;color-scheme:light dark}</style>
+_FIRST_PAGE = b"""<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1"><title>selldesk</title>
+<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}
+li{padding:.4rem 0}@media(max-width:48rem){body{margin:1.5rem auto}}@media(prefers-color-scheme:dark){a{color:#8ab4f8}a:visited{color:#c58af9}}</style>
 <h1>selldesk</h1><p>A market where sellers sell Steam items to VIP buyers.</p>
 <ul><li><a href="/docs">API reference</a></li><li><a href="/openapi.json">OpenAPI document</a></li><li><a href="/ready">Is it ready?</a></li></ul>"""
 
 
 class Alive(msgspec.Struct):
-    status: str
+    status: Literal["ok", "ready"]
 
 
 class ServiceApi:
