@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -278,11 +279,40 @@ def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox:
         second.kill()
 
 
-def test_ctrl_c_ends_the_whole_family_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["--port", "--steam-port"])
+def test_a_taken_port_is_told_with_who_has_it_and_nothing_is_left_behind(tmp_path: Path, which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [
+            sys.executable,
+            "-m",
+            "selldesk",
+            "sandbox",
+            "--data",
+            str(tmp_path / "sandbox"),
+            "--steam-port",
+            "0",
+            "--port",
+            "0",
+        ]
+        done = subprocess.run([*command, which, port], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "ready" not in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert port in line
+    assert f"(process {os.getpid()})" in line
+    assert not (tmp_path / "sandbox").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_group_ends_the_whole_family_quietly(tmp_path: Path, number: signal.Signals) -> None:
     """It reaches every process at once; the first one stops the others in its own order, and nobody complains."""
     sandbox = SandboxProcess(tmp_path / "sandbox").start()
     assert sandbox.process is not None
-    os.killpg(sandbox.process.pid, signal.SIGINT)
+    os.killpg(sandbox.process.pid, number)
     assert sandbox.process.wait(20) == 0
     assert "Traceback" not in sandbox.log()
     assert "starting it again" not in sandbox.log()
+    assert "ERROR" not in sandbox.log()

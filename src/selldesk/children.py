@@ -29,8 +29,8 @@ class ChildSettings(msgspec.Struct, frozen=True):
     """Of the API's listening socket, inherited; None: the background work."""
 
 
-async def keep_child(child: ChildSettings) -> None:
-    """Keeps one such process alive until cancelled."""
+async def keep_child(child: ChildSettings, stopping: asyncio.Event) -> None:
+    """Keeps one such process alive until cancelled, or until it ends while everything stops."""
     line = msgspec.json.encode(child) + b"\n"
     inherited = [] if child.descriptor is None else [child.descriptor]
     while True:
@@ -49,6 +49,8 @@ async def keep_child(child: ChildSettings) -> None:
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             code = await process.wait()
+            if stopping.is_set():
+                return
             what = "the background work" if child.descriptor is None else "an API process"
             logger.error("%s ended with code %s; starting it again", what, code)
             await asyncio.sleep(_RESTART_SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -42,7 +43,7 @@ from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.outages import Outage
-from selldesk.kernel.processes import process_name
+from selldesk.kernel.processes import listener_of, process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
 from selldesk.store.aside import Aside
@@ -109,6 +110,8 @@ class RunningMarket:
         )
         self._with_api = with_api
         self._bell = asyncio.Event()
+        self._stopping = asyncio.Event()
+        """Whoever ends from now on was told to, perhaps by a signal to the whole group."""
         self._outage = Outage("the store can't be followed")
         self._also_ready = also_ready
         self._loaded = False
@@ -186,7 +189,7 @@ class RunningMarket:
         self._loaded = True
         tasks: list[asyncio.Task[None]] = []
         if self.supervisor is not None:
-            tasks.append(asyncio.create_task(self.supervisor.run(), name="desk supervisor"))
+            tasks.append(asyncio.create_task(self.supervisor.run(self._stopping), name="desk supervisor"))
         tasks += [
             asyncio.create_task(self.desk.run(), name="desk client"),
             asyncio.create_task(self._follow(), name="follower"),
@@ -209,7 +212,7 @@ class RunningMarket:
                 tasks += [self._child(listener.fileno()) for _ in range(self._api_processes - 1)]
                 await self._serve(listener)
             else:
-                await _until_signal(self._signals(), tasks)
+                await self._until_signal(tasks)
         finally:
             # One after the other, the youngest first: the fleet still needs the desk to give its bots back.
             for task in reversed(tasks):
@@ -221,10 +224,22 @@ class RunningMarket:
         """What ends this process. Ctrl-C reaches the whole family; a child leaves it to the first process."""
         return (signal.SIGTERM,) if self.supervisor is None else (signal.SIGINT, signal.SIGTERM)
 
+    def _stop(self, also: Callable[[], None] = lambda: None) -> None:
+        self._stopping.set()
+        also()
+
+    async def _until_signal(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Or until one of the tasks ends, which none ever should: the process ends, and whoever started it starts it again."""
+        for number in self._signals():
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+        await asyncio.wait([*tasks, asyncio.create_task(self._stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+
     def _child(self, descriptor: int | None) -> asyncio.Task[None]:
         assert self.desk_socket is not None
         child = child_settings(self.settings, self.desk_socket, self._clock_path, descriptor)
-        return asyncio.create_task(keep_child(child), name="background work" if descriptor is None else "API process")
+        return asyncio.create_task(
+            keep_child(child, self._stopping), name="background work" if descriptor is None else "API process"
+        )
 
     async def _write_counts(self) -> None:
         """What this process counted, for whoever is asked for the sums."""
@@ -271,7 +286,7 @@ class RunningMarket:
         )
         server = _Server(config)
         for number in self._signals():
-            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop, server.stop)
         await server.serve(sockets=[listener])
 
     async def _follow(self) -> None:
@@ -367,7 +382,11 @@ async def _rung_by(watch: Watch | None, bell: asyncio.Event) -> AsyncIterator[No
 
 
 async def _listen(host: str, port: int) -> socket.socket:
-    """The API's socket. A killed predecessor may need a moment to let go of the port. Raises BadSetting if it stays taken."""
+    return await asyncio.to_thread(listen_on, host, port)
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """A socket that holds the port. A killed predecessor may need a moment to let go of it. Raises BadSetting if it stays taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = time.monotonic() + _PORT_WAIT_SECONDS
     while True:
@@ -376,11 +395,16 @@ async def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.bind((host, port))
             return listener
+        except OverflowError:
+            listener.close()
+            raise BadSetting(f"{port} is no port: 1 to 65535") from None
         except OSError as error:
             listener.close()
             if time.monotonic() > deadline:
-                raise BadSetting(f"can't listen on {host} port {port}: {error.strerror or error}") from None
-        await asyncio.sleep(0.1)
+                who = listener_of(port)
+                by = f" by {who}" if who is not None and error.errno == errno.EADDRINUSE else ""
+                raise BadSetting(f"can't listen on {host} port {port}: {error.strerror or error}{by}") from None
+        time.sleep(0.1)
 
 
 class _Server(uvicorn.Server):
@@ -392,11 +416,3 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         self.should_exit = True
-
-
-async def _until_signal(signals: tuple[signal.Signals, ...], tasks: list[asyncio.Task[None]]) -> None:
-    """Or until one of the tasks ends, which none ever should: the process ends, and whoever started it starts it again."""
-    stop = asyncio.Event()
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await asyncio.wait([*tasks, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import logging
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -188,8 +187,8 @@ class DeskSupervisor:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    async def run(self) -> None:
-        """Keeps one desk alive until cancelled."""
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keeps one desk alive until cancelled, or until it ends while everything stops."""
         try:
             while True:
                 self.socket_path.unlink(missing_ok=True)
@@ -207,12 +206,15 @@ class DeskSupervisor:
                 with contextlib.suppress(ConnectionError):
                     await self._process.stdin.drain()
                 code = await self._process.wait()
+                if stopping.is_set():
+                    return
                 logger.error("the desk ended with code %s; starting it again", code)
                 await asyncio.sleep(0.1)
         finally:
             if self._process is not None and self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(signal.SIGTERM)
+                # The end of its input is the end of the desk, which takes no signal: a stop of the whole group must find it alive.
+                assert self._process.stdin is not None
+                self._process.stdin.close()
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._process.wait(), 5)
             shutil.rmtree(self._folder, ignore_errors=True)

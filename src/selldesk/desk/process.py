@@ -1,6 +1,7 @@
 """The desk's own process. Its parent sends one JSON line on standard input and keeps the pipe open: its end is our end."""
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s desk %(levelname)s %(message)s", stream=sys.stderr)
     settings = msgspec.json.decode(first_line_from_parent(), type=DeskProcessSettings)
     exit_with_parent()
+    # A signal to the whole group reaches the desk too: those that stop beside it still need it. It ends with its parent.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     desk = Desk(
         open_store(settings.database_url).writer(),
         make_clock(Path(settings.clock_path) if settings.clock_path is not None else None),

@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 _FILES_MAX = 65_536
+_LISTENING = "0A"
+"""In the kernel's table of sockets."""
 
 
 def prepare_process() -> None:
@@ -66,6 +68,22 @@ def is_gone(name: str) -> bool:
     if machine != _machine() or len(parts) != 3 or not parts[0].isdigit() or parts[1] in ("", "0"):
         return False
     return _started_at(int(parts[0])) != int(parts[1])
+
+
+def listener_of(port: int) -> str | None:
+    """`python3 (process 4711)`: who listens on a TCP port of this machine, as far as /proc tells us."""
+    sockets: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    sockets.add(f"socket:[{fields[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(file) in sockets for file in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return None
 
 
 def _machine() -> str:

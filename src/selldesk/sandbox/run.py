@@ -42,7 +42,7 @@ from selldesk.steamsim.process import SimulatorSettings
 from selldesk.store.open import open_store
 from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
-from selldesk.wiring import RunningMarket
+from selldesk.wiring import RunningMarket, listen_on
 
 MARK = "sandbox"
 _LIVE_LINES_PER_BATCH_MAX = 20
@@ -105,6 +105,13 @@ class Sandbox:
             Console(stderr=True).print(
                 f"[bold yellow]Warning:[/] the sandbox listens on {options.host}: anyone who reaches it can read its keys and move its clock."
             )
+        if self._folder.exists():
+            self._take_lock()
+        # Before anything is made: a sandbox that can't start leaves nothing behind.
+        if options.steam_port == options.port != 0:
+            raise BadSetting(f"market and simulator can't both have port {options.port}")
+        listen_on("127.0.0.1", options.steam_port).close()
+        listener = listen_on(options.host, options.port)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         database_url = options.database_url or f"sqlite:///{self._folder / 'market.db'}"
@@ -126,6 +133,7 @@ class Sandbox:
                 settings,
                 clock_path=clock_path,
                 background=True,
+                listener=listener,
                 also_ready=self._why_not_ready,
                 extra_routes=lambda market: [self._clock_route(clock)],
             )
@@ -153,6 +161,8 @@ class Sandbox:
     # -- the folder ----------------------------------------------------------------------------------------------------
 
     def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
         self._lock = open(self._folder / "lock", "wb")  # noqa: SIM115 — held as long as the process lives
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
