@@ -14,6 +14,15 @@ import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
+from selldesk.catalog.games import GAMES
+from selldesk.desk import commands
+from selldesk.desk.desk import Desk
+from selldesk.desk.work import DeskSettings
+from selldesk.kernel.clock import SystemClock
+from selldesk.sandbox.demo import first_accounts
+from selldesk.sandbox.run import seed_market
+from selldesk.store.audit import run_audit
+from selldesk.store.open import open_store
 from tests.support import AK, DAY, SandboxProcess, fetch, free_port
 
 ENGINES = ("sqlite",)
@@ -277,6 +286,21 @@ def test_two_worker_processes_share_the_bots_and_survive_each_other(own_sandbox:
         assert fetch("GET", f"{own_sandbox.base_url}/ready")[0] == 200
     finally:
         second.kill()
+
+
+def test_a_new_game_needs_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole demo market is founded with it, without a file of names."""
+    monkeypatch.setitem(GAMES, 753, "Steam")
+    store = open_store(f"sqlite:///{tmp_path / 'market.db'}")
+    store.migrate()
+    desk = Desk(store.writer(), SystemClock(), DeskSettings())
+    seed_market(desk, b"s" * 32, SystemClock())
+    assert first_accounts()
+    desk.ask(commands.ImportItems("op", 753, [("753-Sack of Gems", None)]))
+    buyer = next(row[0] for row in store.reader().fetch("all_people") if row[3])
+    item = next(row[0] for row in store.reader().fetch("all_items") if row[1] == 753)
+    desk.work_off(commands.PutOrders(buyer, 753, False, [commands.OrderLine(item, 300, 5)], []))
+    assert run_audit(store.reader()).violations == []
 
 
 @pytest.mark.parametrize("which", ["--port", "--steam-port"])

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from selldesk.api.operator_setup import bot_command, secrets_command
-from selldesk.catalog.games import is_supported
+from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app
 from selldesk.cli.mafile import read_mafile
@@ -301,7 +301,7 @@ def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
 @catalog_app.command("import")
 def import_catalog(
     file: Annotated[Path, typer.Argument(help="CSV: market_hash_name[,price in thousandths of a dollar].")],
-    game: Annotated[int, typer.Option(help="730, 570, 252490 or 440.")],
+    game: Annotated[int, typer.Option(help=f"One of {', '.join(map(str, GAMES))}.")],
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
 ) -> None:

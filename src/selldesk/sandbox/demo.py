@@ -64,7 +64,7 @@ def demo_orders(buyer: int) -> Iterator[tuple[int, list[tuple[str, int, int]]]]:
 
 
 def first_accounts() -> list[FirstAccount]:
-    """The simulator's accounts: bots with empty pockets, sellers with items of all four games."""
+    """The simulator's accounts: bots with empty pockets, sellers with items of all games that have any."""
     accounts = [FirstAccount(login, "bot", f"selldesk {login}", []) for login in BOTS]
     catalog = shipped_catalog()
     for index, login in enumerate(SELLERS):
