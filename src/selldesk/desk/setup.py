@@ -112,8 +112,9 @@ def replace_bot_secrets(command: commands.ReplaceBotSecrets, work: Work) -> dict
 
 
 def reseal(command: commands.Reseal, work: Work) -> dict[str, Any]:
-    """Refuses OLDER_RELEASE while a process of a release that can't read such seals works for bots."""
+    """Refuses BOT_NOT_FOUND, and OLDER_RELEASE while a process of a release that can't read such seals works for bots."""
     store = work.store
+    records = {bot.number: _bot_record(bot.number, work) for bot in command.bots}
     if command.begins:
         workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
         alive = alive_workers(workers, is_gone, work.lease_us)
@@ -123,7 +124,7 @@ def reseal(command: commands.Reseal, work: Work) -> dict[str, Any]:
         store.execute("set_mark", name=SEAL_MARK, value=SEAL_FORMAT)
         log(work, command.operator, "secrets.reseal", "store", {})
     for bot in command.bots:
-        known = _bot_record(bot.number, work)
+        known = records[bot.number]
         if (known["secrets"], known["tokens"]) == (bot.old_secrets, bot.old_tokens):
             store.execute("change_bot_secrets", number=bot.number, secrets=bot.secrets, tokens=bot.tokens)
             work.feed.bots.append(bot.number)

@@ -25,8 +25,9 @@ def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> d
             _alert_once("unknown_offer", text, command.bot, work)
         return {"missing": 0}
     named: list[str] = []
-    for game in sorted({asset.game for asset in command.given}):
-        held = _held(work, command.bot, game)
+    # All of them are read before anything is noted: a second reading would forget what the first one changed.
+    held_of = {game: _held(work, command.bot, game) for game in sorted({asset.game for asset in command.given})}
+    for game, held in held_of.items():
         left = [
             OwnAsset(one.contextid, one.assetid, one.classid or "", one.instanceid or "0")
             for one in command.given

@@ -252,7 +252,8 @@ class Work:
             for item in self.items[trade.id]
             if (current := self.orders.get((trade.buyer, item.item))) is None or current.generation != item.generation
         ]
-        for row in self.store.load("load_closed_orders", sorted(set(lost))):
+        # What is here already may have changed since it was loaded.
+        for row in self.store.load("load_closed_orders", sorted(set(lost) - self.closed_orders.keys())):
             order = Order(*row)
             self.closed_orders[order.buyer, order.item, order.generation] = order
         if more:
@@ -445,8 +446,10 @@ class Work:
         freed = [(trade_id,) for trade_id in sorted(self.freed_trades)]
         store.write("free_assets", freed)
         store.write("free_claims", freed)
-        store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in self.new_claims])
-        store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in self.new_assets])
+        # What ended in the batch that began it holds nothing.
+        claims, assets, ended = self.new_claims, self.new_assets, self.freed_trades
+        store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in claims if trade_id not in ended])
+        store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in assets if trade_id not in ended])
         store.write("put_holds", [_plain(self.holds[trade_id]) for trade_id in sorted(self.changed_holds)])
         balances = self.ledger.balances
         store.write("put_balances", [(account, balances[account]) for account in sorted(self.ledger.touched)])
