@@ -29,7 +29,7 @@ from selldesk.steam.results import (
     TradePage,
     Unreachable,
 )
-from selldesk.steam.session import SteamSession, base_headers, is_refused_for_rate, request
+from selldesk.steam.session import SteamSession, base_headers, eresult_of, is_refused_for_rate, request
 from selldesk.steam.transport import ConnectionFailed, Response
 from selldesk.steamwire.enums import EResult
 from selldesk.steamwire.guard import confirmation_key
@@ -363,7 +363,7 @@ class SteamClient:
         )
         if response.status in (401, 403):
             raise NotLoggedIn(f"{method}: {response.status}")
-        eresult = int(response.headers.get("x-eresult") or 1)
+        eresult = eresult_of(response, EResult.OK)
         if eresult == EResult.NO_MATCH:
             return {"response": {}}
         answer = _json_object(response)
