@@ -357,6 +357,7 @@ class LittleMarket:
         name: str | None = None,
         assets: list[str] | None = None,
         seller: Account | None = None,
+        message: str = "",
     ) -> str:
         """The seller puts items into his inventory and creates the trade; its id."""
         seller = seller or self.seller
@@ -376,7 +377,7 @@ class LittleMarket:
                 False,
                 seller.steamid64,
                 self.box.seal_link(link, link_place(trade_id)),
-                "",
+                message,
                 [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets],
             )
         )

@@ -22,6 +22,8 @@ class HeldItem(msgspec.Struct, array_like=True, frozen=True):
     assetid: str | None
     contextid: str | None
     properties: str | None
+    was_missed: bool = False
+    """It is missing, or was absent at the last reading: of equal items it stays the one that is."""
 
     @property
     def item_id(self) -> str:
@@ -60,7 +62,7 @@ def find_assets(held: Iterable[HeldItem], assets: Iterable[OwnAsset]) -> dict[Ke
                 break
     for same in (_class_instance_properties, _class_and_properties, _class_and_instance, _class_alone):
         waiting: defaultdict[object, list[HeldItem]] = defaultdict(list)
-        for item in sorted(held, key=lambda one: (one.accepted_at, one.trade_id, one.position)):
+        for item in sorted(held, key=lambda one: (one.was_missed, one.accepted_at, one.trade_id, one.position)):
             key = same(item)
             if key is not None and (item.trade_id, item.position) not in found:
                 waiting[key].append(item)
@@ -72,13 +74,13 @@ def find_assets(held: Iterable[HeldItem], assets: Iterable[OwnAsset]) -> dict[Ke
     return found
 
 
-def gone_with(left: Sequence[OwnAsset], held: Sequence[HeldItem]) -> list[HeldItem]:
+def gone_with(left: Sequence[OwnAsset], held: Sequence[HeldItem]) -> list[tuple[HeldItem, OwnAsset]]:
     """Whose items left, when these assets did: as above, but an item whose asset is known and did not leave is nobody's loss."""
     ids = {asset.assetid for asset in left}
     known = [item for item in held if item.assetid in ids]
     unknown = [item for item in held if item.assetid is None]
     found = find_assets([*known, *unknown], left)
-    return [item for item in held if (item.trade_id, item.position) in found]
+    return [(item, found[item.trade_id, item.position]) for item in held if (item.trade_id, item.position) in found]
 
 
 def _by_id(asset: OwnAsset) -> tuple[int, str]:

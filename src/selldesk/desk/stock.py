@@ -3,6 +3,8 @@ stocktake found."""
 
 from typing import Any
 
+import msgspec
+
 from selldesk.bots.stock import HeldItem, OwnAsset, find_assets, gone_with
 from selldesk.desk import commands
 from selldesk.desk.operator_log import log
@@ -33,7 +35,10 @@ def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> d
             for one in command.given
             if one.game == game
         ]
-        for item in gone_with(left, held):
+        for item, asset in gone_with(left, held):
+            if item.assetid is None:
+                # Steam may show the same once more, as an offer and as an exchange: it is this item again, and no other one.
+                _adopt(work, item, asset)
             _note(work, item, "missing", f"Left the bot: {command.what}")
             named.append(f"{item.name} ({item.item_id})")
     unnamed = len(command.given) - len(named)
@@ -56,9 +61,10 @@ def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
     """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
     what no item of ours owns is listed as surplus."""
     held = _held(work, command.bot, command.game)
+    missed = {(row[0], row[1]): row[2] for row in work.store.load("misses_of", [(item.trade_id, item.position) for item in held])}
+    held = [msgspec.structs.replace(item, was_missed=True) if (item.trade_id, item.position) in missed else item for item in held]
     found = find_assets(held, command.assets)
     work.wrote_directly = True
-    missed = {(row[0], row[1]): row[2] for row in work.store.load("misses_of", [(item.trade_id, item.position) for item in held])}
     missing: list[HeldItem] = []
     for item in held:
         key = (item.trade_id, item.position)
@@ -87,17 +93,15 @@ def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
         for one in command.assets
     ]  # fmt: skip
     work.store.write("add_bot_items", rows)
+    work.write_notes()
+    counts = work.store.fetch("stock_counts", bot=command.bot)[0]
     if command.is_last:
-        asked = work.store.fetch("stocktake_of", bot=command.bot)
-        is_first = not asked or asked[0][1] is None
-        counts = work.store.fetch("stock_counts", bot=command.bot)[0]
         work.store.put("end_stocktake", bot=command.bot, at=work.now, missing=counts[0], surplus=counts[1])
-        if missing or counts[0]:
-            names = ", ".join(row[0] for row in work.store.fetch("missing_names", bot=command.bot))
-            first = "its first stocktake" if is_first else "a stocktake"
-            work.alert("item_missing", f"{first} found {counts[0]} items of buyers missing: {names}", command.bot, None)
-        else:
-            work.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
+    if missing or (command.is_last and counts[0]):
+        names = ", ".join(row[0] for row in work.store.fetch("missing_names", bot=command.bot))
+        work.alert("item_missing", f"Its inventory lacks {counts[0]} items of buyers: {names}", command.bot, None)
+    elif command.is_last:
+        work.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
     return {"missing": len(missing), "surplus": len(command.assets) - len(owners)}
 
 
@@ -127,6 +131,7 @@ def declare_item(command: commands.DeclareItem, work: Work) -> dict[str, Any]:
     else:
         raise refusals.ITEM_WRONG_STATUS()
     log(work, command.operator, f"item.{command.action}", command.item_id, {"reason": command.reason})
+    work.write_notes()
     if not work.store.fetch("missing_names", bot=trade.bot):
         work.close_alerts("item_missing", trade.bot, "Every missing item was declared")
     return {"item_id": command.item_id}
@@ -134,9 +139,10 @@ def declare_item(command: commands.DeclareItem, work: Work) -> dict[str, Any]:
 
 def _held(work: Work, bot: int, game: int) -> list[HeldItem]:
     rows = work.store.fetch("held_of_bot", bot=bot, game=game)
+    work.load(Wants(trades={row[0] for row in rows}))
     items = [HeldItem(*row) for row in rows]
-    work.load(Wants(trades={item.trade_id for item in items}))
-    return items
+    missing = {key for key, state in work.notes.items() if state == "missing"}
+    return [msgspec.structs.replace(item, was_missed=(item.trade_id, item.position) in missing) for item in items]
 
 
 def _note(work: Work, item: HeldItem, state: str, reason: str) -> None:

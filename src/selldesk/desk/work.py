@@ -351,6 +351,13 @@ class Work:
         self.changed_notes[key] = None if state is None else (state, reason)
         self.changed_bots.add(bot.number)
 
+    def write_notes(self) -> None:
+        """Whoever asks the store what is missing sees what was noted so far. The batch is not over by that."""
+        notes, self.changed_notes = sorted(self.changed_notes.items()), {}
+        self.store.write("drop_item_notes", [key for key, change in notes if change is None])
+        self.store.write("put_item_notes", [(*key, change[0], self.now, change[1]) for key, change in notes if change is not None])
+        self.wrote_directly = self.wrote_directly or bool(notes)
+
     def next_generation(self) -> int:
         self._generations += 1
         return self.seq * IDS_PER_BATCH + self._generations
@@ -464,9 +471,7 @@ class Work:
         loads = [self.bots[number] for number in sorted(self.changed_bots)]
         store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
         store.write("add_to_stock", [(*key, items) for key, items in sorted(self.stock_changes.items()) if items])
-        notes = sorted(self.changed_notes.items())
-        store.write("drop_item_notes", [key for key, change in notes if change is None])
-        store.write("put_item_notes", [(*key, change[0], self.now, change[1]) for key, change in notes if change is not None])
+        self.write_notes()
         store.write("put_sellers", [_plain(self.sellers[seller]) for seller in sorted(self.changed_sellers)])
         store.write("put_strikes", [_plain(self.strikes[key]) for key in sorted(self.changed_strikes)])
         store.write("put_item_properties", self.item_properties)

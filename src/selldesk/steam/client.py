@@ -29,7 +29,7 @@ from selldesk.steam.results import (
     TradePage,
     Unreachable,
 )
-from selldesk.steam.session import SteamSession, base_headers, is_refused_for_rate, request
+from selldesk.steam.session import SteamSession, base_headers, eresult_of, is_refused_for_rate, request
 from selldesk.steam.transport import ConnectionFailed, Response
 from selldesk.steamwire.enums import EResult
 from selldesk.steamwire.guard import confirmation_key
@@ -40,6 +40,8 @@ _COMMUNITY_NAME = "https://steamcommunity.com"
 _LANGUAGE = "en"
 _CONFIRMS_TRADE = 2
 """The type of a trade's confirmation (protocol §4)."""
+_SCRIPT = re.compile(r"<script\b[^>]*>(.*?)(?:</script>|\Z)", re.DOTALL | re.IGNORECASE)
+"""Elsewhere on a page, as in its title, a name may hold lines of its own."""
 _HOLD_DAYS = re.compile(r"^[ \t]*var g_daysTheirEscrow = (\d{1,4});[ \t\r]*$", re.MULTILINE)
 _PERSONA = re.compile(r'^[ \t]*var g_strTradePartnerPersonaName = ("(?:[^"\\]|\\.)*");[ \t\r]*$', re.MULTILINE)
 _PAGE_ERROR = re.compile(r'<div id="error_msg">(.*?)</div>', re.DOTALL)
@@ -85,10 +87,11 @@ class SteamClient:
         params = {"partner": str(link.account), "token": link.token}
         response = await self._community_raw("GET", "/tradeoffer/new/", params=params, referer=link.url)
         text = response.body.decode("utf-8", "replace")
-        persona = _PERSONA.search(text)
+        script = "\n".join(_SCRIPT.findall(text))
+        persona = _PERSONA.search(script)
         if persona is not None:
             self._remember_name(link.steamid64, persona.group(1))
-        days = _HOLD_DAYS.search(text)
+        days = _HOLD_DAYS.search(script)
         if days is not None:
             return TradePage(int(days.group(1)) * 86_400, None)
         error = _PAGE_ERROR.search(text)
@@ -360,7 +363,7 @@ class SteamClient:
         )
         if response.status in (401, 403):
             raise NotLoggedIn(f"{method}: {response.status}")
-        eresult = int(response.headers.get("x-eresult") or 1)
+        eresult = eresult_of(response, EResult.OK)
         if eresult == EResult.NO_MATCH:
             return {"response": {}}
         answer = _json_object(response)

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from selldesk.steam.results import Cause, Rejected, SendUnknown
 from selldesk.steamwire.enums import EResult
@@ -58,10 +58,11 @@ def read_send_error(text: str, names: Iterable[str] = ()) -> Rejected | SendUnkn
     found = _NUMBER.search(text)
     number = int(found.group(1)) if found else 0
     plain = re.sub(r"[\x00-\x1f\x7f]+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
-    words = " ".join(re.sub(r"<br\s*/?>", " ", text, flags=re.IGNORECASE).lower().split())
-    detail = _without_names(_PREFIX.sub("", words), names)
+    said = _PREFIX.sub("", _folded(text))
+    called = sorted({folded for name in names if (folded := _folded(name))}, key=len, reverse=True)
+    detail = _without_names(said, called)
     for pattern, cause in _ABOUT_US:
-        if pattern.match(detail):
+        if _UNAVAILABLE not in detail and pattern.match(_without_leading_name(said, called)):
             return Rejected(number, cause, plain)
     for phrase, cause in _ABOUT_PARTNER:
         if phrase in detail:
@@ -71,13 +72,23 @@ def read_send_error(text: str, names: Iterable[str] = ()) -> Rejected | SendUnkn
     return SendUnknown(plain, number)
 
 
-def _without_names(detail: str, names: Iterable[str]) -> str:
-    """Steam's text in lower case without whoever it names."""
-    for name in sorted(names, key=len, reverse=True):
-        for written in (name, html.escape(name)):
-            folded = " ".join(written.lower().split())
-            if folded:
-                detail = detail.replace(folded, "…")
+def _folded(text: str) -> str:
+    """Without case, one space between words, whatever Steam escaped of it."""
+    while (plain := html.unescape(text)) != text:
+        text = plain
+    return " ".join(re.sub(r"<br\s*/?>", " ", text, flags=re.IGNORECASE).casefold().split())
+
+
+def _without_leading_name(detail: str, names: Sequence[str]) -> str:
+    """Without a name at the beginning: of what is about us no other place can be a stranger's. Elsewhere a name that is a word of
+    Steam's own ("of", "a") must not hide what Steam says."""
+    return next((f"…{detail.removeprefix(name)}" for name in names if re.match(rf"{re.escape(name)}(?!\w)", detail)), detail)
+
+
+def _without_names(detail: str, names: Sequence[str]) -> str:
+    """Without whoever it names, longest name first. Whole words alone: somebody may be called "a"."""
+    for name in names:
+        detail = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", detail)
     if detail.startswith(_WITH):
         # The name runs to the last reason that Steam gives, or to the end.
         _, reason, why = detail.removeprefix(_WITH).rpartition(_REASON)

@@ -22,6 +22,8 @@ MOBILE_APP = 3
 DEVICE_CODE = 3
 _TERMINAL = {EResult.INVALID_PASSWORD, EResult.ACCESS_DENIED, EResult.REVOKED, EResult.EXPIRED}
 """Only these end a token or password for good; everything else is transient (protocol §7)."""
+_LATEST_SECONDS = 7_258_118_400
+"""2200-01-01."""
 _RENEW_REFRESH_WITHIN_SECONDS = 30 * 86_400
 USER_AGENT = "okhttp/4.9.2"
 
@@ -197,6 +199,8 @@ class SteamSession:
             server_time = int(msgspec.json.decode(response.body)["response"]["server_time"])
         except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
             raise Malformed("QueryTime gives no time") from error
+        if not 0 < server_time < _LATEST_SECONDS:
+            raise Malformed("QueryTime gives an absurd time")
         self.clock_offset_seconds = server_time - self._now_seconds()
 
     async def _call(self, method: str, fields: list[tuple[int, protobuf.Value | None]], get: bool = False) -> protobuf.Message:
@@ -208,13 +212,19 @@ class SteamSession:
             response = await request(self.transport, "GET", url, params=params, headers=base_headers())
         else:
             response = await request(self.transport, "POST", url, form=body, headers=base_headers())
-        eresult = int(response.headers.get("x-eresult", "2") or 2)
+        eresult = eresult_of(response, EResult.FAIL)
         if eresult != EResult.OK:
             raise LoginRefused(f"{method} refused", eresult, terminal=eresult in _TERMINAL)
         try:
             return protobuf.Message(response.body)
         except protobuf.ProtobufFault as error:
             raise Malformed(f"{method}: {error}") from error
+
+
+def eresult_of(response: Response, unsaid: int) -> int:
+    """Steam's result, `unsaid` where it gives none; 0: it is not readable."""
+    written = response.headers.get("x-eresult") or str(int(unsaid))
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else 0
 
 
 def is_refused_for_rate(response: Response) -> bool:

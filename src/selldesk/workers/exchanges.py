@@ -99,11 +99,12 @@ class Exchanges:
                 raise
             walk.pages += 1
             walk.exchanges |= {exchange.trade_id: exchange for exchange in page}
-            if walk.pages > _WALK_PAGES_MAX:
+            oldest = _oldest(page)
+            if walk.pages > _WALK_PAGES_MAX or (more and (oldest is None or oldest == walk.before)):
                 self._walk = None
                 raise Malformed("a trade history without end")
-            if more and page[-1].time_init >= walk.target:
-                walk.before = page[-1]
+            if more and oldest is not None and oldest.time_init >= walk.target:
+                walk.before = oldest
             elif walk.unbroken:
                 walk.done = True
                 return walk
@@ -175,10 +176,12 @@ class Exchanges:
             for exchange in page
             if exchange.rollback_of is not None and exchange.status == TradeStatus.COMPLETE
         }
-        if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX:
+        oldest = _oldest(page)
+        is_stuck = oldest is None or oldest == progress.before
+        if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX or is_stuck:
             self._sweep, memory.is_sweeping, memory.last_sweep_at = None, False, self._bot.clock.now_us()
         else:
-            progress.before = page[-1]
+            progress.before = oldest
         for trade_id, status, steam_status, *_ in self._bot.reader.load(
             "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
         ):
@@ -282,6 +285,11 @@ class Exchanges:
         if not suspects:
             memory.suspects_tries, memory.readings = 0, {}
         memory.suspects_not_before = self._bot.clock.now_us() + (SECOND_US << min(memory.suspects_tries, 6))
+
+
+def _oldest(page: list[Exchange]) -> Exchange | None:
+    """Where a page ends, newest first. One without a readable date is no end: what follows would never be looked at."""
+    return next((exchange for exchange in reversed(page) if exchange.time_init), None)
 
 
 def _trade_word(exchange: Exchange) -> TradeWord:

@@ -54,7 +54,9 @@ SELECT count(*) FROM buy_order o JOIN item n ON n.number = o.item
 WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND (CAST(:name AS text) IS NULL OR n.name = :name)
 
 -- name: held_items_page
-SELECT t.id, i.position, i.new_assetid, i.new_contextid, i.assetid, n.name, t.game, i.price, t.bot, t.settlement, t.status,
+-- What is missing has no id in the bot's inventory.
+SELECT t.id, i.position, CASE WHEN x.state = 'missing' THEN NULL ELSE i.new_assetid END,
+       CASE WHEN x.state = 'missing' THEN NULL ELSE i.new_contextid END, i.assetid, n.name, t.game, i.price, t.bot, t.settlement, t.status,
        coalesce(x.state, '')
 FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
 LEFT JOIN item_note x ON x.trade_id = i.trade_id AND x.position = i.position
