@@ -272,11 +272,10 @@ class Exchanges:
         """Steam's status of one trade, asked for once a round: when Steam's limit stops us in the middle of many, the next try goes
         on from there. Raises Throttled."""
         readings = self._bot.memory.readings
-        if steam_trade_id in self._taken_back:
-            return int(TradeStatus.TRADE_PROTECTION_ROLLBACK)
         if trade_id not in readings:
             exchange = await self._bot.client.trade_status(steam_trade_id)
-            readings[trade_id] = None if exchange is None else exchange.status
+            is_taken_back = exchange is not None and exchange.status == TradeStatus.COMPLETE and steam_trade_id in self._taken_back
+            readings[trade_id] = None if exchange is None else _REVERSED if is_taken_back else exchange.status
         return readings[trade_id]
 
     def _ask_again(self, suspects: tuple[str, ...]) -> None:
