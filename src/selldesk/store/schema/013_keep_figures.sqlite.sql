@@ -1,6 +1,14 @@
 -- Keeps the figures of migration 012 with each row, and counts what is there already.
 
-CREATE TRIGGER trade_opened_figures AFTER INSERT ON trade BEGIN   -- a whole past may be put in at once: whatever status it has
+CREATE TRIGGER trade_opened_figures AFTER INSERT ON trade WHEN NEW.status = 'processing' BEGIN   -- each create pays for this one: short
+    INSERT INTO seller_day (seller, project, day, opened, accepted, completed, refused, reversed, volume, last_at)
+    VALUES (NEW.seller, NEW.project, NEW.created_at / 86400000000, 1, 0, 0, 0, 0, 0, NEW.created_at)
+    ON CONFLICT (seller, project, day) DO UPDATE SET opened = opened + 1, last_at = max(last_at, excluded.last_at);
+    INSERT INTO bot_stock (bot, game, kind, items) VALUES (NEW.bot, NEW.game, 'reserved', NEW.items_count)
+    ON CONFLICT (bot, game, kind) DO UPDATE SET items = items + excluded.items;
+END;
+
+CREATE TRIGGER trade_put_figures AFTER INSERT ON trade WHEN NEW.status <> 'processing' BEGIN   -- a whole past may be put in at once
     INSERT INTO seller_day (seller, project, day, opened, accepted, completed, refused, reversed, volume, last_at)
     VALUES (NEW.seller, NEW.project, NEW.created_at / 86400000000, 1,
             NEW.status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot'), NEW.status = 'completed',
