@@ -44,7 +44,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
         raise refusals.INVALID_API_KEY()
     if not has_role(project.roles, Role.PROJECT):
         raise refusals.FORBIDDEN()
-    if any(bot.steamid64 == command.seller for bot in work.bots.values()):
+    if command.seller in work.bots_accounts:
         message = "this is the trade link of one of the market's own bots"
         raise refusals.INVALID_BODY(details=[{"path": "$.tradelink", "message": message}])
     if (command.project, command.custom_id) in work.taken_custom_ids:

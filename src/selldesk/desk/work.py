@@ -310,6 +310,11 @@ class Work:
         return limits_of_project(self.limits, self.project_limits.get(project))
 
     @cached_property
+    def bots_accounts(self) -> frozenset[str]:
+        """SteamID64s of all bots: whoever adds one does so alone in a batch."""
+        return frozenset(bot.steamid64 for bot in self.bots.values())
+
+    @cached_property
     def slots(self) -> int:
         """Live offers that all enabled bots may have together."""
         return sum(bot.live_offers_max for bot in self.bots.values() if bot.enabled)
