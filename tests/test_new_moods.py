@@ -65,7 +65,7 @@ def test_a_reversal_that_only_its_counter_exchange_tells_is_noticed(tmp_path: Pa
         worker = market.worker()
         ids = [market.open_trade(f"c{number}") for number in range(2)]
         await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids))
-        await market.pass_time(worker, DAY)
+        await market.pass_time(worker, 60)
         assert len(market.steam.world.reverse(market.seller.steamid64)) == 2
         await market.pass_time(worker, 10 * 60)
         assert {market.trade(trade_id).status for trade_id in ids} == {"rolled_back_by_user"}
