@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -20,8 +21,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, or one process would still tell such a story when the others have ended."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Each process begins with its share of the long ones, or one would still tell such a story when the others have ended.
+
+    The scheduler gives every process one slice of the list, so a slice begins with its share.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    lasting = [item for item in items if item.get_closest_marker("long")]
+    quick = [item for item in items if not item.get_closest_marker("long")]
+    dealt: list[pytest.Item] = []
+    for number in range(processes):
+        share = lasting[number::processes]
+        size = (len(items) - len(dealt)) // (processes - number)
+        dealt += share + quick[: max(size - len(share), 0)]
+        del quick[: max(size - len(share), 0)]
+    items[:] = dealt + quick
 
 
 @pytest.fixture(scope="session")

@@ -157,6 +157,7 @@ class LittleMarket:
         self.database_url = new_database(folder)
         self.store = ClosingStore(open_store(self.database_url))
         self.store.migrate()
+        self._heart = self.store.writer()
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None, ticks=False)
         self.box = SecretBox(b"k" * 32)
@@ -231,12 +232,11 @@ class LittleMarket:
         drop_database(self.database_url)
 
     def beat(self) -> None:
-        writer, now_us = self.store.writer(), self.clock.real_us()
-        writer.begin()
+        now_us = self.clock.real_us()
+        self._heart.begin()
         for number in range(1, len(self.bot_accounts) + 1):
-            writer.execute("beat", bot=number, real_us=now_us)
-        writer.commit()
-        writer.close()
+            self._heart.execute("beat", bot=number, real_us=now_us)
+        self._heart.commit()
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

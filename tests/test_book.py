@@ -88,6 +88,7 @@ def test_a_tie_outbids_nobody_and_a_rich_promise_without_money_neither(make: Cal
     assert book.is_outbid(2, GAME, [(1, 1)], NOBODY)
 
 
+@pytest.mark.long
 def test_engine_and_plain_agree_on_random_baskets() -> None:
     """20,000 baskets over books that change in between: buyer, prices, amounts and ties."""
     chance = random.Random(20_261_123)

@@ -116,6 +116,7 @@ def test_a_pipeline_is_answered_in_order_and_bounded(sandbox: SandboxProcess) ->
     assert [status for status, _ in mixed][:3] == [200] * 3, "junk behind good requests takes nothing from them"
 
 
+@pytest.mark.long
 def test_a_head_that_comes_slowly_is_ended_in_time(sandbox: SandboxProcess) -> None:
     began = time.monotonic()
     raw = b""

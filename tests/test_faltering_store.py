@@ -83,6 +83,7 @@ def relay(tmp_path: Path) -> Iterator[Relay]:
     made.close()
 
 
+@pytest.mark.long
 def test_a_question_to_a_frozen_server_ends_in_time_and_a_slow_one_goes_on(relay: Relay) -> None:
     """2 s for readers, 5 s for the desk, 1 s for the second connection that asks whether the server is there (settled 9)."""
     store = open_store(relay.url)

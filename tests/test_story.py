@@ -178,7 +178,7 @@ def test_a_send_that_made_no_offer_is_repeated_only_after_the_windows(sandbox: S
 
 FAULTS_THAT_PASS = [
     ("send_error", {"times": 1, "eresult": 20}),
-    ("poll_500", {"times": 3}),
+    pytest.param("poll_500", {"times": 3}, marks=pytest.mark.long),
     ("poll_empty", {"times": 3}),
     ("poll_malformed", {"times": 2}),
     ("state_flaps", {}),

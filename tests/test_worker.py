@@ -335,6 +335,7 @@ def test_new_sales_without_end_starve_no_settlement(tmp_path: Path) -> None:
     in_market(tmp_path, story)
 
 
+@pytest.mark.long
 def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
     """A hundred and twenty trades are due in the same moment, and Steam tells one every two seconds: between two answers the bot waits
     instead of asking itself again and again."""

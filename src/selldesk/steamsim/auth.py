@@ -1,6 +1,7 @@
 """Logins of the simulated Steam: RSA, guard codes, tokens (protocol §3.2)."""
 
 import base64
+import functools
 import hmac
 import json
 import secrets
@@ -147,12 +148,18 @@ class Authentication:
 
 def _rsa_key(path: Path) -> rsa.RSAPrivateKey:
     if path.exists():
-        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        assert isinstance(loaded, rsa.RSAPrivateKey)
-        return loaded
+        return _loaded_rsa_key(path.read_bytes())
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     _write_private(path, pem)
+    return key
+
+
+@functools.cache
+def _loaded_rsa_key(pem: bytes) -> rsa.RSAPrivateKey:
+    """Checking that a key is sound takes 40 ms: once a process for each key, however many worlds share it."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
     return key
 
 
