@@ -131,7 +131,7 @@ def _read_proof(command: commands.ProofRead, trade: Trade, work: Work) -> Effect
 
 def _has_room_with_seller(trade: Trade, work: Work) -> bool:
     """R7's count of one bot and seller: what is verified counts for all projects."""
-    verified = sum(load.verified for load in work.loads[trade.seller] if load.bot == trade.bot)
+    verified = sum(load.verified for load in work.loads[trade.seller].values() if load.bot == trade.bot)
     return verified < work.bots[trade.bot].seller_offers_max
 
 
@@ -300,7 +300,7 @@ def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
     # In turn, so that each of them is tried before one is tried again; after a whole round the back-off counts.
     numbers = sorted(work.bots)
     place = numbers.index(trade.bot)
-    seller_offers = counted_by_bot(work.loads[trade.seller], trade.project)
+    seller_offers = counted_by_bot(work.loads[trade.seller].values(), trade.project)
     for number in (*numbers[place + 1 :], *numbers[:place]):
         other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, seller_offers, work.real_us)
         if other is not None:

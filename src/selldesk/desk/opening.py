@@ -1,7 +1,5 @@
 """Opening a trade: the market's promise to a seller, in one decision (readings R3)."""
 
-from collections import Counter
-
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import choose_bot, choose_room, why_no_bot
 from selldesk.catalog.games import is_supported
@@ -21,9 +19,10 @@ def wants(command: OpenTrade, want: Wants) -> None:
     want.custom_ids.add((command.project, command.custom_id))
     want.assets.update((command.seller, command.game, item.contextid, item.assetid) for item in command.items)
     want.sellers.add(command.seller)
-    want.projects.add(command.project)
-    want.persons.add(command.project)
-    want.purse_of(command.project)
+    if command.project not in want.projects:
+        want.projects.add(command.project)
+        want.persons.add(command.project)
+        want.purse_of(command.project)
     want.rooms_and_bots = True
     if command.buyer is not None:
         want.persons.add(command.buyer)
@@ -77,7 +76,7 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     room = choose_room(work.rooms, command.game, value, buyer.number)
     if room is None:
         raise refusals.NO_ROOM()
-    seller_offers = counted_by_bot(work.loads[command.seller], command.project)
+    seller_offers = counted_by_bot(work.loads[command.seller].values(), command.project)
     bot = choose_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
     if bot is None:
         cause = why_no_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
@@ -144,12 +143,12 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
 def _check_limits(command: OpenTrade, value: int, work: Work) -> None:
     """People P6: the seller's standing, then what the project has open."""
     limits = work.limits_of(command.project)
-    strikes = [one for (seller, _), one in work.strikes.items() if seller == command.seller]
+    strikes = [one for one in work.strikes.values() if one.seller == command.seller] if work.strikes else []
     unsettled = 0
     if limits.seller_unsettled_value_max is not None:
         unsettled = int(work.store.fetch("unsettled_of_seller", seller=command.seller)[0][0])
     seller = work.sellers.get(command.seller)
-    refusal = why_not(seller, strikes, work.loads[command.seller], unsettled, command.project, value, limits, work.now)
+    refusal = why_not(seller, strikes, work.loads[command.seller].values(), unsettled, command.project, value, limits, work.now)
     if refusal is not None:
         raise refusal
     sales, project_value = work.project_loads[command.project]
@@ -161,11 +160,11 @@ def _check_limits(command: OpenTrade, value: int, work: Work) -> None:
 
 def _check_orders(command: OpenTrade, buyer: int, work: Work) -> None:
     """Units first, for all items; then prices (R3's order)."""
-    asked: Counter[int] = Counter()
+    asked: dict[int, int] = {}
     for item in command.items:
         order = work.orders.get((buyer, item.item))
-        asked[item.item] += 1
-        if order is None or order.game != command.game or asked[item.item] > order.remaining:
+        units = asked[item.item] = asked.get(item.item, 0) + 1
+        if order is None or order.game != command.game or units > order.remaining:
             raise refusals.NO_BUY_ORDER(name=item.name)
     for item in command.items:
         if item.price > work.orders[buyer, item.item].price:

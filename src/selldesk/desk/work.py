@@ -35,9 +35,7 @@ _ROOMS_AND_BOTS: list[Question] = [
     ("load_blocks", {}),
     ("load_bots", {}),
     ("load_stock", {}),
-    ("open_stop", {}),
-    ("load_game_stops", {}),
-    ("load_limits", {}),
+    ("load_market", {}),
 ]
 
 
@@ -103,8 +101,8 @@ class Work:
         """Project → number and value of its processing sales."""
         self.sellers: dict[str, Seller] = {}
         self.strikes: dict[tuple[str, int], Strikes] = {}
-        self.loads: defaultdict[str, list[SellerLoad]] = defaultdict(list)
-        """Seller → his processing sales by bot and project."""
+        self.loads: defaultdict[str, dict[tuple[int, int], SellerLoad]] = defaultdict(dict)
+        """Seller → (bot, project) → his processing sales there."""
         self.notes: dict[tuple[str, int], str] = {}
         """(trade, position) → missing or delivered."""
         self.leases: dict[int, Lease] = {}
@@ -202,10 +200,8 @@ class Work:
             asked += [
                 *_ROOMS_AND_BOTS,
                 ("load_seller_loads", sellers),
-                ("load_sellers", sellers),
-                ("load_strikes", sellers),
-                ("load_person_limits", projects),
-                ("load_project_loads", projects),
+                ("load_standings", sellers),
+                ("load_projects", projects),
                 ("load_claims", claims),
             ]
         return asked
@@ -257,19 +253,20 @@ class Work:
             order = Order(*row)
             self.closed_orders[order.buyer, order.item, order.generation] = order
         if more:
-            *rooms_and_bots, loads, sellers, strikes, own_limits, project_loads, claims = more
+            *rooms_and_bots, loads, standings, projects, claims = more
             self._take_rooms_and_bots(rooms_and_bots)
             for row in loads:
                 # A seller without processing sales has a row without a bot.
                 if row[1] is not None:
-                    self.loads[row[0]].append(SellerLoad(*row))
-            for row in sellers:
-                self.sellers[row[0]] = Seller(*row)
-            for row in strikes:
-                self.strikes[row[0], row[1]] = Strikes(*row)
-            for person, body in own_limits:
-                self.project_limits[person] = msgspec.json.decode(body, type=ProjectLimits)
-            for project, trades, value in project_loads:
+                    self.loads[row[0]][row[1], row[2]] = SellerLoad(*row)
+            for steamid64, status, reason, until, changed_at, project, strikes, cooldown_until in standings:
+                if status is not None:
+                    self.sellers[steamid64] = Seller(steamid64, status, reason, until, changed_at)
+                if project is not None:
+                    self.strikes[steamid64, project] = Strikes(steamid64, project, strikes, cooldown_until)
+            for project, own_limits, trades, value in projects:
+                if own_limits is not None:
+                    self.project_limits[project] = msgspec.json.decode(own_limits, type=ProjectLimits)
                 load = self.project_loads[project]
                 load[0], load[1] = load[0] + trades, load[1] + value
             self.claims.update(
@@ -280,13 +277,13 @@ class Work:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
 
     def _take_rooms_and_bots(self, answers: list[list[Row]]) -> None:
-        rooms, blocks, bots, stock, stops, game_stops, limits = answers
-        self.is_stopped = bool(stops)
-        self.stopped_games = {game for (game,) in game_stops}
-        self.limits = read_limits(limits[0][0] if limits else None)
+        rooms, blocks, bots, stock, market = answers
+        self.is_stopped = any(what == "stop" for what, _, _ in market)
+        self.stopped_games = {game for what, game, _ in market if what == "game_stop"}
+        self.limits = read_limits(next((body for what, _, body in market if what == "limits"), None))
         held: dict[int, dict[int, int]] = {}
         for bot, game, items in stock:
-            held.setdefault(bot, {})[game] = int(items)
+            held.setdefault(bot, {})[game] = items
         self.rooms = [room_of(row) for row in rooms]
         blocked: dict[int, list[int]] = {}
         furthest = self.now + self.settings.rules.bot_full_us
@@ -307,7 +304,8 @@ class Work:
         return str(self.store.fetch("item_by_number", number=item)[0][0])
 
     def limits_of(self, project: int) -> MarketLimits:
-        return limits_of_project(self.limits, self.project_limits.get(project))
+        own = self.project_limits.get(project)
+        return self.limits if own is None else limits_of_project(self.limits, own)
 
     @cached_property
     def bots_accounts(self) -> frozenset[str]:
@@ -327,11 +325,10 @@ class Work:
 
     def add_load(self, trade: Trade, sales: int) -> None:
         """A processing sale begins or ends to count for its seller, bot and project."""
-        loads = self.loads[trade.seller]
-        load = next((one for one in loads if (one.bot, one.project) == (trade.bot, trade.project)), None)
+        loads, key = self.loads[trade.seller], (trade.bot, trade.project)
+        load = loads.get(key)
         if load is None:
-            load = SellerLoad(trade.seller, trade.bot, trade.project, 0, 0, 0, 0)
-            loads.append(load)
+            load = loads[key] = SellerLoad(trade.seller, trade.bot, trade.project, 0, 0, 0, 0)
         if trade.verified_at is not None:
             load.verified, load.verified_value = load.verified + sales, load.verified_value + sales * trade.value
         else:

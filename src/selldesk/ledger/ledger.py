@@ -99,7 +99,7 @@ class Ledger:
             raise LedgerFault(f"negative transfer {kind} {amount}")
         if amount == 0:
             return None
-        transfer_id = self._next_id
+        transfer_id, word = self._next_id, kind.value
         shown: Entry | None = None
         for account, change in ((source, -amount), (target, amount)):
             after = self.balance(account) + change
@@ -107,7 +107,7 @@ class Ledger:
                 raise LedgerFault(f"account {account} overdrawn by {kind} of {amount}")
             self.balances[account] = after
             self.touched.add(account)
-            entry = Entry(self._next_id, transfer_id, account, change, after, kind.value, trade_id, reference, at)
+            entry = Entry(self._next_id, transfer_id, account, change, after, word, trade_id, reference, at)
             self._next_id += 1
             self.entries.append(entry)
             if accounts.is_available(account):
@@ -140,7 +140,9 @@ class Ledger:
 
     def owned(self, person: int) -> int:
         """Available, held and in escrow together."""
-        return sum(self.balance(part(person)) for part in (accounts.available, accounts.held, accounts.escrow))
+        return (
+            self.balance(accounts.available(person)) + self.balance(accounts.held(person)) + self.balance(accounts.escrow(person))
+        )
 
     # -- one sale's money (R5) -----------------------------------------------------------------------------------------
 

@@ -105,9 +105,10 @@ def why_not(
     waits_until = cooldown_end(strikes, project, limits, now)
     if waits_until is not None:
         return refusals.SELLER_COOLDOWN(time=wire_time(waits_until + SECOND_US - 1))
-    sales, processing_value = counted(loads, project)
-    if _over(sales + 1, limits.seller_processing_max) or _over(processing_value + value, limits.seller_processing_value_max):
-        return refusals.SELLER_LIMIT()
+    if limits.seller_processing_max is not None or limits.seller_processing_value_max is not None:
+        sales, processing_value = counted(loads, project)
+        if _over(sales + 1, limits.seller_processing_max) or _over(processing_value + value, limits.seller_processing_value_max):
+            return refusals.SELLER_LIMIT()
     return refusals.SELLER_LIMIT() if _over(unsettled_value + value, limits.seller_unsettled_value_max) else None
 
 

@@ -185,7 +185,7 @@ WHERE t.id IS NULL OR t.status NOT IN ('accepted', 'completed')
 
 -- name: audit_seller_days_match_trades
 SELECT seller, project, sum(opened), sum(accepted), sum(completed), sum(refused), sum(reversed), sum(volume) FROM
-(SELECT seller, project, opened, accepted, completed, refused, reversed, volume FROM seller_day
+(SELECT seller, project, opened, accepted, completed, refused, reversed, volume FROM seller_figures
  UNION ALL SELECT seller, project, -count(*),
        -sum(CASE WHEN status IN ('accepted', 'completed', 'rolled_back_by_user', 'rolled_back_by_bot') THEN 1 ELSE 0 END),
        -sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END),

@@ -54,8 +54,8 @@ FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.c
 -- rows: seller text
 SELECT k.seller, t.bot, t.project,
        count(t.verified_at), count(t.id) - count(t.verified_at),
-       coalesce(sum(CASE WHEN t.verified_at IS NOT NULL THEN t.value END), 0),
-       coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0)
+       CAST(coalesce(sum(CASE WHEN t.verified_at IS NOT NULL THEN t.value END), 0) AS bigint),
+       CAST(coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0) AS bigint)
 FROM {rows}
 LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing'   -- LEFT: always from the sellers to the trades
 GROUP BY k.seller, t.bot, t.project
@@ -68,19 +68,35 @@ SELECT s.steamid64, s.status, s.reason, s.until, s.changed_at FROM {rows} JOIN s
 -- rows: seller text
 SELECT s.seller, s.project, s.strikes, s.cooldown_until FROM {rows} JOIN seller_strikes s ON s.seller = k.seller
 
+-- name: load_standings
+-- rows: seller text
+-- Both at once: each create asks, and hardly a seller has either.
+SELECT k.seller, s.status, s.reason, s.until, s.changed_at, x.project, x.strikes, x.cooldown_until
+FROM {rows} LEFT JOIN seller s ON s.steamid64 = k.seller LEFT JOIN seller_strikes x ON x.seller = k.seller
+WHERE s.status IS NOT NULL OR x.project IS NOT NULL
+
 -- name: load_person_limits
 -- rows: person bigint
 SELECT l.person, l.body FROM {rows} JOIN person_limits l ON l.person = k.person
 
--- name: load_project_loads
+-- name: load_projects
 -- rows: project bigint
-SELECT s.project, s.trades, s.value FROM {rows} JOIN trade_sum s ON s.project = k.project AND s.status = 'processing'
+SELECT k.project, max(l.body), CAST(coalesce(sum(s.trades), 0) AS bigint), CAST(coalesce(sum(s.value), 0) AS bigint)
+FROM {rows} LEFT JOIN person_limits l ON l.person = k.project
+LEFT JOIN trade_sum s ON s.project = k.project AND s.status = 'processing'
+GROUP BY k.project
 
 -- name: load_limits
 SELECT body FROM market_limits WHERE one = 1
 
 -- name: load_game_stops
 SELECT game FROM game_stop
+
+-- name: load_market
+-- What holds for everybody: the stop of trading, those of games, the limits.
+SELECT 'stop' AS what, CAST(NULL AS bigint) AS game, CAST(NULL AS text) AS body FROM trading_stop WHERE ended_at IS NULL
+UNION ALL SELECT 'game_stop', game, NULL FROM game_stop
+UNION ALL SELECT 'limits', NULL, body FROM market_limits WHERE one = 1
 
 -- name: two_selling_projects
 SELECT number FROM person WHERE disabled = 0 AND frozen = 0 AND roles % 2 = 1 LIMIT 2
@@ -119,7 +135,7 @@ SELECT b.number, b.steamid64, b.profile_name, b.avatar, b.games, b.enabled, b.st
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
 -- name: load_stock
-SELECT bot, game, sum(CASE WHEN kind IN ('missing', 'delivered') THEN -items ELSE items END) FROM bot_stock GROUP BY bot, game
+SELECT bot, game, CAST(sum(CASE WHEN kind IN ('missing', 'delivered') THEN -items ELSE items END) AS bigint) FROM bot_stock GROUP BY bot, game
 
 -- name: add_to_stock
 -- rows: bot bigint, game bigint, kind text, items bigint
@@ -151,7 +167,7 @@ SELECT t.id, i.position, n.name, t.status, coalesce(t.exchanged_at, t.updated_at
 FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
 LEFT JOIN item_properties p ON p.trade_id = i.trade_id AND p.position = i.position
 LEFT JOIN item_note x ON x.trade_id = i.trade_id AND x.position = i.position
-WHERE t.bot = :bot AND t.game = :game AND t.status IN ('accepted', 'completed') AND coalesce(x.state, '') <> 'delivered'
+WHERE t.bot = :bot AND t.game + 0 = :game AND t.status IN ('accepted', 'completed') AND coalesce(x.state, '') <> 'delivered'   -- + 0: what this bot holds, not what all bots hold of the game
 ORDER BY t.id, i.position
 
 -- name: misses_of
@@ -185,13 +201,13 @@ INSERT INTO stocktake (bot, asked_at, done_at, missing, surplus) VALUES (:bot, N
 ON CONFLICT (bot) DO UPDATE SET asked_at = NULL, done_at = excluded.done_at, missing = excluded.missing, surplus = excluded.surplus
 
 -- name: stock_counts
-SELECT (SELECT count(*) FROM item_note n JOIN trade t ON t.id = n.trade_id WHERE t.bot = :bot AND n.state = 'missing'),
+SELECT (SELECT count(*) FROM item_note n JOIN trade t ON t.id = n.trade_id WHERE t.bot + 0 = :bot AND n.state = 'missing'),   -- + 0: from the notes to their trades
        (SELECT count(*) FROM bot_item b WHERE b.bot = :bot AND b.trade_id IS NULL)
 
 -- name: missing_names
 SELECT i.name || ' (' || n.trade_id || '-' || CAST(n.position AS TEXT) || ')' FROM item_note n JOIN trade t ON t.id = n.trade_id
 JOIN trade_item x ON x.trade_id = n.trade_id AND x.position = n.position JOIN item i ON i.number = x.item
-WHERE t.bot = :bot AND n.state = 'missing' ORDER BY n.trade_id, n.position LIMIT 50
+WHERE t.bot + 0 = :bot AND n.state = 'missing' ORDER BY n.trade_id, n.position LIMIT 50
 
 -- name: open_alerts_of_kind
 SELECT id FROM alert WHERE kind = :kind AND closed_at IS NULL AND trade_id IS NULL

@@ -125,23 +125,23 @@ SELECT status, sum(trades), sum(value) FROM trade_sum GROUP BY status
 -- name: figures_of_seller
 SELECT coalesce(sum(opened), 0), coalesce(sum(accepted), 0), coalesce(sum(completed), 0), coalesce(sum(refused), 0),
        coalesce(sum(reversed), 0), coalesce(sum(volume), 0)
-FROM seller_day WHERE seller = :seller AND (CAST(:project AS bigint) IS NULL OR project = :project) AND day > :since
+FROM seller_figures WHERE seller = :seller AND (CAST(:project AS bigint) IS NULL OR project = :project) AND day > :since
 
 -- name: last_trade_of_seller
-SELECT nullif(max(last_at), 0) FROM seller_day WHERE seller = :seller
+SELECT nullif(max(last_at), 0) FROM seller_figures WHERE seller = :seller
 
 -- name: seller_known
-SELECT 1 WHERE EXISTS (SELECT 1 FROM seller_day WHERE seller = :seller) OR EXISTS (SELECT 1 FROM seller WHERE steamid64 = :seller)
+SELECT 1 WHERE EXISTS (SELECT 1 FROM seller_figures WHERE seller = :seller) OR EXISTS (SELECT 1 FROM seller WHERE steamid64 = :seller)
 
 -- name: sellers_count
-SELECT count(*) FROM (SELECT seller FROM seller_day UNION SELECT steamid64 FROM seller) k
+SELECT count(*) FROM (SELECT seller FROM seller_figures UNION SELECT steamid64 FROM seller) k
 LEFT JOIN seller s ON s.steamid64 = k.seller
 WHERE CAST(:status AS text) IS NULL
    OR :status = CASE WHEN s.status = 'blocked' AND s.until IS NOT NULL AND s.until <= :now THEN 'normal' ELSE coalesce(s.status, 'normal') END
 
 -- name: sellers_page
 SELECT k.seller FROM (SELECT seller, max(day) AS last_day, sum(opened) AS opened, sum(reversed) AS reversed FROM
-    (SELECT seller, day, opened, reversed FROM seller_day UNION ALL SELECT steamid64, -1, 0, 0 FROM seller) known GROUP BY seller) k
+    (SELECT seller, day, opened, reversed FROM seller_figures UNION ALL SELECT steamid64, -1, 0, 0 FROM seller) known GROUP BY seller) k
 LEFT JOIN seller s ON s.steamid64 = k.seller
 LEFT JOIN (SELECT seller, count(*) AS trades, sum(value) AS value FROM trade WHERE status = 'processing' GROUP BY seller) l
   ON l.seller = k.seller
