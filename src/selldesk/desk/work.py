@@ -454,7 +454,8 @@ class Work:
         store.write("put_trade_items", [_plain(item) for trade_id in touched for item in self.items[trade_id]])
         freed = [(trade_id,) for trade_id in sorted(self.freed_trades)]
         store.write("free_assets", freed)
-        store.write("free_claims", freed)
+        ended_trades = [self.trades[trade_id] for trade_id in sorted(self.freed_trades)]
+        store.write("free_claims", [(one.project, *asset, one.id) for one in ended_trades for asset in self.assets_of(one)])
         # What ended in the batch that began it holds nothing.
         claims, assets, ended = self.new_claims, self.new_assets, self.freed_trades
         store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in claims if trade_id not in ended])

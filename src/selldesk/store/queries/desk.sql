@@ -276,8 +276,9 @@ INSERT INTO asset_claim (project, seller, game, contextid, assetid, trade_id)
 SELECT k.project, k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows}
 
 -- name: free_claims
--- rows: trade_id text
-DELETE FROM asset_claim WHERE trade_id IN (SELECT k.trade_id FROM {rows})
+-- rows: project bigint, seller text, game bigint, contextid text, assetid text, trade_id text
+DELETE FROM asset_claim WHERE (project, seller, game, contextid, assetid, trade_id) IN
+(SELECT k.project, k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows})
 
 -- name: add_live_assets
 -- rows: seller text, game bigint, contextid text, assetid text, trade_id text

@@ -1,6 +1,7 @@
 -- A sale is counted for its seller when it ends or is accepted, no longer when it is opened: each create paid for a row of its own.
 
 DROP INDEX trade_processing;
+DROP INDEX asset_claim_by_trade;      -- a claim is freed by its own key
 DROP TRIGGER trade_opened_figures;
 DROP TRIGGER trade_moved_figures;
 
