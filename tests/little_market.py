@@ -17,7 +17,6 @@ from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.client import InlineDesk
 from selldesk.desk.desk import Desk
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
@@ -36,6 +35,7 @@ from selldesk.steamsim.server import SteamSimulator
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
+from selldesk.store.rows import BotRow
 from selldesk.store.store import Reader, Store, Writer
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
@@ -259,11 +259,11 @@ class LittleMarket:
         return self._running
 
     def _worker(self, number: int, lease: HeldLease, crash: CrashAt, address: Address) -> BotWorker:
-        record = dict(zip(BOT_COLUMNS, self.desk.store.fetch("bot_record", number=number)[0], strict=True))
-        credentials = msgspec.json.decode(self.box.open(record["secrets"], secrets_place(record["steamid64"])), type=Credentials)
+        (record,) = self.desk.store.fetch_as(BotRow, "bot_record", number=number)
+        credentials = msgspec.json.decode(self.box.open(record.secrets, secrets_place(record.steamid64)), type=Credentials)
         tokens = (
-            msgspec.json.decode(self.box.open(record["tokens"], tokens_place(record["steamid64"])), type=Tokens)
-            if record["tokens"]
+            msgspec.json.decode(self.box.open(record.tokens, tokens_place(record.steamid64)), type=Tokens)
+            if record.tokens
             else None
         )
         urls = SteamUrls(self.url, self.url, self.url)
@@ -282,9 +282,9 @@ class LittleMarket:
             Pace(),
             Memory(),
             self.box,
-            record["created_at"],
+            record.created_at,
         )
-        worker = BotWorker(bot, Aside(self.store), (record["secrets"], record["tokens"]))
+        worker = BotWorker(bot, Aside(self.store), (record.secrets, record.tokens))
         worker.alarm = ScheduledAlarm()  # type: ignore[assignment]
         return worker
 

@@ -16,7 +16,6 @@ from selldesk.api.operator_setup import BotRequest, bot_command
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel import refusals
 from selldesk.kernel.clock import SystemClock
@@ -32,6 +31,7 @@ from selldesk.kernel.secretbox import (
 )
 from selldesk.steam.session import Credentials
 from selldesk.store.open import open_store
+from selldesk.store.rows import BotRow
 from tests.little_market import LittleMarket, in_market
 from tests.stores import new_database
 
@@ -105,7 +105,7 @@ class _Market:
         self.desk.ask(bot_command(SecretBox(OLD, binds=mark), "op", request))
 
     def record(self) -> dict[str, Any]:
-        return dict(zip(BOT_COLUMNS, self.store.reader().fetch("bot_record", number=1)[0], strict=True))
+        return self.store.reader().fetch_as(BotRow, "bot_record", number=1)[0]
 
     def reseal(self, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")}
@@ -127,15 +127,15 @@ def test_reseal_changes_the_key_of_everything(engine: str, tmp_path: Path, mark:
     done = market.reseal(url, SELLDESK_SECRET_KEY=NEW.decode())
     assert done.returncode == 2, "the old key was forgotten"
     assert "bot 76561198000000001" in done.stderr
-    assert (market.record()["secrets"], market.record()["tokens"]) == (before["secrets"], before["tokens"]), "nothing lost"
+    assert (market.record().secrets, market.record().tokens) == (before.secrets, before.tokens), "nothing lost"
     done = market.reseal(url, SELLDESK_SECRET_KEY=NEW.decode(), SELLDESK_SECRET_KEY_OLD=OLD.decode())
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 bots" in done.stdout
     assert market.store.mark(SEAL_MARK) == SEAL_FORMAT
     record = market.record()
-    opened = SecretBox(NEW).open(record["secrets"], PLACE)
+    opened = SecretBox(NEW).open(record.secrets, PLACE)
     assert msgspec.json.decode(opened, type=Credentials).password == "hunter2"
-    assert b"a refresh token" in SecretBox(NEW).open(record["tokens"], tokens_place("76561198000000001"))
+    assert b"a refresh token" in SecretBox(NEW).open(record.tokens, tokens_place("76561198000000001"))
     assert "0 bots" in market.reseal(url, SELLDESK_SECRET_KEY=NEW.decode()).stdout, "a second run finds nothing to do"
 
 
@@ -155,9 +155,9 @@ def test_reseal_waits_for_workers_of_an_earlier_release(engine: str, tmp_path: P
 def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     market = _Market(f"sqlite:///{tmp_path / 'market.db'}", True)
     record = market.record()
-    stale = commands.ResealedBot(1, b"read before a change", record["tokens"], b"stale", None)
+    stale = commands.ResealedBot(1, b"read before a change", record.tokens, b"stale", None)
     market.desk.ask(commands.Reseal("op", False, [stale], []))
-    assert market.record()["secrets"] == record["secrets"]
+    assert market.record().secrets == record.secrets
 
 
 @pytest.mark.usefixtures("engine")

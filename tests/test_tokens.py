@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from selldesk.desk import commands
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 from selldesk.kernel.secretbox import tokens_place
 from selldesk.steam.session import Tokens
 from selldesk.steam.transport import Response
 from selldesk.steamwire import protobuf
+from selldesk.store.rows import BotRow
 from selldesk.workers.bot import BotWorker
 from tests.little_market import Crash, CrashAt, LittleMarket, in_market
 
@@ -25,11 +25,9 @@ LOGIN, LOGGED_IN, RENEWAL = "BeginAuthSessionViaCredentials", "PollAuthSessionSt
 
 
 def _on_record(market: LittleMarket) -> Tokens | None:
-    record = dict(zip(BOT_COLUMNS, market.desk.store.fetch("bot_record", number=1)[0], strict=True))
+    (record,) = market.desk.store.fetch_as(BotRow, "bot_record", number=1)
     return (
-        msgspec.json.decode(market.box.open(record["tokens"], tokens_place(record["steamid64"])), type=Tokens)
-        if record["tokens"]
-        else None
+        msgspec.json.decode(market.box.open(record.tokens, tokens_place(record.steamid64)), type=Tokens) if record.tokens else None
     )
 
 

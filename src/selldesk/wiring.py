@@ -38,7 +38,6 @@ from selldesk.config import BadSetting, Settings
 from selldesk.desk.client import DeskClient, DeskSupervisor
 from selldesk.desk.commands import Feed, StopTrading
 from selldesk.desk.process import make_clock
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
@@ -48,6 +47,7 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
+from selldesk.store.rows import BatchRow, BotRow, FeedRow
 from selldesk.store.store import Reader, StoreUnavailable, Watch
 from selldesk.workers.fleet import Fleet, FleetSettings
 
@@ -168,10 +168,10 @@ class RunningMarket:
     def check_secret(self) -> None:
         """Raises BadSetting if none of the secrets in the store can be opened: this process could not work for a single bot, but would take
         its share of them from those that can."""
-        records = [dict(zip(BOT_COLUMNS, row, strict=True)) for row in self.store.reader().fetch("all_bot_records")]
+        records = self.store.reader().fetch_as(BotRow, "all_bot_records")
         for record in records:
             with contextlib.suppress(CannotOpen):
-                self.box.open(record["secrets"], secrets_place(record["steamid64"]))
+                self.box.open(record.secrets, secrets_place(record.steamid64))
                 return
         if records:
             raise BadSetting(
@@ -331,7 +331,7 @@ class RunningMarket:
         more = True
         while more:
             after = self.view.seq
-            rows = await asyncio.to_thread(reader.fetch, "feed_after", seq=after)
+            rows = await asyncio.to_thread(reader.fetch_as, FeedRow, "feed_after", seq=after)
             more = self.view.take(after, rows)
         self.desk.release()
         self._outage.over()
@@ -342,12 +342,11 @@ class RunningMarket:
         """The store must know what this process has seen, and nothing else in its place: see desk/trading.py. Raises StoreUnavailable if
         nobody could be told: it is noticed again."""
         known = self.view.seq
-        rows = await asyncio.to_thread(reader.fetch, "current_batch")
+        (batch,) = await asyncio.to_thread(reader.fetch_as, BatchRow, "current_batch")
         if self.view.seq != known:
             return
-        found, stamp = rows[0]
-        if self.view.has_lost(found, stamp):
-            logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, found)
+        if self.view.has_lost(batch.seq, batch.stamp):
+            logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, batch.seq)
             try:
                 await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
             except Refusal as refusal:

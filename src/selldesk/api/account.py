@@ -10,12 +10,12 @@ from selldesk.api.market import Market
 from selldesk.api.parameters import PAGE
 from selldesk.api.routes import ANY_ROLE, Call, Reply, RouteSpec
 from selldesk.desk.commands import CreateKey, DeleteKey, OnBehalf
-from selldesk.desk.people import PERSON_COLUMNS
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import api_key_hash, new_api_key
 from selldesk.kernel.times import wire_time, wire_time_or_none
 from selldesk.ledger import accounts
 from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles, unpack_roles
+from selldesk.store.rows import BalanceRow, EntryRow, KeyRow, PersonRow
 from selldesk.store.store import Reader
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
@@ -109,16 +109,15 @@ class AccountApi:
         ]  # fmt: skip
 
     async def me(self, call: Call) -> Reply:
-        row = (await self._market.read(lambda reader: reader.fetch("person_by_number", number=call.person)))[0]
-        person = dict(zip(PERSON_COLUMNS, row, strict=True))
-        roles = [role.value for role in unpack_roles(person["roles"])]
+        (person,) = await self._market.read(lambda reader: reader.fetch_as(PersonRow, "person_by_number", number=call.person))
+        roles = [role.value for role in unpack_roles(person.roles)]
         return Reply(
             Me(
-                person["id"],
-                person["login"],
-                person["first_name"],
-                person["last_name"],
-                person["avatar"],
+                person.id,
+                person.login,
+                person.first_name,
+                person.last_name,
+                person.avatar,
                 roles[0] if roles else "",
                 roles,
             )
@@ -143,11 +142,17 @@ class AccountApi:
 
         def ask(reader: Reader) -> MovementPage:
             with reader.snapshot():
-                total = reader.fetch("wallet_entries_count", account=account)[0][0]
-                rows = reader.fetch("wallet_entries", account=account, limit=limit, offset=offset)
+                total = reader.value("wallet_entries_count", account=account)
+                rows = reader.fetch_as(EntryRow, "wallet_entries", account=account, limit=limit, offset=offset)
             lines = [
                 Movement(
-                    str(row[0]), row[1], row[2], row[3], wire_time(row[6]), row[4] or UNSET, UNSET if row[5] is None else row[5]
+                    str(row.id),
+                    row.kind,
+                    row.amount,
+                    row.balance_after,
+                    wire_time(row.at),
+                    row.trade_id or UNSET,
+                    UNSET if row.reference is None else row.reference,
                 )
                 for row in rows
             ]
@@ -157,7 +162,10 @@ class AccountApi:
 
 
 def keys_of(reader: Reader, person: int) -> list[KeyLine]:
-    return [KeyLine(row[0], wire_time(row[1]), wire_time_or_none(row[2])) for row in reader.fetch("keys_of", person=person)]
+    return [
+        KeyLine(key.name, wire_time(key.created_at), wire_time_or_none(key.last_used_at))
+        for key in reader.fetch_as(KeyRow, "keys_of", person=person)
+    ]
 
 
 async def make_key(market: Market, call: Call, person: int, name: str, operator: str | None) -> NewKey:
@@ -170,6 +178,6 @@ async def make_key(market: Market, call: Call, person: int, name: str, operator:
 
 def balance_of(reader: Reader, person: int) -> Balance:
     parts = {"available": accounts.available(person), "held": accounts.held(person), "escrow": accounts.escrow(person)}
-    balances = {row[0]: row[1] for row in reader.fetch("balances_of", **parts)}
+    balances = {one.account: one.balance for one in reader.fetch_as(BalanceRow, "balances_of", **parts)}
     frozen = balances.get(parts["held"], 0) + balances.get(parts["escrow"], 0)
     return Balance(balances.get(parts["available"], 0), frozen)

@@ -12,6 +12,7 @@ from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import INVALID_API_KEY, TOO_MANY_REQUESTS, UNAVAILABLE
 from selldesk.kernel.times import MINUTE_US
+from selldesk.store.rows import IdentityRow
 from selldesk.store.store import Reader, Store
 
 _REMEMBERED_MAX = 50_000
@@ -96,11 +97,8 @@ class KeyRing:
         reader: Reader | None = getattr(self._of_thread, "reader", None)
         if reader is None:
             reader = self._of_thread.reader = self._store.reader()
-        rows = reader.fetch("identity_of_key", hash=key_hash)
-        if not rows:
-            return None
-        person, login, roles = rows[0]
-        return Identity(person, login, roles, key_hash)
+        found = reader.fetch_as(IdentityRow, "identity_of_key", hash=key_hash)
+        return Identity(found[0].person, found[0].login, found[0].roles, key_hash) if found else None
 
     def on_feed(self, feed: Feed) -> None:
         if feed.keys:

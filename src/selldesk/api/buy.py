@@ -19,7 +19,8 @@ from selldesk.kernel import refusals
 from selldesk.kernel.limits import LARGE_BODY_BYTES_MAX, ORDER_AMOUNT_MAX, ORDERS_PER_CALL_MAX, PRICE_MAX
 from selldesk.kernel.times import wire_time, wire_time_or_none
 from selldesk.people.roles import Role
-from selldesk.store.store import Reader, Row
+from selldesk.store.rows import BotFaceRow, FoundTradeRow, OrderRow
+from selldesk.store.store import Reader
 from selldesk.trades.views import TradeData, TradePage
 
 
@@ -177,11 +178,10 @@ class BuyApi:
 
         def ask(reader: Reader) -> OrderPage:
             with reader.snapshot():
-                total = reader.fetch("orders_count", **wanted)[0][0]
-                rows = reader.fetch("orders_page", **wanted, limit=limit, offset=offset)
-            return OrderPage(
-                [OrderView(row[0], row[1], row[2], row[3], row[4], wire_time(row[5])) for row in rows], total, limit, offset
-            )
+                total = reader.value("orders_count", **wanted)
+                rows = reader.fetch_as(OrderRow, "orders_page", **wanted, limit=limit, offset=offset)
+            lines = [OrderView(one.game, one.name, one.price, one.amount, one.remaining, wire_time(one.updated_at)) for one in rows]
+            return OrderPage(lines, total, limit, offset)
 
         return Reply(await self._market.read(ask))
 
@@ -202,7 +202,9 @@ class BuyApi:
         return Reply(await self._market.page(wanted, "buyer"))
 
     async def by_offer_id(self, call: Call) -> Reply:
-        return await self._mine(call, lambda reader: reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"]))
+        return await self._mine(
+            call, lambda reader: reader.fetch_as(FoundTradeRow, "trade_by_offer_id", offer_id=call.path["tradeoffer_id"])
+        )
 
     async def by_steam_trade_id(self, call: Call) -> Reply:
         return await self._mine(call, lambda reader: trades_of_steam_trade(reader, call.path["trade_id"]))
@@ -210,7 +212,7 @@ class BuyApi:
     async def by_id(self, call: Call) -> Reply:
         return await self._mine(call, lambda reader: trades_of_id(reader, call.path["id"]))
 
-    async def _mine(self, call: Call, find: Callable[[Reader], list[Row]]) -> Reply:
+    async def _mine(self, call: Call, find: Callable[[Reader], list[FoundTradeRow]]) -> Reply:
         return Reply(await self._market.trade_of(call.person, "buyer", find))
 
     async def items(self, call: Call) -> Reply:
@@ -222,9 +224,9 @@ class BuyApi:
 
         def ask(reader: Reader) -> HeldItemPage:
             with reader.snapshot():
-                total = reader.fetch("held_items_count", **wanted)[0][0]
+                total = reader.value("held_items_count", **wanted)
                 rows = reader.fetch("held_items_page", **wanted, limit=limit, offset=offset)
-                faces = {number: steamid64 for number, steamid64, *_ in reader.fetch("bot_faces")}
+                faces = {face.number: face.steamid64 for face in reader.fetch_as(BotFaceRow, "bot_faces")}
             items = []
             for trade_id, position, new, context, old, name, game, price, bot, settlement, status, noted in rows:
                 stands: ItemState = "missing" if noted == "missing" else "protected" if status == "accepted" else "held"

@@ -17,8 +17,9 @@ from selldesk.kernel.refusals import TRADE_NOT_FOUND
 from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role, pack_roles
-from selldesk.sellers.limits import MarketLimits, read_limits
+from selldesk.sellers.limits import MarketLimits, ProjectLimits, read_limits
 from selldesk.store.lists import TradeFilter, list_trades
+from selldesk.store.rows import BotFaceRow, FoundTradeRow, PersonLimitsRow
 from selldesk.store.store import Reader, Row, Store
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.views import HistoryLine, SelectedBot, TradeData, TradePage, trade_data
@@ -66,17 +67,17 @@ class Market:
 
     def trades(self, reader: Reader, trade_ids: Sequence[str], viewed_by: ViewReader) -> list[TradeData]:
         """Whole trades, in the order of the ids."""
-        rows = {row[0]: row for row in reader.load("load_trades", [(trade_id,) for trade_id in trade_ids])}
-        return self._whole(reader, [rows[trade_id] for trade_id in trade_ids if trade_id in rows], viewed_by)
+        found = {trade.id: trade for trade in reader.load_as(Trade, "load_trades", [(trade_id,) for trade_id in trade_ids])}
+        return self._whole(reader, [found[trade_id] for trade_id in trade_ids if trade_id in found], viewed_by)
 
-    async def trade_of(self, person: int, viewed_by: ViewReader, find: Callable[[Reader], list[Row]]) -> TradeData:
-        """The first of the found trades, (id, project, buyer, …), that is this person's. Another's answers exactly like an unknown one
+    async def trade_of(self, person: int, viewed_by: ViewReader, find: Callable[[Reader], list[FoundTradeRow]]) -> TradeData:
+        """The first of the found trades that is this person's. Another's answers exactly like an unknown one
         (R6): refuses TRADE_NOT_FOUND."""
 
         def ask(reader: Reader) -> TradeData:
-            for trade_id, project, buyer, *_ in find(reader):
-                if person == (project if viewed_by == "seller" else buyer):
-                    return self.one_trade(reader, trade_id, viewed_by)
+            for found in find(reader):
+                if person == (found.project if viewed_by == "seller" else found.buyer):
+                    return self.one_trade(reader, found.id, viewed_by)
             raise TRADE_NOT_FOUND()
 
         return await self.read(ask)
@@ -89,27 +90,27 @@ class Market:
         )
         if not rows:
             raise TRADE_NOT_FOUND()
-        (found,) = self._views(rows, items, faces, viewed_by)
+        (found,) = self._views([Trade(*row) for row in rows], items, faces, viewed_by)
         found.history = [HistoryLine(status, wire_time(at), note) for status, at, note in history]
         return found
 
     async def page(self, wanted: TradeFilter, viewed_by: ViewReader) -> TradePage:
         def ask(reader: Reader) -> TradePage:
             rows, total = list_trades(reader, wanted)
-            return TradePage(self._whole(reader, rows, viewed_by), total, wanted.limit, wanted.offset)
+            return TradePage(self._whole(reader, [Trade(*row) for row in rows], viewed_by), total, wanted.limit, wanted.offset)
 
         return await self.read(ask)
 
-    def _whole(self, reader: Reader, rows: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
-        items, faces = reader.load_all([("named_items", [(row[0],) for row in rows]), ("bot_faces", {})])
-        return self._views(rows, items, faces, viewed_by)
+    def _whole(self, reader: Reader, trades: Sequence[Trade], viewed_by: ViewReader) -> list[TradeData]:
+        items, faces = reader.load_all([("named_items", [(trade.id,) for trade in trades]), ("bot_faces", {})])
+        return self._views(trades, items, faces, viewed_by)
 
-    def _views(self, rows: Sequence[Row], items: Sequence[Row], faces: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
-        trades = [Trade(*row) for row in rows]
+    def _views(self, trades: Sequence[Trade], items: Sequence[Row], faces: Sequence[Row], viewed_by: ViewReader) -> list[TradeData]:
         items_of: dict[str, list[tuple[TradeItem, str]]] = {trade.id: [] for trade in trades}
-        for row in items:
-            items_of[row[0]].append((TradeItem(*row[:11]), row[11]))
-        face_of = {row[0]: self.face(*row) for row in faces}
+        for *columns, name in items:
+            item = TradeItem(*columns)
+            items_of[item.trade_id].append((item, name))
+        face_of = {bot.number: self.face(*bot) for bot in (BotFaceRow(*row) for row in faces)}
         return [
             trade_data(
                 trade,
@@ -130,5 +131,10 @@ class Market:
 
 
 def limits_of_market(reader: Reader) -> MarketLimits:
-    rows = reader.fetch("load_limits")
-    return read_limits(rows[0][0] if rows else None)
+    return read_limits(reader.value("load_limits"))
+
+
+def own_limits(reader: Reader, person: int) -> ProjectLimits | None:
+    """What a project has of its own."""
+    rows = reader.load_as(PersonLimitsRow, "load_person_limits", [(person,)])
+    return msgspec.json.decode(rows[0].body, type=ProjectLimits) if rows else None

@@ -48,7 +48,7 @@ class _MarketCollector(Collector):
         yield from (trades, value)
         yield from self._bots()
         alerts = GaugeMetricFamily("selldesk_open_alerts", "Alerts that a human should look at")
-        alerts.add_metric([], self._reader.fetch("alerts_count", open=1)[0][0])
+        alerts.add_metric([], self._reader.value("alerts_count", open=1))
         yield alerts
         stopped = GaugeMetricFamily("selldesk_trading_stopped", "1 while trading is stopped")
         stopped.add_metric([], float(bool(self._reader.fetch("open_stop"))))
@@ -56,7 +56,7 @@ class _MarketCollector(Collector):
         behind = GaugeMetricFamily(
             "selldesk_view_batches_behind", "Committed batches that this process has not yet applied to its book"
         )
-        behind.add_metric([], max(0, int(self._reader.fetch("current_seq")[0][0]) - self._view_seq()))
+        behind.add_metric([], max(0, int(self._reader.value("current_seq")) - self._view_seq()))
         yield behind
 
     def _bots(self) -> Iterator[Metric]:

@@ -106,9 +106,9 @@ class OperatorLimitsApi:
 
         def ask(reader: Reader) -> SellerPage:
             with reader.snapshot():
-                total = int(reader.fetch("sellers_count", status=status, now=now)[0][0])
-                rows = reader.fetch("sellers_page", status=status, sort_by=sort_by, now=now, limit=limit, offset=offset)
-                found = seller_views(reader, [row[0] for row in rows], None, now)
+                total = int(reader.value("sellers_count", status=status, now=now))
+                rows = reader.column("sellers_page", status=status, sort_by=sort_by, now=now, limit=limit, offset=offset)
+                found = seller_views(reader, rows, None, now)
             return SellerPage(found, total, limit, offset)
 
         return Reply(await self._market.read(ask))

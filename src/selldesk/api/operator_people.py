@@ -7,12 +7,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from selldesk.api import queries
 from selldesk.api.account import NO_STORE, Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
-from selldesk.api.market import Market
+from selldesk.api.market import Market, own_limits
 from selldesk.api.operating import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
 from selldesk.api.parameters import PAGE
 from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
 from selldesk.desk import commands
-from selldesk.desk.people import PERSON_COLUMNS
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid, new_uuid7
 from selldesk.kernel.limits import (
@@ -21,7 +20,8 @@ from selldesk.kernel.limits import (
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role, pack_roles, unpack_roles
 from selldesk.sellers.limits import ProjectLimits
-from selldesk.store.store import Reader, Row
+from selldesk.store.rows import PersonRow
+from selldesk.store.store import Reader
 
 
 class UserRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,8 +131,8 @@ class OperatorPeopleApi:
 
         def ask(reader: Reader) -> UserPage:
             with reader.snapshot():
-                total = reader.fetch("people_count", login=login)[0][0]
-                rows = reader.fetch("people_page", login=login, limit=limit, offset=offset)
+                total = reader.value("people_count", login=login)
+                rows = reader.fetch_as(PersonRow, "people_page", login=login, limit=limit, offset=offset)
             return UserPage([_user(row) for row in rows], total, limit, offset)
 
         return Reply(await self._market.read(ask))
@@ -230,29 +230,28 @@ class OperatorPeopleApi:
 
         def ask(reader: Reader) -> User:
             with reader.snapshot():
-                rows = reader.fetch("person_by_id", id=canonical)
-                if not rows:
+                person = next(iter(reader.fetch_as(PersonRow, "person_by_id", id=canonical)), None)
+                if person is None:
                     raise refusals.USER_NOT_FOUND()
-                user = _user(rows[0])
-                user.wallet = balance_of(reader, rows[0][0])
-                own = reader.load("load_person_limits", [(rows[0][0],)])
-            user.limits = msgspec.json.decode(own[0][1], type=ProjectLimits) if own else ProjectLimits()
+                user = _user(person)
+                user.wallet = balance_of(reader, person.number)
+                user.limits = own_limits(reader, person.number) or ProjectLimits()
             return user
 
         return await self._market.read(ask)
 
     async def _number(self, call: Call) -> int:
         canonical = canonical_uuid(call.path["id"])
-        rows = await self._market.read(lambda reader: reader.fetch("person_by_id", id=canonical)) if canonical is not None else []
-        if not rows:
+        if canonical is None:
             raise refusals.USER_NOT_FOUND()
-        return int(rows[0][0])
+        people = await self._market.read(lambda reader: reader.fetch_as(PersonRow, "person_by_id", id=canonical))
+        if not people:
+            raise refusals.USER_NOT_FOUND()
+        return people[0].number
 
 
-def _user(row: Row) -> User:
-    person = dict(zip(PERSON_COLUMNS, row, strict=True))
+def _user(person: PersonRow) -> User:
     return User(
-        person["id"], person["login"], person["first_name"], person["last_name"], person["avatar"], person["steamid64"],
-        [role.value for role in unpack_roles(person["roles"])], bool(person["disabled"]), bool(person["frozen"]),
-        wire_time(person["created_at"]),
+        person.id, person.login, person.first_name, person.last_name, person.avatar, person.steamid64,
+        [role.value for role in unpack_roles(person.roles)], bool(person.disabled), bool(person.frozen), wire_time(person.created_at),
     )  # fmt: skip

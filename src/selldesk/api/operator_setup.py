@@ -17,7 +17,6 @@ from selldesk.bots.rooms import FRESH_WITHIN_US, BotState, room_of
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import acceptable_name
 from selldesk.desk import commands
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.limits import (
@@ -32,6 +31,7 @@ from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.people.roles import Role
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import is_secret
+from selldesk.store.rows import BotFaceRow, BotRow, PersonRow
 from selldesk.store.store import Reader
 
 
@@ -287,7 +287,7 @@ class OperatorSetupApi:
 
         def ask(reader: Reader) -> tuple[list[int] | None, list[int] | None]:
             buyers = None if request.buyers is None else [_buyer_number(reader, by_steamid64, text) for text in request.buyers]
-            known_bots = {row[1]: row[0] for row in reader.fetch("bot_faces")}
+            known_bots = {face.steamid64: face.number for face in reader.fetch_as(BotFaceRow, "bot_faces")}
             for steamid64 in request.bots or []:
                 if steamid64 not in known_bots:
                     raise bad_body("$.bots", f"no bot {steamid64}")
@@ -308,7 +308,7 @@ class OperatorSetupApi:
     def _room_views(self, reader: Reader) -> list[RoomView]:
         with reader.snapshot():
             rooms = [room_of(row) for row in reader.fetch("load_rooms")]
-            faces = {face[0]: face[1] for face in reader.fetch("bot_faces")}
+            faces = {face.number: face.steamid64 for face in reader.fetch_as(BotFaceRow, "bot_faces")}
         people = self._market.view.people
         return [
             RoomView(
@@ -378,7 +378,7 @@ class OperatorSetupApi:
 
         def ask(reader: Reader) -> BotItemPage:
             with reader.snapshot():
-                total = reader.fetch("bot_items_count", **wanted)[0][0]
+                total = reader.value("bot_items_count", **wanted)
                 rows = reader.fetch("bot_items", **wanted, limit=limit, offset=offset)
                 stood = reader.fetch("stocktake_of", bot=number)
             items = [
@@ -487,10 +487,10 @@ def _buyer_number(reader: Reader, by_steamid64: Callable[[str], int | None], tex
     if number is not None:
         return number
     canonical = canonical_uuid(text)
-    rows = reader.fetch("person_by_id", id=canonical) if canonical is not None else []
-    if not rows:
+    people = reader.fetch_as(PersonRow, "person_by_id", id=canonical) if canonical is not None else []
+    if not people:
         raise bad_body("$.buyers", f"no user {text}")
-    return int(rows[0][0])
+    return people[0].number
 
 
 def _room_number(call: Call) -> int:
@@ -520,18 +520,18 @@ def secrets_command(
     box: SecretBox, operator: str, reader: Reader, number: int, given: dict[str, str]
 ) -> commands.ReplaceBotSecrets:
     """The command that changes some of a bot's secrets. Refuses BOT_SECRETS_UNREADABLE: those that stay were sealed with another key."""
-    record = dict(zip(BOT_COLUMNS, reader.fetch("bot_record", number=number)[0], strict=True))
+    (record,) = reader.fetch_as(BotRow, "bot_record", number=number)
     refresh_token = given.pop("refresh_token", None)
-    place, tokens_at = secrets_place(record["steamid64"]), tokens_place(record["steamid64"])
+    place, tokens_at = secrets_place(record.steamid64), tokens_place(record.steamid64)
     tokens = box.seal(msgspec.json.encode(Tokens(refresh_token, "")), tokens_at) if refresh_token else None
-    if _opens(box, record["secrets"], place):
-        known = msgspec.json.decode(box.open(record["secrets"], place), type=Credentials)
+    if _opens(box, record.secrets, place):
+        known = msgspec.json.decode(box.open(record.secrets, place), type=Credentials)
     elif {"shared_secret", "identity_secret"} <= given.keys() and ("password" in given or tokens is not None):
-        known = Credentials(record["account_name"], None, "", "", record["steamid64"])
+        known = Credentials(record.account_name, None, "", "", record.steamid64)
     else:
         raise refusals.BOT_SECRETS_UNREADABLE()
     changed = msgspec.structs.replace(known, **given)
-    forgets_tokens = record["tokens"] is not None and not _opens(box, record["tokens"], tokens_at)
+    forgets_tokens = record.tokens is not None and not _opens(box, record.tokens, tokens_at)
     return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed), place), tokens, forgets_tokens)
 
 

@@ -18,7 +18,9 @@ from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.people.roles import Role
 from selldesk.store.audit import run_audit
+from selldesk.store.rows import AlertRow, LogRow, StatusSumRow, StopRow
 from selldesk.store.store import Reader
+from selldesk.trades.trade import Trade
 from selldesk.trades.views import TradeData, TradePage
 
 
@@ -210,13 +212,19 @@ class OperatorWatchApi:
 
         def ask(reader: Reader) -> OperatorTrade:
             trade = self._market.one_trade(reader, trade_id, "seller")
-            row = reader.load("load_trades", [(trade_id,)])[0]
+            (sale,) = reader.load_as(Trade, "load_trades", [(trade_id,)])
             evidence = [
                 Evidence(wire_time(at), kind, json.loads(body) if body else None)
                 for at, kind, body in reader.fetch("evidence_of", trade_id=trade_id)
             ]
             return OperatorTrade(
-                trade, people[row[1]].login, people[row[2]].login, row[24], wire_time_or_none(row[25]), row[21], evidence
+                trade,
+                people[sale.project].login,
+                people[sale.buyer].login,
+                sale.stage,
+                wire_time_or_none(sale.due_at),
+                sale.steam_status,
+                evidence,
             )
 
         return Reply(await self._market.read(ask))
@@ -248,11 +256,21 @@ class OperatorWatchApi:
 
         def ask(reader: Reader) -> AlertPage:
             with reader.snapshot():
-                total = reader.fetch("alerts_count", **wanted)[0][0]
-                rows = reader.fetch("alerts_page", **wanted, limit=limit, offset=offset)
+                total = reader.value("alerts_count", **wanted)
+                rows = reader.fetch_as(AlertRow, "alerts_page", **wanted, limit=limit, offset=offset)
             alerts = [
-                AlertView(row[0], row[1], row[2], row[3], row[4], wire_time(row[5]), wire_time_or_none(row[6]), row[7], row[8])
-                for row in rows
+                AlertView(
+                    one.id,
+                    one.kind,
+                    one.steamid64,
+                    one.trade_id,
+                    one.text,
+                    wire_time(one.since),
+                    wire_time_or_none(one.closed_at),
+                    one.closed_by,
+                    one.close_reason,
+                )
+                for one in rows
             ]
             return AlertPage(alerts, total, limit, offset)
 
@@ -270,10 +288,13 @@ class OperatorWatchApi:
 
         def ask(reader: Reader) -> Overview:
             with reader.snapshot():
-                sums = [StatusSum(*row) for row in reader.fetch("trades_by_status")]
-                open_alerts = reader.fetch("alerts_count", open=1)[0][0]
+                sums = [StatusSum(*row) for row in reader.fetch_as(StatusSumRow, "trades_by_status")]
+                open_alerts = reader.value("alerts_count", open=1)
                 rests = reader.fetch("paused_games", now=now, furthest=FAR_US)
-                stops = [TradingStop(wire_time(since), reason, bool(lost)) for since, reason, lost in reader.fetch("open_stop")]
+                stops = [
+                    TradingStop(wire_time(stop.since), stop.reason, bool(stop.history_lost))
+                    for stop in reader.fetch_as(StopRow, "open_stop")
+                ]
                 games = [StoppedGame(game, wire_time(since), reason, by) for game, since, reason, by in reader.fetch("game_stops")]
                 bots = bot_views(market, reader)
             paused = [PausedGame(game, wire_time(until), reason) for game, until, reason in rests]
@@ -296,9 +317,12 @@ class OperatorWatchApi:
 
         def ask(reader: Reader) -> LogPage:
             with reader.snapshot():
-                total = reader.fetch("log_count")[0][0]
-                rows = reader.fetch("log_page", limit=limit, offset=offset)
-            lines = [LogLine(row[0], wire_time(row[1]), row[2], row[3], row[4], json.loads(row[5])) for row in rows]
+                total = reader.value("log_count")
+                rows = reader.fetch_as(LogRow, "log_page", limit=limit, offset=offset)
+            lines = [
+                LogLine(line.id, wire_time(line.at), line.operator, line.action, line.target, json.loads(line.body))
+                for line in rows
+            ]
             return LogPage(lines, total, limit, offset)
 
         return Reply(await self._market.read(ask))

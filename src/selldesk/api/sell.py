@@ -31,7 +31,8 @@ from selldesk.kernel.secretbox import link_place
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role
 from selldesk.steamwire.tradelink import parse_trade_link
-from selldesk.store.store import Reader, Row
+from selldesk.store.rows import FoundExchangeRow, FoundTradeRow, StatusSumRow
+from selldesk.store.store import Reader
 from selldesk.trades.status import KNOWN_BY_STEAM_TRADE
 from selldesk.trades.views import Dashboard, SelectedBot, TradeData, TradePage, dashboard
 
@@ -285,17 +286,23 @@ class SellApi:
 
     async def dashboard(self, call: Call) -> Reply:
         game = queries.game(call.query)
-        rows = await self._market.read(lambda reader: reader.fetch("sums_of_project", project=call.person, game=game))
-        return Reply(dashboard([(row[0], row[1], row[2]) for row in rows]))
+        rows = await self._market.read(
+            lambda reader: reader.fetch_as(StatusSumRow, "sums_of_project", project=call.person, game=game)
+        )
+        return Reply(dashboard([(row.status, row.trades, row.value) for row in rows]))
 
     async def by_custom_id(self, call: Call) -> Reply:
         return await self._mine(
             call,
-            lambda reader: reader.fetch("trade_by_custom_id", project=call.person, custom_id=call.path["custom_id"]),
+            lambda reader: reader.fetch_as(
+                FoundTradeRow, "trade_by_custom_id", project=call.person, custom_id=call.path["custom_id"]
+            ),
         )
 
     async def by_offer_id(self, call: Call) -> Reply:
-        return await self._mine(call, lambda reader: reader.fetch("trade_by_offer_id", offer_id=call.path["tradeoffer_id"]))
+        return await self._mine(
+            call, lambda reader: reader.fetch_as(FoundTradeRow, "trade_by_offer_id", offer_id=call.path["tradeoffer_id"])
+        )
 
     async def by_steam_trade_id(self, call: Call) -> Reply:
         return await self._mine(call, lambda reader: trades_of_steam_trade(reader, call.path["trade_id"]))
@@ -303,20 +310,24 @@ class SellApi:
     async def by_id(self, call: Call) -> Reply:
         return await self._mine(call, lambda reader: trades_of_id(reader, call.path["id"]))
 
-    async def _mine(self, call: Call, find: Callable[[Reader], list[Row]]) -> Reply:
+    async def _mine(self, call: Call, find: Callable[[Reader], list[FoundTradeRow]]) -> Reply:
         return Reply(await self._market.trade_of(call.person, "seller", find))
 
 
-def trades_of_id(reader: Reader, text: str) -> list[Row]:
+def trades_of_id(reader: Reader, text: str) -> list[FoundTradeRow]:
     trade_id = canonical_uuid(text)
-    return reader.fetch("trade_by_id", id=trade_id) if trade_id is not None else []
+    return reader.fetch_as(FoundTradeRow, "trade_by_id", id=trade_id) if trade_id is not None else []
 
 
-def trades_of_steam_trade(reader: Reader, text: str) -> list[Row]:
+def trades_of_steam_trade(reader: Reader, text: str) -> list[FoundTradeRow]:
     """`<steam trade id>` or `<steam trade id>_<seller>`; only statuses that have been exchanged are found this way (R6)."""
     bare, _, seller = text.partition("_")
-    rows = reader.fetch("trades_of_steam_trade", steam_trade_id=bare)
-    return [row for row in rows if row[3] in KNOWN_BY_STEAM_TRADE and ("_" not in text or row[4] == seller)]
+    rows = reader.fetch_as(FoundExchangeRow, "trades_of_steam_trade", steam_trade_id=bare)
+    return [
+        FoundTradeRow(one.id, one.project, one.buyer)
+        for one in rows
+        if one.status in KNOWN_BY_STEAM_TRADE and ("_" not in text or one.seller == seller)
+    ]
 
 
 _MISMATCH_HELP = (

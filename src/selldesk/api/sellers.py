@@ -2,13 +2,13 @@
 
 import msgspec
 
-from selldesk.api.market import Market
+from selldesk.api.market import Market, limits_of_market, own_limits
 from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.shapes import is_steamid64
 from selldesk.kernel.times import DAY_US, SECOND_US, wire_time_or_none
 from selldesk.people.roles import Role
-from selldesk.sellers.limits import ProjectLimits, limits_of_project, read_limits
+from selldesk.sellers.limits import limits_of_project
 from selldesk.sellers.standing import (
     FIGURE_NAMES,
     Figures,
@@ -82,16 +82,11 @@ def the_seller(call: Call) -> str:
 
 
 def _verdict(reader: Reader, steamid64: str, project: int, now: int) -> MaySell:
-    key = [(steamid64,)]
     with reader.snapshot():
-        limits_rows, own_rows = reader.fetch("load_limits"), reader.load("load_person_limits", [(project,)])
-        seller = next((Seller(*row) for row in reader.load("load_sellers", key)), None)
-        strikes = [Strikes(*row) for row in reader.load("load_strikes", key)]
-        loads = [SellerLoad(*row) for row in reader.load("load_seller_loads", key) if row[1] is not None]
-        unsettled = int(reader.fetch("unsettled_of_seller", seller=steamid64)[0][0])
+        limits = limits_of_project(limits_of_market(reader), own_limits(reader, project))
+        seller, strikes, loads = _standing(reader, steamid64)
+        unsettled = int(reader.value("unsettled_of_seller", seller=steamid64))
         month = _figures(reader, steamid64, project, now, 30)
-    own = msgspec.json.decode(own_rows[0][1], type=ProjectLimits) if own_rows else None
-    limits = limits_of_project(read_limits(limits_rows[0][0] if limits_rows else None), own)
     refusal = why_not(seller, strikes, loads, unsettled, project, 1, limits, now)
     if refusal is None:
         return MaySell(True, None, None, month)
@@ -103,23 +98,27 @@ def _verdict(reader: Reader, steamid64: str, project: int, now: int) -> MaySell:
     return MaySell(False, refusal.code, wire_time_or_none(None if retry_at is None else retry_at + SECOND_US - 1), month)
 
 
+def _standing(reader: Reader, steamid64: str) -> tuple[Seller | None, list[Strikes], list[SellerLoad]]:
+    key = [(steamid64,)]
+    seller = next(iter(reader.load_as(Seller, "load_sellers", key)), None)
+    # A seller without processing sales has a row without a bot.
+    loads = [load for load in reader.load_as(SellerLoad, "load_seller_loads", key) if load.bot is not None]
+    return seller, reader.load_as(Strikes, "load_strikes", key), loads
+
+
 def seller_views(reader: Reader, sellers: list[str], project: int | None, now: int) -> list[SellerView]:
     return [seller_view(reader, steamid64, project, now) for steamid64 in sellers]
 
 
 def seller_view(reader: Reader, steamid64: str, project: int | None, now: int) -> SellerView:
     """`project` None: across all. Inside a snapshot, or all at once."""
-    key = [(steamid64,)]
-    seller = next((Seller(*row) for row in reader.load("load_sellers", key)), None)
-    strikes = [Strikes(*row) for row in reader.load("load_strikes", key)]
-    loads = [SellerLoad(*row) for row in reader.load("load_seller_loads", key) if row[1] is not None]
-    limits_rows = reader.fetch("load_limits")
-    limits = read_limits(limits_rows[0][0] if limits_rows else None)
+    seller, strikes, loads = _standing(reader, steamid64)
+    limits = limits_of_market(reader)
     is_trusted = seller is not None and seller.is_trusted
     waits = [end for one in strikes if (end := cooldown_end(strikes, one.project, limits, now)) is not None and not is_trusted]
     is_over = seller is not None and seller.status == SellerStatus.BLOCKED and not seller.is_blocked(now)
     status = SellerStatus.NORMAL if seller is None or is_over else SellerStatus(seller.status)
-    last = reader.fetch("last_trade_of_seller", seller=steamid64)[0][0]
+    last = reader.value("last_trade_of_seller", seller=steamid64)
     return SellerView(
         steamid64,
         status,

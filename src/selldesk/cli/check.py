@@ -15,12 +15,12 @@ from selldesk.api.market import limits_of_market
 from selldesk.cli.app import app
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, settings_of
 from selldesk.config import BadSetting, Settings
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
 from selldesk.steam.results import SteamFault
 from selldesk.steam.session import base_headers, request
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.open import open_store, shown
+from selldesk.store.rows import BotRow
 from selldesk.store.store import BadStore, StoreUnavailable
 
 STEAM_HOSTS = {
@@ -204,21 +204,21 @@ def _store(settings: Settings, report: Report) -> None:
             report.fault(f"store {where}: {len(pending)} migrations to apply: run selldesk migrate")
             return
         reader = store.reader()
-        report.ok(f"store {where}: {reader.fetch('current_seq')[0][0]} batches")
+        report.ok(f"store {where}: {reader.value('current_seq')} batches")
         seal_format = store.mark(SEAL_MARK)
         if seal_format != SEAL_FORMAT:
             report.warn("secrets are sealed as in an earlier release: run selldesk reseal when no process of that release is left")
         limits = msgspec.to_builtins(limits_of_market(reader))
         report.ok("limits: " + ", ".join(f"{name} {'-' if value is None else value}" for name, value in limits.items()))
-        records = [dict(zip(BOT_COLUMNS, row, strict=True)) for row in reader.fetch("all_bot_records")]
+        records = reader.fetch_as(BotRow, "all_bot_records")
         if settings.secret_key:
             box = settings.box(seal_format)
             closed = []
             for record in records:
                 try:
-                    box.open(record["secrets"], secrets_place(record["steamid64"]))
+                    box.open(record.secrets, secrets_place(record.steamid64))
                 except CannotOpen:
-                    closed.append(record["account_name"])
+                    closed.append(record.account_name)
             if closed:
                 report.fault(f"secrets of {len(closed)} bots can't be opened with SELLDESK_SECRET_KEY: {', '.join(closed[:10])}")
             elif records:

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,7 +18,6 @@ from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inl
 from selldesk.config import BadSetting
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.people import PERSON_COLUMNS
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
 from selldesk.kernel.limits import MONEY_MAX, ORDERS_PER_TRANSACTION
@@ -26,6 +25,7 @@ from selldesk.kernel.money import both_units, dollars
 from selldesk.kernel.secretbox import SEAL_MARK
 from selldesk.people.roles import Role, pack_roles, unpack_roles
 from selldesk.store.open import open_store
+from selldesk.store.rows import BotHealthRow, KeyRow, PersonRow, RoomRow
 
 user_app = typer.Typer(help="People: create, list, change.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -68,16 +68,15 @@ def list_users(config: ConfigFile = None, database_url: DatabaseUrl = None) -> N
     """All users."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     table = Table("login", "id", "roles", "steamid64", "disabled", "frozen")
-    for row in desk.store.fetch("people_page", login=None, limit=1_000_000, offset=0):
-        person = dict(zip(PERSON_COLUMNS, row, strict=True))
-        roles = ", ".join(unpack_roles(person["roles"]))
+    for person in desk.store.fetch_as(PersonRow, "people_page", login=None, limit=1_000_000, offset=0):
+        roles = ", ".join(unpack_roles(person.roles))
         table.add_row(
-            person["login"],
-            person["id"],
+            person.login,
+            person.id,
             roles,
-            person["steamid64"] or "",
-            "yes" if person["disabled"] else "",
-            "yes" if person["frozen"] else "",
+            person.steamid64 or "",
+            "yes" if person.disabled else "",
+            "yes" if person.frozen else "",
         )
     Console().print(table)
 
@@ -96,7 +95,7 @@ def enable_user(login: Login, config: ConfigFile = None, database_url: DatabaseU
 
 def _change_user(desk: Desk, login: str, disabled: bool) -> None:
     person = _person(desk, login)
-    desk.ask(commands.ChangePerson(OPERATOR, person["id"], disabled=disabled))
+    desk.ask(commands.ChangePerson(OPERATOR, person.id, disabled=disabled))
     print(f"{login}: {'disabled' if disabled else 'enabled'}")
 
 
@@ -110,7 +109,7 @@ def create_key(
     """A new API key. It is shown once."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     api_key = new_api_key()
-    desk.ask(commands.CreateKey(_person(desk, login)["number"], name, api_key_hash(api_key), OPERATOR))
+    desk.ask(commands.CreateKey(_person(desk, login).number, name, api_key_hash(api_key), OPERATOR))
     print(api_key)
 
 
@@ -118,15 +117,15 @@ def create_key(
 def list_keys(login: Login, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """A user's keys, by name."""
     desk = inline_desk(settings_of(config, database_url=database_url))
-    for name, *_ in desk.store.fetch("keys_of", person=_person(desk, login)["number"]):
-        print(name)
+    for key in desk.store.fetch_as(KeyRow, "keys_of", person=_person(desk, login).number):
+        print(key.name)
 
 
 @key_app.command("revoke")
 def revoke_key(login: Login, name: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Revokes a key."""
     desk = inline_desk(settings_of(config, database_url=database_url))
-    desk.ask(commands.DeleteKey(_person(desk, login)["number"], name, OPERATOR))
+    desk.ask(commands.DeleteKey(_person(desk, login).number, name, OPERATOR))
     print(f"{login}: {name} revoked")
 
 
@@ -135,7 +134,7 @@ def _move(login: str, direction: str, amount: str, reference: str, config: Path 
     if not 1 <= mills <= MONEY_MAX:
         raise BadSetting(f"{amount}: an amount goes from 1 to {both_units(MONEY_MAX)}")
     desk = inline_desk(settings_of(config, database_url=database_url))
-    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login)["number"], direction, mills, reference))
+    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login).number, direction, mills, reference))
     again = " (was done before under this reference)" if moved["repeated"] else ""
     print(f"{login}: {direction} of {both_units(mills)}, balance {both_units(moved['balance_after'])}{again}")
 
@@ -189,9 +188,11 @@ def list_rooms(config: ConfigFile = None, database_url: DatabaseUrl = None) -> N
     """All rooms."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     table = Table("id", "name", "game", "from", "to", "priority", "enabled")
-    for row in desk.store.fetch("load_rooms"):
-        low, high = ("" if value is None else dollars(value) for value in (row[3], row[4]))
-        table.add_row(str(row[0]), row[1], str(row[2] or "any"), low, high, str(row[7]), "yes" if row[8] else "no")
+    for room in desk.store.fetch_as(RoomRow, "load_rooms"):
+        low, high = ("" if value is None else dollars(value) for value in (room.min_value, room.max_value))
+        table.add_row(
+            str(room.id), room.name, str(room.game or "any"), low, high, str(room.priority), "yes" if room.enabled else "no"
+        )
     Console().print(table)
 
 
@@ -269,8 +270,17 @@ def list_bots(config: ConfigFile = None, database_url: DatabaseUrl = None) -> No
     """All bots and their health."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     table = Table("number", "steamid64", "account", "enabled", "state", "reason", "live offers", "items held")
-    for row in desk.store.fetch("bots_with_heartbeat"):
-        table.add_row(str(row[0]), row[1], row[2], "yes" if row[6] else "no", row[7], row[8] or "", str(row[10]), str(row[13]))
+    for bot in desk.store.fetch_as(BotHealthRow, "bots_with_heartbeat"):
+        table.add_row(
+            str(bot.number),
+            bot.steamid64,
+            bot.account_name,
+            "yes" if bot.enabled else "no",
+            bot.state,
+            bot.state_reason or "",
+            str(bot.live_offers),
+            str(bot.items_held),
+        )
     Console().print(table)
 
 
@@ -287,10 +297,10 @@ def enable_bot(steamid64: str, config: ConfigFile = None, database_url: Database
 
 
 def _bot_number(desk: Desk, steamid64: str) -> int:
-    known = desk.store.fetch("bot_by_identity", steamid64=steamid64_of(steamid64), account_name="")
+    known = desk.store.column("bot_by_identity", steamid64=steamid64_of(steamid64), account_name="")
     if not known:
         raise BadSetting(f"no bot {steamid64}")
-    return int(known[0][0])
+    return int(known[0])
 
 
 def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
@@ -320,9 +330,9 @@ def import_catalog(
     print(f"{file}: {', '.join(f'{count} {name}' for name, count in total.items())}")
 
 
-def _person(desk: Desk, login: str) -> dict[str, Any]:
-    rows = desk.store.fetch("person_by_login", login=login)
-    if not rows:
+def _person(desk: Desk, login: str) -> PersonRow:
+    number = desk.store.value("person_by_login", login=login)
+    if number is None:
         raise BadSetting(f"no user {login}")
-    row = desk.store.fetch("person_by_number", number=rows[0][0])[0]
-    return dict(zip(PERSON_COLUMNS, row, strict=True))
+    (person,) = desk.store.fetch_as(PersonRow, "person_by_number", number=number)
+    return person

@@ -1,13 +1,11 @@
 """`selldesk reseal`: every stored secret under today's key and today's kind of seal."""
 
-from typing import Any
-
 from selldesk.cli.app import app
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, link_place, secrets_place, tokens_place
+from selldesk.store.rows import BotRow, LinkRow
 
 _LINKS_AT_ONCE = 1_000
 
@@ -23,20 +21,19 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     desk.ask(commands.Reseal(OPERATOR, True, [], []))
     unreadable: list[str] = []
     bots = 0
-    for row in desk.store.fetch("all_bot_records"):
-        record = dict(zip(BOT_COLUMNS, row, strict=True))
+    for record in desk.store.fetch_as(BotRow, "all_bot_records"):
         try:
             resealed = _bot(box, record)
         except CannotOpen:
-            unreadable.append(f"bot {record['steamid64']}")
+            unreadable.append(f"bot {record.steamid64}")
             continue
         if resealed is not None:
             desk.ask(commands.Reseal(OPERATOR, False, [resealed], []))
             bots += 1
     links = 0
     after = ""
-    while page := desk.store.fetch("links_page", after=after, most=_LINKS_AT_ONCE):
-        after = page[-1][0]
+    while page := desk.store.fetch_as(LinkRow, "links_page", after=after, most=_LINKS_AT_ONCE):
+        after = page[-1].trade_id
         changed: list[tuple[str, str, str]] = []
         for trade_id, stored in page:
             if box.is_current_link(stored):
@@ -56,11 +53,11 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
         )
 
 
-def _bot(box: SecretBox, record: dict[str, Any]) -> commands.ResealedBot | None:
+def _bot(box: SecretBox, record: BotRow) -> commands.ResealedBot | None:
     """None: nothing to do. Raises CannotOpen."""
-    secrets, tokens, steamid64 = record["secrets"], record["tokens"], record["steamid64"]
+    secrets, tokens, steamid64 = record.secrets, record.tokens, record.steamid64
     if box.is_current(secrets) and (tokens is None or box.is_current(tokens)):
         return None
     new = box.seal(box.open(secrets, secrets_place(steamid64)), secrets_place(steamid64))
     new_tokens = None if tokens is None else box.seal(box.open(tokens, tokens_place(steamid64)), tokens_place(steamid64))
-    return commands.ResealedBot(record["number"], secrets, tokens, new, new_tokens)
+    return commands.ResealedBot(record.number, secrets, tokens, new, new_tokens)

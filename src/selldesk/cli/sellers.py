@@ -43,9 +43,9 @@ def list_sellers(
     """Sellers, by their latest sale."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     now = SystemClock().now_us()
-    rows = desk.store.fetch("sellers_page", status=status, sort_by="last_trade_at", now=now, limit=most, offset=0)
+    rows = desk.store.column("sellers_page", status=status, sort_by="last_trade_at", now=now, limit=most, offset=0)
     table = Table("steamid64", "status", "strikes", "must wait until", "live", "of", "reversed ever", "last sale")
-    for view in seller_views(desk.store, [row[0] for row in rows], None, now):
+    for view in seller_views(desk.store, rows, None, now):
         table.add_row(
             view.steamid64, view.status, str(view.strikes), view.cooldown_until or "", str(view.live.trades),
             dollars(view.live.value), str(view.ever.reversed), view.last_trade_at or "",

@@ -54,6 +54,6 @@ def status(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     since, reason, history_lost = stops[0]
     print(f"stopped since {wire_time(since)}: {reason}")
     if history_lost:
-        missing = ", ".join(row[0] for row in store.fetch("bots_not_looked_at"))
+        missing = ", ".join(store.column("bots_not_looked_at"))
         print(f"bots not looked at since: {missing or 'none'}")
-        print(f"unknown offers to decide: {store.fetch('open_unknown_offers')[0][0]}")
+        print(f"unknown offers to decide: {store.value('open_unknown_offers')}")

@@ -12,6 +12,7 @@ from selldesk.kernel import refusals
 from selldesk.kernel.times import DAY_US
 from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, struck
 from selldesk.steamwire.enums import TradeStatus
+from selldesk.store.rows import ExchangedTradeRow, WaitingRow
 from selldesk.trades import reversals, word
 from selldesk.trades.effects import Effects, Move
 from selldesk.trades.news import Refusal, Reversal
@@ -142,7 +143,7 @@ def _adopt_exchange(trade: Trade, before: "_Before", work: Work) -> None:
         work.steam_objects.add(("offer", before.offer_id, trade.id))
     if trade.steam_trade_id is None or trade.steam_trade_id == before.steam_trade_id:
         return
-    owners = {row[0] for row in work.store.load("trades_by_steam_trade", [(trade.steam_trade_id,)])}
+    owners = {one.id for one in work.store.load_as(ExchangedTradeRow, "trades_by_steam_trade", [(trade.steam_trade_id,)])}
     owners |= {other.id for other in work.trades.values() if other.steam_trade_id == trade.steam_trade_id}
     if owners - {trade.id}:
         work.steam_objects.add(("exchange", trade.steam_trade_id, trade.id))
@@ -247,9 +248,7 @@ def _judge_seller(trade: Trade, work: Work) -> None:
         work.changed_strikes.add(key)
     elif trade.state is Status.ROLLED_BACK_BY_USER:
         since = work.now // DAY_US - _YEAR_DAYS
-        reversals = (
-            1 + int(work.store.fetch("reversals_of_seller", seller=trade.seller, day=since)[0][0]) + work.reversed[trade.seller]
-        )
+        reversals = 1 + int(work.store.value("reversals_of_seller", seller=trade.seller, day=since)) + work.reversed[trade.seller]
         work.reversed[trade.seller] += 1
         seller = blocked_for_reversal(trade.seller, reversals, work.sellers.get(trade.seller), work.limits, work.now)
         if seller is not None:
@@ -276,8 +275,8 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work
 
 def relieve(command: commands.Relieve, work: Work) -> dict[str, object]:
     """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
-    waiting = work.store.fetch("waiting_of_bot", bot=command.bot)
-    want = Wants(trades={row[0] for row in waiting}, sellers={row[1] for row in waiting}, rooms_and_bots=True)
+    waiting = work.store.fetch_as(WaitingRow, "waiting_of_bot", bot=command.bot)
+    want = Wants(trades={one.id for one in waiting}, sellers={one.seller for one in waiting}, rooms_and_bots=True)
     work.load(want)
     moved = 0
     for trade_id, _ in waiting:

@@ -12,7 +12,7 @@ from selldesk.kernel.processes import is_gone
 def keep_leases(command: commands.KeepLeases, work: Work) -> dict[str, Any]:
     """Refuses nothing: a worker whose bots were taken over learns it from what it no longer holds."""
     store = work.store
-    bots = [row[0] for row in store.fetch("bot_numbers")]
+    bots = store.column("bot_numbers")
     want = Wants()
     want.leases.update(bots)
     work.load(want)

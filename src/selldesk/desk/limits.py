@@ -10,6 +10,7 @@ from selldesk.desk.work import Work
 from selldesk.kernel import refusals
 from selldesk.people.roles import Role, has_role
 from selldesk.sellers.standing import SellerStatus
+from selldesk.store.rows import PersonRow
 
 
 def set_limits(command: commands.SetLimits, work: Work) -> dict[str, Any]:
@@ -21,16 +22,15 @@ def set_limits(command: commands.SetLimits, work: Work) -> dict[str, Any]:
 
 def set_project_limits(command: commands.SetProjectLimits, work: Work) -> dict[str, Any]:
     """Refuses USER_NOT_FOUND, NOT_A_PROJECT."""
-    people = work.store.fetch("person_by_id", id=command.person_id)
-    if not people:
+    person = next(iter(work.store.fetch_as(PersonRow, "person_by_id", id=command.person_id)), None)
+    if person is None:
         raise refusals.USER_NOT_FOUND()
-    number, roles = people[0][0], people[0][7]
-    if not has_role(roles, Role.PROJECT):
+    if not has_role(person.roles, Role.PROJECT):
         raise refusals.NOT_A_PROJECT()
     body = msgspec.json.encode(command.limits).decode()
-    work.store.execute("put_person_limits", person=number, body=body)
+    work.store.execute("put_person_limits", person=person.number, body=body)
     log(work, command.operator, "limits.set", command.person_id, msgspec.to_builtins(command.limits))
-    return {"number": number}
+    return {"number": person.number}
 
 
 def set_seller(command: commands.SetSeller, work: Work) -> dict[str, Any]:
@@ -53,9 +53,9 @@ def stop_game(command: commands.StopGame, work: Work) -> dict[str, Any]:
 
 def resume_game(command: commands.ResumeGame, work: Work) -> dict[str, Any]:
     """Refuses GAME_NOT_STOPPED."""
-    if (command.game,) not in work.store.fetch("load_game_stops"):
+    if command.game not in work.store.column("load_game_stops"):
         raise refusals.GAME_NOT_STOPPED()
     work.store.execute("drop_game_stop", game=command.game)
     log(work, command.operator, "game.resume", str(command.game), {"reason": command.reason})
-    work.feed.bots.extend(row[0] for row in work.store.fetch("bot_numbers"))
+    work.feed.bots.extend(work.store.column("bot_numbers"))
     return {"game_id": command.game}

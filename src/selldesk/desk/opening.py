@@ -146,7 +146,7 @@ def _check_limits(command: OpenTrade, value: int, work: Work) -> None:
     strikes = [one for one in work.strikes.values() if one.seller == command.seller] if work.strikes else []
     unsettled = 0
     if limits.seller_unsettled_value_max is not None:
-        unsettled = int(work.store.fetch("unsettled_of_seller", seller=command.seller)[0][0])
+        unsettled = int(work.store.value("unsettled_of_seller", seller=command.seller))
     seller = work.sellers.get(command.seller)
     refusal = why_not(seller, strikes, work.loads[command.seller].values(), unsettled, command.project, value, limits, work.now)
     if refusal is not None:

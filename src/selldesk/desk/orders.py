@@ -56,7 +56,7 @@ class Portions:
 
     def _cut(self, store: Reader, list_seq: int) -> Iterable[ChangeOrders]:
         command = self.command
-        mine = {row[1] for row in store.fetch("orders_of_game", buyer=command.buyer, game=command.game)}
+        mine = {order.item for order in store.fetch_as(Order, "orders_of_game", buyer=command.buyer, game=command.game)}
         put: list[OrderLine] = []
         if isinstance(command, WithdrawOrders):
             withdraw = sorted(mine) if command.items is None else [item for item in command.items if item in mine]

@@ -11,10 +11,7 @@ from selldesk.kernel.times import wire_time
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Entry
 from selldesk.people.roles import Role, has_role
-
-PERSON_COLUMNS = (
-    "number", "id", "login", "first_name", "last_name", "avatar", "steamid64", "roles", "disabled", "frozen", "created_at",
-)  # fmt: skip
+from selldesk.store.rows import KeyRow, PersonRow
 
 
 def check_actor(person: int, role_bits: int, work: Work) -> None:
@@ -43,7 +40,7 @@ def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
         raise refusals.LOGIN_TAKEN()
     if command.steamid64 is not None and store.fetch("person_by_steamid64", steamid64=command.steamid64):
         raise refusals.STEAMID_TAKEN()
-    number = int(store.fetch("last_person")[0][0]) + 1
+    number = int(store.value("last_person")) + 1
     store.execute(
         "add_person",
         number=number,
@@ -64,10 +61,10 @@ def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
 def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
     """Refuses USER_NOT_FOUND, STEAMID_TAKEN."""
     store = work.store
-    rows = store.fetch("person_by_id", id=command.person_id)
-    if not rows:
+    found = store.fetch_as(PersonRow, "person_by_id", id=command.person_id)
+    if not found:
         raise refusals.USER_NOT_FOUND()
-    person = dict(zip(PERSON_COLUMNS, rows[0], strict=True))
+    person = found[0]._asdict()
     if command.steamid64 is not None and command.steamid64 != person["steamid64"]:
         if store.fetch("person_by_steamid64", steamid64=command.steamid64):
             raise refusals.STEAMID_TAKEN()
@@ -78,7 +75,7 @@ def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
     for name in ("disabled", "frozen"):
         if getattr(command, name) is not None:
             person[name] = int(getattr(command, name))
-    changed = {name: person[name] for name in PERSON_COLUMNS if name not in ("id", "login", "created_at")}
+    changed = {name: person[name] for name in PersonRow._fields if name not in ("id", "login", "created_at")}
     store.execute("change_person", **changed)
     log(
         work,
@@ -121,11 +118,11 @@ def create_key(command: commands.CreateKey, work: Work) -> dict[str, Any]:
 
 def delete_key(command: commands.DeleteKey, work: Work) -> dict[str, Any]:
     """Refuses KEY_NOT_FOUND, LAST_KEY: the last one may be deleted only by an operator (contract C1)."""
-    names = [row[0] for row in work.store.fetch("keys_of", person=command.person)]
+    names = [key.name for key in work.store.fetch_as(KeyRow, "keys_of", person=command.person)]
     if command.name not in names:
         raise refusals.KEY_NOT_FOUND()
     if len(names) == 1 and command.operator is None:
-        roles = work.store.fetch("person_by_number", number=command.person)[0][7]
+        roles = work.store.fetch_as(PersonRow, "person_by_number", number=command.person)[0].roles
         if not has_role(roles, Role.OPERATOR):
             raise refusals.LAST_KEY()
     work.store.execute("drop_key", person=command.person, name=command.name)
@@ -142,7 +139,7 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
     Refuses USER_NOT_FOUND, NO_WALLET, REFERENCE_REUSED, INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE. `repeated` tells the edge that
     this is the first answer again.
     """
-    people = work.store.fetch("person_by_number", number=command.person)
+    people = work.store.fetch_as(PersonRow, "person_by_number", number=command.person)
     if not people:
         raise refusals.USER_NOT_FOUND()
     known = work.store.fetch("money_reference", person=command.person, direction=command.direction, reference=command.reference)
@@ -151,7 +148,7 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         if amount != command.amount:
             raise refusals.REFERENCE_REUSED()
         return _movement(command, entry_id, balance_after, at) | {"repeated": True}
-    if not (has_role(people[0][7], Role.PROJECT) or has_role(people[0][7], Role.BUYER)):
+    if not (has_role(people[0].roles, Role.PROJECT) or has_role(people[0].roles, Role.BUYER)):
         raise refusals.NO_WALLET()
     want = Wants()
     want.purse_of(command.person)
@@ -161,7 +158,7 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         # Neither a refund nor proceeds can be refused when they come.
         owned = work.ledger.owned(command.person) + command.amount
         # Only for riches is it worth counting: nobody's sales of a week come near to half of the bound.
-        coming = int(work.store.fetch("may_still_come", person=command.person)[0][0]) if owned > MONEY_MAX // 2 else 0
+        coming = int(work.store.value("may_still_come", person=command.person)) if owned > MONEY_MAX // 2 else 0
         if owned + coming > MONEY_MAX:
             raise refusals.BALANCE_TOO_LARGE()
     entry = _post(command, work)

@@ -13,12 +13,7 @@ from selldesk.kernel import refusals
 from selldesk.kernel.money import dollars
 from selldesk.kernel.processes import is_gone
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
-
-BOT_COLUMNS = (
-    "number", "steamid64", "account_name", "profile_name", "avatar", "games", "enabled", "state", "state_reason", "state_since",
-    "live_offers", "live_offers_max", "seller_offers_max", "items_held", "items_max", "secrets", "tokens", "created_at",
-    "quarantined_until",
-)  # fmt: skip
+from selldesk.store.rows import AlertEndRow, BotRow, ItemRow, OpenAlertRow, RoomRow
 
 
 def _json(values: list[int] | None) -> str | None:
@@ -30,10 +25,10 @@ def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
     if command.min_value is not None and command.max_value is not None and command.min_value > command.max_value:
         message = f"lies above max_value: no trade would be from {dollars(command.min_value)} to {dollars(command.max_value)}"
         raise refusals.INVALID_BODY(details=[{"path": "$.min_value", "message": message}])
-    rooms = {row[0]: row for row in work.store.fetch("load_rooms")}
+    rooms = {room.id: room for room in work.store.fetch_as(RoomRow, "load_rooms")}
     if command.id is not None and command.id not in rooms:
         raise refusals.ROOM_NOT_FOUND()
-    if any(row[1] == command.name and row[0] != command.id for row in rooms.values()):
+    if any(room.name == command.name and room.id != command.id for room in rooms.values()):
         raise refusals.ROOM_NAME_TAKEN()
     room_id = command.id if command.id is not None else _new_room_id(work)
     body = {
@@ -60,15 +55,15 @@ def _tell_rooms(work: Work) -> None:
 
 def _new_room_id(work: Work) -> int:
     """Numbers of deleted rooms are never used again: trades and the log remember them."""
-    marked = work.store.fetch("get_mark", name="last_room")
-    room_id = max(int(work.store.fetch("last_room")[0][0]), int(marked[0][0]) if marked else 0) + 1
+    marked = work.store.value("get_mark", name="last_room")
+    room_id = max(int(work.store.value("last_room")), int(marked or 0)) + 1
     work.store.execute("set_mark", name="last_room", value=str(room_id))
     return room_id
 
 
 def drop_room(command: commands.DropRoom, work: Work) -> dict[str, Any]:
     """Refuses ROOM_NOT_FOUND. Trades remember their room by number; running ones go on."""
-    if not any(row[0] == command.id for row in work.store.fetch("load_rooms")):
+    if not any(room.id == command.id for room in work.store.fetch_as(RoomRow, "load_rooms")):
         raise refusals.ROOM_NOT_FOUND()
     work.store.execute("drop_room", id=command.id)
     log(work, command.operator, "room.drop", str(command.id), {})
@@ -80,7 +75,7 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
     """Refuses BOT_EXISTS. Its worker logs it in; until then it takes no trades."""
     if work.store.fetch("bot_by_identity", steamid64=command.steamid64, account_name=command.account_name):
         raise refusals.BOT_EXISTS()
-    number = int(work.store.fetch("last_bot")[0][0]) + 1
+    number = int(work.store.value("last_bot")) + 1
     work.store.execute(
         "add_bot",
         number=number,
@@ -204,8 +199,9 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
 
 def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:
     """New names get numbers, known ones their new reference price; nothing is ever removed."""
-    known = {row[2]: row for row in work.store.load("load_items", [(command.game, name) for name, _ in command.items])}
-    number = int(work.store.fetch("last_item")[0][0])
+    asked = [(command.game, name) for name, _ in command.items]
+    known = {item.name: item for item in work.store.load_as(ItemRow, "load_items", asked)}
+    number = int(work.store.value("last_item"))
     rows, created, updated = [], 0, 0
     for name, price in dict(command.items).items():
         if name not in known:
@@ -213,9 +209,9 @@ def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:
             created += 1
             rows.append((number, command.game, name, price))
             work.feed.items.append((number, command.game, name))
-        elif price is not None and known[name][3] != price:
+        elif price is not None and known[name].price != price:
             updated += 1
-            rows.append((known[name][0], command.game, name, price))
+            rows.append((known[name].number, command.game, name, price))
     work.store.write("put_items", rows)
     if rows:
         log(work, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
@@ -230,17 +226,18 @@ def set_mark(command: commands.SetMark, work: Work) -> dict[str, Any]:
 
 def raise_alert(command: commands.RaiseAlert, work: Work) -> dict[str, Any]:
     if command.trade_id is not None:
-        work.open_alerts = {(row[0], row[1]) for row in work.store.load("load_open_alerts", [(command.trade_id,)])}
+        alerts = work.store.load_as(OpenAlertRow, "load_open_alerts", [(command.trade_id,)])
+        work.open_alerts = {(alert.kind, alert.trade_id) for alert in alerts}
     work.alert(command.kind, command.text, command.bot, command.trade_id)
     return {}
 
 
 def close_alert(command: commands.CloseAlert, work: Work) -> dict[str, Any]:
     """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
-    rows = work.store.fetch("alert_by_id", id=command.alert_id)
-    if not rows:
+    known = work.store.fetch_as(AlertEndRow, "alert_by_id", id=command.alert_id)
+    if not known:
         raise refusals.ALERT_NOT_FOUND()
-    if rows[0][1] is None:
+    if known[0].closed_at is None:
         work.store.execute(
             "close_alert", id=command.alert_id, closed_at=work.now, closed_by=command.operator, reason=command.reason
         )
@@ -249,7 +246,7 @@ def close_alert(command: commands.CloseAlert, work: Work) -> dict[str, Any]:
 
 
 def _bot_record(number: int, work: Work) -> dict[str, Any]:
-    rows = work.store.fetch("bot_record", number=number)
-    if not rows:
+    found = work.store.fetch_as(BotRow, "bot_record", number=number)
+    if not found:
         raise refusals.BOT_NOT_FOUND()
-    return dict(zip(BOT_COLUMNS, rows[0], strict=True))
+    return found[0]._asdict()

@@ -10,6 +10,7 @@ from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
+from selldesk.store.rows import MissRow, StockCountRow
 
 
 def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> dict[str, Any]:
@@ -61,7 +62,8 @@ def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
     """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
     what no item of ours owns is listed as surplus."""
     held = _held(work, command.bot, command.game)
-    missed = {(row[0], row[1]): row[2] for row in work.store.load("misses_of", [(item.trade_id, item.position) for item in held])}
+    keys = [(item.trade_id, item.position) for item in held]
+    missed = {(miss.trade_id, miss.position): miss.at for miss in work.store.load_as(MissRow, "misses_of", keys)}
     held = [msgspec.structs.replace(item, was_missed=True) if (item.trade_id, item.position) in missed else item for item in held]
     found = find_assets(held, command.assets)
     work.wrote_directly = True
@@ -94,12 +96,12 @@ def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
     ]  # fmt: skip
     work.store.write("add_bot_items", rows)
     work.write_notes()
-    counts = work.store.fetch("stock_counts", bot=command.bot)[0]
+    (counts,) = work.store.fetch_as(StockCountRow, "stock_counts", bot=command.bot)
     if command.is_last:
-        work.store.put("end_stocktake", bot=command.bot, at=work.now, missing=counts[0], surplus=counts[1])
-    if missing or (command.is_last and counts[0]):
-        names = ", ".join(row[0] for row in work.store.fetch("missing_names", bot=command.bot))
-        work.alert("item_missing", f"Its inventory lacks {counts[0]} items of buyers: {names}", command.bot, None)
+        work.store.put("end_stocktake", bot=command.bot, at=work.now, missing=counts.missing, surplus=counts.surplus)
+    if missing or (command.is_last and counts.missing):
+        names = ", ".join(work.store.column("missing_names", bot=command.bot))
+        work.alert("item_missing", f"Its inventory lacks {counts.missing} items of buyers: {names}", command.bot, None)
     elif command.is_last:
         work.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
     return {"missing": len(missing), "surplus": len(command.assets) - len(owners)}
@@ -139,8 +141,8 @@ def declare_item(command: commands.DeclareItem, work: Work) -> dict[str, Any]:
 
 def _held(work: Work, bot: int, game: int) -> list[HeldItem]:
     rows = work.store.fetch("held_of_bot", bot=bot, game=game)
-    work.load(Wants(trades={row[0] for row in rows}))
     items = [HeldItem(*row) for row in rows]
+    work.load(Wants(trades={item.trade_id for item in items}))
     missing = {key for key, state in work.notes.items() if state == "missing"}
     return [msgspec.structs.replace(item, was_missed=(item.trade_id, item.position) in missing) for item in items]
 

@@ -8,6 +8,7 @@ from selldesk.desk import commands
 from selldesk.desk.operator_log import log
 from selldesk.desk.work import Work
 from selldesk.kernel import refusals
+from selldesk.store.rows import StopRow
 
 _SEQ_JUMP = 1_000_000
 """Feed numbers go on so far beyond every number that anybody may remember of the lost history: nobody takes a new batch for an old one."""
@@ -20,21 +21,21 @@ def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
         # Somebody else has told of this loss: the numbers have jumped since.
         return {}
     lost = command.history_lost or command.known_seq is not None
-    stops = store.fetch("open_stop")
+    stops = store.fetch_as(StopRow, "open_stop")
     if lost:
         _lose_history(command, work)
         store.execute("forget_looks")
-    if stops and lost and stops[0][0] == work.now:
+    if stops and lost and stops[0].since == work.now:
         store.execute("stop_lost_history", since=work.now)
     elif lost or not stops:
-        last = store.fetch("last_stop")[0][0]
+        last = store.value("last_stop")
         since = max(work.now, last + 1)
         if stops:
-            store.execute("end_stop", since=stops[0][0], ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
+            store.execute("end_stop", since=stops[0].since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
         store.execute("add_stop", since=since, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
         log(work, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
     work.wrote_directly = True
-    work.feed.bots.extend(row[0] for row in store.fetch("bot_numbers"))
+    work.feed.bots.extend(store.column("bot_numbers"))
     return {}
 
 
@@ -66,20 +67,20 @@ def looked(command: commands.BotLooked, work: Work) -> dict[str, Any]:
 def resume(command: commands.ResumeTrading, work: Work) -> dict[str, Any]:
     """Refuses NOT_STOPPED. Where history was lost, also BOTS_NOT_LOOKED_AT and OFFERS_UNDECIDED, unless it is forced."""
     store = work.store
-    stops = store.fetch("open_stop")
+    stops = store.fetch_as(StopRow, "open_stop")
     if not stops:
         raise refusals.NOT_STOPPED()
-    since, _, history_lost = stops[0]
-    if history_lost and not command.force:
-        missing = [row[0] for row in store.fetch("bots_not_looked_at")]
+    (stop,) = stops
+    if stop.history_lost and not command.force:
+        missing = store.column("bots_not_looked_at")
         if missing:
             raise refusals.BOTS_NOT_LOOKED_AT(names=", ".join(missing))
-        undecided = store.fetch("open_unknown_offers")[0][0]
+        undecided = store.value("open_unknown_offers")
         if undecided:
             raise refusals.OFFERS_UNDECIDED(count=undecided)
-    store.execute("end_stop", since=since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
+    store.execute("end_stop", since=stop.since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
     store.execute("close_lost_history", closed_at=work.now, closed_by=command.operator, reason=command.reason)
     log(work, command.operator, "trading.resume", "market", {"reason": command.reason, "force": command.force})
     work.wrote_directly = True
-    work.feed.bots.extend(row[0] for row in store.fetch("bot_numbers"))
+    work.feed.bots.extend(store.column("bot_numbers"))
     return {}

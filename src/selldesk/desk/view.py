@@ -17,7 +17,8 @@ from selldesk.desk.commands import Feed
 from selldesk.desk.desk import FEED_DECODER
 from selldesk.ledger import accounts
 from selldesk.people.person import Person
-from selldesk.store.store import Reader, Row
+from selldesk.store.rows import FeedRow
+from selldesk.store.store import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -131,20 +132,20 @@ class MarketView:
         while True:
             if self.needs_reload:
                 self.load()
-            if not self.take(self.seq, self._reader.fetch("feed_after", seq=self.seq)) and not self.needs_reload:
+            if not self.take(self.seq, self._reader.fetch_as(FeedRow, "feed_after", seq=self.seq)) and not self.needs_reload:
                 return
 
-    def take(self, after: int, rows: list[Row]) -> bool:
+    def take(self, after: int, rows: list[FeedRow]) -> bool:
         """Applies what the feed table holds after that number; whether it may hold more. Too far behind: wants all to be read anew."""
         if self.needs_reload:
             return False
-        if rows and rows[0][0] != after + 1:
+        if rows and rows[0].seq != after + 1:
             logger.warning("the view fell behind the kept feed; reading the book anew")
             self.needs_reload = True
             return False
-        for seq, body in rows:
-            if seq > self.seq:
-                self._apply(FEED_DECODER.decode(body))
+        for row in rows:
+            if row.seq > self.seq:
+                self._apply(FEED_DECODER.decode(row.body))
         self._apply_early()
         return len(rows) == _FEED_PAGE and not self.is_astray and not self.needs_reload
 

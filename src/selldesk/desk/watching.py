@@ -13,6 +13,7 @@ from selldesk.catalog.games import GAMES
 from selldesk.desk import advancing, commands
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+from selldesk.store.rows import AlertEndRow
 from selldesk.store.store import Reader
 from selldesk.trades.overdue import ends_without_steam, is_overdue
 from selldesk.trades.trade import Trade
@@ -62,7 +63,7 @@ class Watcher:
 
     def plan(self, reader: Reader, now: int, real_us: int) -> Plan:
         """Looks; changes nothing in the store."""
-        bots = {row[0]: row for row in reader.fetch("load_bots")}
+        bots = {number: (number, *rest) for number, *rest in reader.fetch("load_bots")}
         if self._lets_others_catch_up(bots.values(), now, real_us):
             return Plan([], [], [], [], [])
         rules = self._settings.rules
@@ -72,9 +73,9 @@ class Watcher:
         told = {trade_id for _, kind, _, trade_id, _ in alerts if kind == "trade_overdue"}
         youngest = min([rules.offer_out_within_us, rules.overdue_default_us, *rules.overdue_us.values()])
         settled = now - min(rules.overdue_us.get("settling", rules.overdue_default_us), rules.overdue_default_us)
-        rows = reader.fetch("old_processing", before=now - youngest)
-        rows += reader.fetch("old_settling", before=settled, most=1_000)
-        for trade in (Trade(*row) for row in rows):
+        old = reader.fetch_as(Trade, "old_processing", before=now - youngest)
+        old += reader.fetch_as(Trade, "old_settling", before=settled, most=1_000)
+        for trade in old:
             if ends_without_steam(trade, now, rules):
                 end.append(trade.id)
             elif is_overdue(trade, now, rules):
@@ -182,7 +183,7 @@ class Watcher:
         moment = now // DAY_US * DAY_US + at
         if now < moment:
             moment -= DAY_US
-        return [row[0] for row in reader.fetch("bots_to_take_stock_of", before=moment)]
+        return reader.column("bots_to_take_stock_of", before=moment)
 
 
 _CAUSES = {
@@ -213,8 +214,8 @@ def watch(command: commands.Watch, work: Work) -> dict[str, Any]:
             text = f"This sale has stood in stage {trade.stage} for {minutes} minutes"
             work.alert("trade_overdue", text, trade.bot, trade.id)
     for alert_id, reason in command.close:
-        rows = work.store.fetch("alert_by_id", id=alert_id)
-        if rows and rows[0][1] is None:
+        known = work.store.fetch_as(AlertEndRow, "alert_by_id", id=alert_id)
+        if known and known[0].closed_at is None:
             work.store.put("close_alert", id=alert_id, closed_at=work.now, closed_by="selldesk", reason=reason)
             work.wrote_directly = True
     for kind, bot, text in command.open:

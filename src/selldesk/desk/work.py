@@ -1,7 +1,6 @@
 """The rows of one batch: what was loaded, what changed, what must be written. Rooms decide on them; nothing else is touched."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +17,7 @@ from selldesk.ledger.ledger import Hold, Ledger
 from selldesk.people.person import Person
 from selldesk.sellers.limits import MarketLimits, ProjectLimits, limits_of_project, read_limits
 from selldesk.sellers.standing import Seller, SellerLoad, Strikes
+from selldesk.store.rows import BatchRow
 from selldesk.store.store import Question, Row, Writer
 from selldesk.trades.rules import Rules
 from selldesk.trades.status import Stage
@@ -158,9 +158,10 @@ class Work:
         """Opens the transaction with the market's lock and the next feed number, and loads: one journey to the store, two if trades
         are wanted, since only they say whose money and orders they touch."""
         first = self._of_trades(wants) if wants.trades else self._of_wants(wants)
-        (taken,), last, *answers = self.store.begin([("take_seq", {}), ("last_stamp", {}), *first])
-        self.seq: int = taken[0]
-        self.last_batch: tuple[int, int | None] | None = (last[0][0], last[0][1]) if last else None
+        ((seq,),), stamps, *answers = self.store.begin([("take_seq", {}), ("last_stamp", {}), *first])
+        self.seq: int = seq
+        last = [BatchRow(*row) for row in stamps]
+        self.last_batch: tuple[int, int | None] | None = (last[0].seq, last[0].stamp) if last else None
         """Number and stamp of the newest batch that the feed holds; no stamp: an older version wrote it."""
         self.now = self._clock.now_us()
         self.real_us = self._clock.real_us()
@@ -208,14 +209,14 @@ class Work:
 
     def _take_trades(self, answers: list[list[Row]], wants: Wants) -> None:
         trades, items, holds, alerts, notes = answers
-        for row in trades:
-            self.trades[row[0]] = Trade(*row)
-            self.items[row[0]] = []
-        for row in items:
-            self.items[row[0]].append(TradeItem(*row))
-        for row in holds:
-            self.holds[row[0]] = Hold(*row)
-        self.open_alerts.update((row[0], row[1]) for row in alerts)
+        for trade in (Trade(*row) for row in trades):
+            self.trades[trade.id] = trade
+            self.items[trade.id] = []
+        for item in (TradeItem(*row) for row in items):
+            self.items[item.trade_id].append(item)
+        for hold in (Hold(*row) for row in holds):
+            self.holds[hold.trade_id] = hold
+        self.open_alerts.update((kind, trade_id) for kind, trade_id in alerts)
         self.notes.update({(trade_id, position): state for trade_id, position, state in notes})
         for trade in self.trades.values():
             wants.sellers.add(trade.seller)
@@ -229,11 +230,11 @@ class Work:
 
     def _take(self, answers: list[list[Row]]) -> None:
         leases, persons, custom_ids, orders, balances, assets, *more = answers
-        for row in leases:
-            self.leases[row[0]] = Lease(*row)
-        for row in persons:
-            self.persons[row[0]] = Person(*row)
-        self.taken_custom_ids.update(_pairs(custom_ids))
+        for lease in (Lease(*row) for row in leases):
+            self.leases[lease.bot] = lease
+        for person in (Person(*row) for row in persons):
+            self.persons[person.number] = person
+        self.taken_custom_ids.update((project, custom_id) for project, custom_id in custom_ids)
         for row in orders:
             order = Order(*row)
             self.orders[order.buyer, order.item] = order
@@ -255,10 +256,10 @@ class Work:
         if more:
             *rooms_and_bots, loads, standings, projects, claims = more
             self._take_rooms_and_bots(rooms_and_bots)
-            for row in loads:
+            for load in (SellerLoad(*row) for row in loads):
                 # A seller without processing sales has a row without a bot.
-                if row[1] is not None:
-                    self.loads[row[0]][row[1], row[2]] = SellerLoad(*row)
+                if load.bot is not None:
+                    self.loads[load.seller][load.bot, load.project] = load
             for steamid64, status, reason, until, changed_at, project, strikes, cooldown_until in standings:
                 if status is not None:
                     self.sellers[steamid64] = Seller(steamid64, status, reason, until, changed_at)
@@ -267,8 +268,8 @@ class Work:
             for project, own_limits, trades, value in projects:
                 if own_limits is not None:
                     self.project_limits[project] = msgspec.json.decode(own_limits, type=ProjectLimits)
-                load = self.project_loads[project]
-                load[0], load[1] = load[0] + trades, load[1] + value
+                known = self.project_loads[project]
+                known[0], known[1] = known[0] + trades, known[1] + value
             self.claims.update(
                 (project, (seller, game, contextid, assetid)) for project, seller, game, contextid, assetid in claims
             )
@@ -290,7 +291,7 @@ class Work:
         for bot, game, until in blocks:
             if self.now < until <= furthest:
                 blocked.setdefault(bot, []).append(game)
-        self.bots = {row[0]: bot_of(row, blocked.get(row[0], ()), held.get(row[0], {})) for row in bots}
+        self.bots = {number: bot_of((number, *rest), blocked.get(number, ()), held.get(number, {})) for number, *rest in bots}
 
     def renumber(self, seq: int) -> None:
         """Goes on under a higher feed number. Before anything takes an id."""
@@ -301,7 +302,7 @@ class Work:
         return [(trade.seller, trade.game, item.contextid, item.assetid) for item in self.items[trade.id]]
 
     def item_name(self, item: int) -> str:
-        return str(self.store.fetch("item_by_number", number=item)[0][0])
+        return str(self.store.value("item_by_number", number=item))
 
     def limits_of(self, project: int) -> MarketLimits:
         own = self.project_limits.get(project)
@@ -497,10 +498,6 @@ class Work:
             if accounts.is_available(account):
                 feed.funds.append((accounts.owner_of(account), self.ledger.balances[account]))
         feed.bots = sorted({*feed.bots, *(trade.bot for trade in self.new_trades)})
-
-
-def _pairs(rows: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    return {(row[0], row[1]) for row in rows}
 
 
 def _plain(row: msgspec.Struct) -> tuple[object, ...]:

@@ -40,6 +40,7 @@ from selldesk.sandbox import demo
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamsim.process import SimulatorSettings
 from selldesk.store.open import open_store
+from selldesk.store.rows import ItemNameRow
 from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
 from selldesk.wiring import RunningMarket, listen_on
@@ -360,12 +361,12 @@ def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
     people += [(login, [Role.BUYER], demo.buyer_steamid64(index)) for index, login in enumerate(demo.BUYERS)]
     numbers = {}
     for login, roles, steamid64 in people:
-        known = reader.fetch("person_by_login", login=login)
-        if not known:
+        number = reader.value("person_by_login", login=login)
+        if number is None:
             person_id = new_uuid7(clock.now_us())
             desk.ask(commands.CreatePerson("shell", person_id, login, pack_roles(roles), login, None, None, steamid64))
-            known = reader.fetch("person_by_login", login=login)
-        numbers[login] = int(known[0][0])
+            number = reader.value("person_by_login", login=login)
+        numbers[login] = int(number)
         with contextlib.suppress(Refusal):
             desk.ask(commands.CreateKey(numbers[login], "sandbox", api_key_hash(demo.demo_key(secret, login)), "shell"))
     for login in demo.BUYERS:
@@ -375,7 +376,7 @@ def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
             desk.ask(commands.PutRoom("shell", None, name, None, low, high, None, None, priority, True))
     for game, items in shipped_catalog().items():
         desk.ask(commands.ImportItems("shell", game, items))
-    items_of = {(row[1], row[2]): row[0] for row in reader.fetch("all_items")}
+    items_of = {(item.game, item.name): item.number for item in reader.fetch_as(ItemNameRow, "all_items")}
     for index, login in enumerate(demo.BUYERS):
         for game, orders in demo.demo_orders(index):
             lines = [OrderLine(items_of.get((game, name), UNKNOWN_ITEM), price, amount) for name, price, amount in orders]

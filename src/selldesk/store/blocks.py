@@ -1,4 +1,5 @@
-"""Named SQL blocks: `-- name: x`, optionally `-- rows: column type, …` for a block over a set of rows, then one statement."""
+"""Named SQL blocks: `-- name: x`, optionally `-- rows: column type, …` for a block over a set of rows and `-- row: Record` for what it
+answers (store/rows.py, or an entity of a room), then the statement."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ class Block:
     sql: str
     columns: tuple[tuple[str, str], ...]
     """Name and type of each column of the row set; empty if the block takes named parameters only."""
+    record: str | None = None
+    """What each of its rows is called; None: nobody reads them by name."""
 
 
 def parse(text: str) -> dict[str, Block]:
@@ -26,9 +29,13 @@ def parse(text: str) -> dict[str, Block]:
             row_line, _, rest = rest.partition("\n")
             pairs = (column.split() for column in row_line.removeprefix("-- rows: ").split(","))
             columns = tuple((column, kind) for column, kind in pairs)
+        record = None
+        if rest.startswith("-- row: "):
+            record_line, _, rest = rest.partition("\n")
+            record = record_line.removeprefix("-- row: ").strip()
         if name in blocks:
             raise ValueError(f"SQL block {name} stands twice")
-        blocks[name] = Block(name.strip(), rest.strip(), columns)
+        blocks[name] = Block(name.strip(), rest.strip(), columns, record)
     return blocks
 
 

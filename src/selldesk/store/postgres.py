@@ -41,6 +41,7 @@ from selldesk.store.store import (
     Watch,
     Writer,
 )
+from selldesk.store.typed import TypedReads
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def beside_writers(statement: str) -> list[str]:
     return [f"DROP INDEX CONCURRENTLY IF EXISTS {found.group(1)}", build]
 
 
-class _Connection:
+class _Connection(TypedReads):
     """One connection, made again when it breaks. Reader and writer in one, since only the writer's caller begins transactions."""
 
     dialect = DIALECT

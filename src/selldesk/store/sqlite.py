@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
 from selldesk.store.blocks import Block, Migration, all_blocks, migrations, statements
 from selldesk.store.store import CommitUnknown, Dialect, Question, Reader, Row, StoreInUse, StoreUnavailable, Watch, Writer
+from selldesk.store.typed import TypedReads
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ _USE = "-use"
 DIALECT = Dialect(one_of="(SELECT value FROM json_each(:{name}))")
 
 
-class _Connection:
+class _Connection(TypedReads):
     """One SQLite connection; reader and writer in one, since only the writer's caller begins transactions."""
 
     dialect = DIALECT

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from selldesk.store.blocks import Migration
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 Question = tuple[str, Sequence[Row] | Mapping[str, Any]]
 """A block, and what it is asked over: a set of rows (nothing is asked for an empty one) or named parameters."""
@@ -66,8 +67,24 @@ class Reader(Protocol):
         """A named block over a set of rows. Nothing is asked for an empty set."""
         ...
 
+    def fetch_as(self, record: Callable[..., T], block: str, **parameters: Any) -> list[T]:
+        """All rows of a named block as the record that the block names."""
+        ...
+
+    def load_as(self, record: Callable[..., T], block: str, rows: Sequence[Row]) -> list[T]:
+        """The same over a set of rows."""
+        ...
+
+    def column(self, block: str, **parameters: Any) -> list[Any]:
+        """All values of a block with one column."""
+        ...
+
+    def value(self, block: str, **parameters: Any) -> Any:
+        """The one value of a block with one column and at most one row; None: no row."""
+        ...
+
     def load_all(self, wanted: Sequence[Question]) -> list[list[Row]]:
-        """Several questions in one go: one journey to the server, whatever their number."""
+        """Several questions in one go: one round trip to the server, whatever their number."""
         ...
 
     def stream(self, block: str, **parameters: Any) -> Iterator[Row]:

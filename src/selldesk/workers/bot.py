@@ -31,6 +31,7 @@ from selldesk.steam.results import (
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.enums import OfferState
 from selldesk.store.aside import Aside
+from selldesk.store.rows import StandingRow
 from selldesk.store.store import Row, StoreUnavailable
 from selldesk.trades import word
 from selldesk.trades.status import Stage
@@ -206,12 +207,11 @@ class BotWorker:
 
     def _read_standing(self) -> None:
         """How the bot stands on record. Secrets that an operator has changed are taken."""
-        rows = self._bot.reader.fetch("standing_of_bot", bot=self._bot.number)
-        state, reason, until, secrets, tokens, stock_asked_at = rows[0]
-        self._stock.note_standing(stock_asked_at is not None)
-        if secrets != self._sealed:
-            self._take_new_secrets(secrets, tokens)
-        self._standing = (state, reason, until)
+        (standing,) = self._bot.reader.fetch_as(StandingRow, "standing_of_bot", bot=self._bot.number)
+        self._stock.note_standing(standing.stock_asked_at is not None)
+        if standing.secrets != self._sealed:
+            self._take_new_secrets(standing.secrets, standing.tokens)
+        self._standing = (standing.state, standing.state_reason, standing.quarantined_until)
 
     def _games_not_to_send(self, now: int) -> Collection[int]:
         """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
@@ -220,7 +220,7 @@ class BotWorker:
         if in_quarantine(state, until, now) or reader.fetch("open_stop"):
             return GAMES
         blocks = reader.fetch("standing_blocks", now=now, furthest=now + self._bot.rules.bot_full_us)
-        stopped = {game for (game,) in reader.fetch("load_game_stops")}
+        stopped = set(reader.column("load_game_stops"))
         return stopped | {game for bot, game in blocks if bot == self._bot.number} | {game for game, _, _ in self._pauses(now)}
 
     def _pauses(self, now: int) -> list[Row]:

@@ -38,14 +38,13 @@ class BotContext:
 
     def open_trades(self) -> dict[str, Trade]:
         """All processing trades of the bot, and the accepted ones that are due next."""
-        rows = self.reader.fetch("processing_of_bot", bot=self.number) + self.reader.fetch(
-            "settling_of_bot", bot=self.number, most=10 + len(self.memory.not_before)
-        )
-        return {row[0]: Trade(*row) for row in rows}
+        running = self.reader.fetch_as(Trade, "processing_of_bot", bot=self.number)
+        settling = self.reader.fetch_as(Trade, "settling_of_bot", bot=self.number, most=10 + len(self.memory.not_before))
+        return {trade.id: trade for trade in running + settling}
 
     def items(self, trade_id: str) -> list[tuple[TradeItem, str]]:
         """The trade's items with the names that the seller gave."""
-        return [(TradeItem(*row[:11]), row[11]) for row in self.reader.fetch("items_of_trade", trade_id=trade_id)]
+        return [(TradeItem(*columns), name) for *columns, name in self.reader.fetch("items_of_trade", trade_id=trade_id)]
 
     def link(self, trade: Trade) -> TradeLink:
         link = parse_trade_link(self.box.open_link(trade.tradelink, link_place(trade.id)))

@@ -6,6 +6,7 @@ from selldesk.desk import commands
 from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.steam.results import Exchange, Malformed
 from selldesk.steamwire.enums import TradeStatus
+from selldesk.store.rows import ExchangedTradeRow, UnsettledRow
 from selldesk.trades.news import AssetWord, TradeWord
 from selldesk.trades.status import RELEASED, Stage, Status
 from selldesk.trades.trade import Trade
@@ -128,8 +129,9 @@ class Exchanges:
 
     def _taken_by_others(self, trade: Trade, page: list[Exchange]) -> set[str]:
         """Exchanges that belong to other trades: an asset may come back after a reversal and be sold again (protocol §5.3)."""
-        rows = self._bot.reader.load("trades_by_steam_trade", [(exchange.trade_id,) for exchange in page])
-        return {row[3] for row in rows if row[0] != trade.id}
+        keys = [(exchange.trade_id,) for exchange in page]
+        owned = self._bot.reader.load_as(ExchangedTradeRow, "trades_by_steam_trade", keys)
+        return {one.steam_trade_id for one in owned if one.id != trade.id}
 
     async def read_trade(self, trade: Trade) -> bool:
         """Whether items have come to the bot of which Steam names no new ids, or may have moved to another context."""
@@ -163,7 +165,9 @@ class Exchanges:
             self._sweep = _Sweep()
             memory.is_sweeping = True
         progress = self._sweep
-        unsettled = {row[1] for row in self._bot.reader.fetch("unsettled_of_bot", bot=self._bot.number)}
+        unsettled = {
+            one.steam_trade_id for one in self._bot.reader.fetch_as(UnsettledRow, "unsettled_of_bot", bot=self._bot.number)
+        }
         page, more = await self._bot.client.trade_history(progress.before)
         progress.pages += 1
         progress.seen |= {exchange.trade_id for exchange in page}
@@ -195,7 +199,8 @@ class Exchanges:
     async def _explain(self, page: list[Exchange]) -> None:
         """Every exchange of the bot is one of a sale of ours, or a human is told at once (promise I18)."""
         moved = [exchange for exchange in page if self._moved_something(exchange) and exchange.trade_id not in self._told]
-        known = {row[0] for row in self._bot.reader.load("known_exchanges", [(exchange.trade_id,) for exchange in moved])}
+        keys = [(exchange.trade_id,) for exchange in moved]
+        known = {steam_trade_id for (steam_trade_id,) in self._bot.reader.load("known_exchanges", keys)}
         for exchange in moved:
             if exchange.trade_id in known or exchange.rollback_of is not None:
                 continue
@@ -234,9 +239,9 @@ class Exchanges:
         """
         now, suspects = self._bot.clock.now_us(), self._bot.memory.suspects
         rows = {
-            row[0]: (row[1], row[2])
-            for row in self._bot.reader.fetch("unsettled_of_bot", bot=self._bot.number)
-            if row[0] in suspects or (row[3] and (row[5] is None or row[5] > now))
+            one.id: (one.steam_trade_id, one.seller)
+            for one in self._bot.reader.fetch_as(UnsettledRow, "unsettled_of_bot", bot=self._bot.number)
+            if one.id in suspects or (one.protected and (one.settlement is None or one.settlement > now))
         }
         rows |= {
             trade.id: (trade.steam_trade_id, trade.seller)

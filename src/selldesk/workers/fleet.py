@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,6 @@ from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import Feed
-from selldesk.desk.setup import BOT_COLUMNS
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
@@ -24,6 +22,7 @@ from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.aside import Aside
+from selldesk.store.rows import BotRow
 from selldesk.store.store import Store, StoreUnavailable
 from selldesk.trades.rules import Rules
 from selldesk.workers.bot import BotWorker
@@ -144,12 +143,12 @@ class Fleet:
 
     def _start(self, number: int, fence: int, ends_at_us: int) -> bool:
         """Begins to work for a bot; False if its secrets can't be read."""
-        row = self._store_row(number)
+        row = self._record(number)
         try:
-            credentials = msgspec.json.decode(self._box.open(row["secrets"], secrets_place(row["steamid64"])), type=Credentials)
+            credentials = msgspec.json.decode(self._box.open(row.secrets, secrets_place(row.steamid64)), type=Credentials)
             tokens = None
-            if row["tokens"] is not None:
-                tokens = msgspec.json.decode(self._box.open(row["tokens"], tokens_place(row["steamid64"])), type=Tokens)
+            if row.tokens is not None:
+                tokens = msgspec.json.decode(self._box.open(row.tokens, tokens_place(row.steamid64)), type=Tokens)
         except (CannotOpen, msgspec.MsgspecError) as error:
             logger.error("bot %d can't be worked for: %s", number, error)
             return False
@@ -159,9 +158,9 @@ class Fleet:
         session = SteamSession(transport, settings.urls, credentials, tokens, lambda: clock.now_us() // 1_000_000)
         bot = BotContext(
             number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
-            Memory(), self._box, row["created_at"],
+            Memory(), self._box, row.created_at,
         )  # fmt: skip
-        worker = BotWorker(bot, self._aside, (row["secrets"], row["tokens"]))
+        worker = BotWorker(bot, self._aside, (row.secrets, row.tokens))
         task = asyncio.create_task(worker.run(), name=f"bot {number}")
         self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)
@@ -187,8 +186,9 @@ class Fleet:
         with contextlib.suppress(asyncio.CancelledError):
             await manned.task
 
-    def _store_row(self, number: int) -> dict[str, Any]:
-        return dict(zip(BOT_COLUMNS, self._reader.fetch("bot_record", number=number)[0], strict=True))
+    def _record(self, number: int) -> BotRow:
+        (record,) = self._reader.fetch_as(BotRow, "bot_record", number=number)
+        return record
 
     # -- trades of bots that can't send --------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from selldesk.steam.results import (
 )
 from selldesk.steamwire.enums import EResult, OfferState
 from selldesk.steamwire.tradelink import TradeLink
-from selldesk.store.store import Row
+from selldesk.store.rows import OfferedTradeRow, StopRow
 from selldesk.trades.news import OfferWord, Proof
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import RELEASED, Stage
@@ -278,8 +278,8 @@ class Offers:
 
     def _look_anew_if_stopped(self) -> int | None:
         """Since when trading is stopped. The store may know less than this worker has seen: nothing that it remembers counts."""
-        stops = self._bot.reader.fetch("open_stop")
-        stopped_at = int(stops[0][0]) if stops else None
+        stops = self._bot.reader.fetch_as(StopRow, "open_stop")
+        stopped_at = stops[0].since if stops else None
         if stopped_at is not None and stopped_at != self._stop_seen:
             self._known_accepted = set()
             self._listing = None
@@ -385,19 +385,24 @@ class Offers:
             for trade in trades.values()
         )
 
-    def _known_trades(self, offer: Offer) -> list[Row]:
-        """(id, status, offer state, offer id) of the sales that the store knows of this offer: by its number, its exchange's, or by a tag of
+    def _known_trades(self, offer: Offer) -> list[OfferedTradeRow]:
+        """The sales that the store knows of this offer: by its number, its exchange's, or by a tag of
         ours with this very partner. A text that merely looks like a tag is anybody's (R3)."""
         reader, bot = self._bot.reader, self._bot.number
         tag = offer.message[-9:]
-        rows = reader.fetch(
-            "trades_of_offer", offer_id=offer.offer_id, steam_trade_id=offer.trade_id or "", tag=f"{tag}/{offer.partner}"
+        rows = reader.fetch_as(
+            OfferedTradeRow,
+            "trades_of_offer",
+            offer_id=offer.offer_id,
+            steam_trade_id=offer.trade_id or "",
+            tag=f"{tag}/{offer.partner}",
         )
         if rows or not tag.startswith("#"):
             return rows
         # Sent by an older version, which kept no tags.
         since = (offer.time_created - _OVERLAP_SECONDS) * SECOND_US
-        return [row for row in reader.fetch("trades_with", bot=bot, seller=offer.partner, since=since) if tag_of(row[0]) == tag]
+        rows = reader.fetch_as(OfferedTradeRow, "trades_with", bot=bot, seller=offer.partner, since=since)
+        return [row for row in rows if tag_of(row.id) == tag]
 
     async def _tell_of_foreign(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
         """Offers that somebody made with this account by hand or with other software: never credited, left alone, and told."""

@@ -18,13 +18,16 @@ SELECT number FROM person WHERE login = :login
 SELECT number FROM person WHERE steamid64 = :steamid64
 
 -- name: person_by_id
+-- row: PersonRow
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person WHERE id = :id
 
 -- name: person_by_number
+-- row: PersonRow
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at
 FROM person WHERE number = :number
 
 -- name: keys_of
+-- row: KeyRow
 SELECT name, created_at, last_used_at FROM api_key WHERE person = :person ORDER BY created_at, name
 
 -- name: key_by_name
@@ -114,7 +117,8 @@ DELETE FROM worker WHERE name = :name
 UPDATE bot SET secrets = :secrets, tokens = :tokens WHERE number = :number
 
 -- name: links_page
-SELECT id, tradelink FROM trade WHERE id > :after ORDER BY id LIMIT :most
+-- row: LinkRow
+SELECT id AS trade_id, tradelink FROM trade WHERE id > :after ORDER BY id LIMIT :most
 
 -- name: reseal_links
 -- rows: id text, old text, tradelink text
@@ -124,6 +128,7 @@ UPDATE trade SET tradelink = k.tradelink FROM {rows} WHERE trade.id = k.id AND t
 UPDATE bot SET tokens = :tokens WHERE number = :number
 
 -- name: bot_record
+-- row: BotRow
 SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot WHERE number = :number
 
@@ -136,6 +141,7 @@ SELECT coalesce(max(number), 0) FROM item
 
 -- name: load_items
 -- rows: game bigint, name text
+-- row: ItemRow
 SELECT i.number, i.game, i.name, i.price FROM {rows} JOIN item i ON i.game = k.game AND i.name = k.name
 
 -- name: put_items
@@ -144,10 +150,12 @@ INSERT INTO item (number, game, name, price) SELECT k.number, k.game, k.name, k.
 ON CONFLICT (game, name) DO UPDATE SET price = excluded.price
 
 -- name: orders_of_game
+-- row: Order
 SELECT buyer, item, game, price, amount, remaining, reserved, sold, generation, updated_at
 FROM buy_order WHERE buyer = :buyer AND game = :game ORDER BY item
 
 -- name: alert_by_id
+-- row: AlertEndRow
 SELECT id, closed_at FROM alert WHERE id = :id
 
 -- name: close_alert
@@ -161,9 +169,11 @@ WHERE trade_id = :trade_id AND kind = :kind AND closed_at IS NULL
 SELECT id, kind, bot, trade_id, text FROM alert WHERE closed_at IS NULL
 
 -- name: old_processing
+-- row: Trade
 SELECT t.* FROM whole_trade t WHERE t.status = 'processing' AND t.created_at <= :before ORDER BY t.created_at
 
 -- name: old_settling
+-- row: Trade
 SELECT t.* FROM whole_trade t WHERE t.status = 'accepted' AND t.settle_at <= :before ORDER BY t.settle_at LIMIT :most
 
 -- name: slots_by_project
@@ -191,6 +201,7 @@ SELECT value FROM mark WHERE name = :name
 INSERT INTO mark (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 
 -- name: open_stop
+-- row: StopRow
 SELECT since, reason, history_lost FROM trading_stop WHERE ended_at IS NULL
 
 -- name: last_stop

@@ -4,6 +4,7 @@
 UPDATE market SET seq = seq + 1 WHERE one = 1 RETURNING seq
 
 -- name: last_stamp
+-- row: BatchRow
 SELECT seq, stamp FROM feed ORDER BY seq DESC LIMIT 1
 
 -- name: add_feed
@@ -14,6 +15,7 @@ DELETE FROM feed WHERE seq < :before
 
 -- name: load_persons
 -- rows: number bigint
+-- row: Person
 SELECT p.number, p.id, p.login, p.steamid64, p.roles, p.disabled, p.frozen FROM {rows} JOIN person p ON p.number = k.number
 
 -- name: load_custom_ids
@@ -22,6 +24,7 @@ SELECT t.project, t.custom_id FROM {rows} JOIN trade t ON t.project = k.project 
 
 -- name: load_orders
 -- rows: buyer bigint, item bigint
+-- row: Order
 SELECT o.buyer, o.item, o.game, o.price, o.amount, o.remaining, o.reserved, o.sold, o.generation, o.updated_at
 FROM {rows} JOIN buy_order o ON o.buyer = k.buyer AND o.item = k.item
 
@@ -33,6 +36,7 @@ SELECT seq FROM order_list WHERE buyer = :buyer AND game = :game
 
 -- name: load_closed_orders
 -- rows: buyer bigint, item bigint, generation bigint
+-- row: Order
 SELECT o.buyer, o.item, o.game, o.price, o.amount, o.remaining, o.reserved, o.sold, o.generation, o.updated_at
 FROM {rows} JOIN closed_order o ON o.buyer = k.buyer AND o.item = k.item AND o.generation = k.generation
 
@@ -42,6 +46,7 @@ SELECT a.id, a.balance FROM {rows} JOIN ledger_account a ON a.id = k.id
 
 -- name: load_holds
 -- rows: trade_id text
+-- row: Hold
 SELECT h.trade_id, h.buyer, h.amount, h.captured, h.released, h.opened_at, h.closed_at
 FROM {rows} JOIN hold h ON h.trade_id = k.trade_id
 
@@ -52,20 +57,23 @@ FROM {rows} JOIN live_asset a ON a.seller = k.seller AND a.game = k.game AND a.c
 
 -- name: load_seller_loads
 -- rows: seller text
+-- row: SellerLoad
 SELECT k.seller, t.bot, t.project,
-       count(t.verified_at), count(t.id) - count(t.verified_at),
-       CAST(coalesce(sum(CASE WHEN t.verified_at IS NOT NULL THEN t.value END), 0) AS bigint),
-       CAST(coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0) AS bigint)
+       count(t.verified_at) AS verified, count(t.id) - count(t.verified_at) AS unverified,
+       CAST(coalesce(sum(CASE WHEN t.verified_at IS NOT NULL THEN t.value END), 0) AS bigint) AS verified_value,
+       CAST(coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0) AS bigint) AS unverified_value
 FROM {rows}
 LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing'   -- LEFT: always from the sellers to the trades
 GROUP BY k.seller, t.bot, t.project
 
 -- name: load_sellers
 -- rows: seller text
+-- row: Seller
 SELECT s.steamid64, s.status, s.reason, s.until, s.changed_at FROM {rows} JOIN seller s ON s.steamid64 = k.seller
 
 -- name: load_strikes
 -- rows: seller text
+-- row: Strikes
 SELECT s.seller, s.project, s.strikes, s.cooldown_until FROM {rows} JOIN seller_strikes s ON s.seller = k.seller
 
 -- name: load_standings
@@ -77,6 +85,7 @@ WHERE s.status IS NOT NULL OR x.project IS NOT NULL
 
 -- name: load_person_limits
 -- rows: person bigint
+-- row: PersonLimitsRow
 SELECT l.person, l.body FROM {rows} JOIN person_limits l ON l.person = k.person
 
 -- name: load_projects
@@ -127,6 +136,7 @@ FROM {rows} JOIN asset_claim a ON a.project = k.project AND a.seller = k.seller 
      AND a.assetid = k.assetid
 
 -- name: load_rooms
+-- row: RoomRow
 SELECT id, name, game, min_value, max_value, buyers, bots, priority, enabled FROM room ORDER BY id
 
 -- name: load_bots
@@ -172,6 +182,7 @@ ORDER BY t.id, i.position
 
 -- name: misses_of
 -- rows: trade_id text, position bigint
+-- row: MissRow
 SELECT m.trade_id, m.position, m.at FROM {rows} JOIN item_miss m ON m.trade_id = k.trade_id AND m.position = k.position
 
 -- name: put_miss
@@ -201,8 +212,10 @@ INSERT INTO stocktake (bot, asked_at, done_at, missing, surplus) VALUES (:bot, N
 ON CONFLICT (bot) DO UPDATE SET asked_at = NULL, done_at = excluded.done_at, missing = excluded.missing, surplus = excluded.surplus
 
 -- name: stock_counts
-SELECT (SELECT count(*) FROM item_note n JOIN trade t ON t.id = n.trade_id WHERE t.bot + 0 = :bot AND n.state = 'missing'),   -- + 0: from the notes to their trades
-       (SELECT count(*) FROM bot_item b WHERE b.bot = :bot AND b.trade_id IS NULL)
+-- row: StockCountRow
+SELECT (SELECT count(*) FROM item_note n JOIN trade t ON t.id = n.trade_id WHERE t.bot + 0 = :bot AND n.state = 'missing')
+       AS missing,                                        -- + 0: from the notes to their trades
+       (SELECT count(*) FROM bot_item b WHERE b.bot = :bot AND b.trade_id IS NULL) AS surplus
 
 -- name: missing_names
 SELECT i.name || ' (' || n.trade_id || '-' || CAST(n.position AS TEXT) || ')' FROM item_note n JOIN trade t ON t.id = n.trade_id
@@ -226,21 +239,25 @@ SELECT bot, game, until FROM bot_block
 
 -- name: load_leases
 -- rows: bot bigint
+-- row: Lease
 SELECT l.bot, l.worker, l.fence, l.until_us FROM {rows} JOIN bot_lease l ON l.bot = k.bot
 
 -- name: load_trades
 -- rows: id text
+-- row: Trade
 SELECT t.*
 FROM {rows} JOIN whole_trade t ON t.id = k.id
 
 -- name: load_trade_items
 -- rows: trade_id text
+-- row: TradeItem
 SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,
        i.new_contextid
 FROM {rows} JOIN trade_item i ON i.trade_id = k.trade_id ORDER BY i.trade_id, i.position
 
 -- name: load_open_alerts
 -- rows: trade_id text
+-- row: OpenAlertRow
 SELECT a.kind, a.trade_id FROM {rows} JOIN alert a ON a.trade_id = k.trade_id AND a.closed_at IS NULL
 
 -- name: add_trades

@@ -1,15 +1,19 @@
 -- What the API reads.
 
 -- name: trade_by_id
+-- row: FoundTradeRow
 SELECT id, project, buyer FROM trade WHERE id = :id
 
 -- name: trade_by_custom_id
+-- row: FoundTradeRow
 SELECT id, project, buyer FROM trade WHERE project = :project AND custom_id = :custom_id
 
 -- name: trade_by_offer_id
+-- row: FoundTradeRow
 SELECT id, project, buyer FROM trade WHERE offer_id = :offer_id
 
 -- name: trades_of_steam_trade
+-- row: FoundExchangeRow
 SELECT id, project, buyer, status, seller FROM trade WHERE steam_trade_id = :steam_trade_id
 
 -- name: named_items
@@ -29,15 +33,19 @@ ORDER BY version
 SELECT at, kind, body FROM steam_evidence WHERE trade_id = :trade_id ORDER BY at
 
 -- name: sums_of_project
+-- row: StatusSumRow
 SELECT status, trades, value FROM trade_sum WHERE project = :project AND (CAST(:game AS bigint) IS NULL OR game = :game)
 
 -- name: bot_faces
+-- row: BotFaceRow
 SELECT number, steamid64, profile_name, avatar FROM bot
 
 -- name: balances_of
-SELECT id, balance FROM ledger_account WHERE id IN (:available, :held, :escrow)
+-- row: BalanceRow
+SELECT id AS account, balance FROM ledger_account WHERE id IN (:available, :held, :escrow)
 
 -- name: wallet_entries
+-- row: EntryRow
 SELECT id, kind, amount, balance_after, trade_id, reference, at FROM ledger_entry
 WHERE account = :account ORDER BY id DESC LIMIT :limit OFFSET :offset
 
@@ -45,6 +53,7 @@ WHERE account = :account ORDER BY id DESC LIMIT :limit OFFSET :offset
 SELECT coalesce(sum(entries), 0) FROM entry_count WHERE account = :account
 
 -- name: orders_page
+-- row: OrderRow
 SELECT o.game, n.name, o.price, o.amount, o.remaining, o.updated_at FROM buy_order o JOIN item n ON n.number = o.item
 WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND (CAST(:name AS text) IS NULL OR n.name = :name)
 ORDER BY o.item LIMIT :limit OFFSET :offset
@@ -88,6 +97,7 @@ SELECT count(*) FROM bot_item
 WHERE bot = :bot AND (CAST(:game AS bigint) IS NULL OR game = :game) AND (CAST(:surplus AS bigint) IS NULL OR (trade_id IS NULL) = (:surplus = 1))
 
 -- name: people_page
+-- row: PersonRow
 SELECT number, id, login, first_name, last_name, avatar, steamid64, roles, disabled, frozen, created_at FROM person
 WHERE (CAST(:login AS text) IS NULL OR login = :login) ORDER BY number LIMIT :limit OFFSET :offset
 
@@ -95,8 +105,9 @@ WHERE (CAST(:login AS text) IS NULL OR login = :login) ORDER BY number LIMIT :li
 SELECT count(*) FROM person WHERE (CAST(:login AS text) IS NULL OR login = :login)
 
 -- name: bots_with_heartbeat
+-- row: BotHealthRow
 SELECT b.number, b.steamid64, b.account_name, b.profile_name, b.avatar, b.games, b.enabled, b.state, b.state_reason, b.state_since,
-       b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0),
+       b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0) AS last_good_real_us,
        b.quarantined_until
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 
@@ -104,6 +115,7 @@ FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
 SELECT bot, game, kind, items FROM bot_stock
 
 -- name: alerts_page
+-- row: AlertRow
 SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
 FROM alert a LEFT JOIN bot b ON b.number = a.bot
 WHERE (CAST(:open AS bigint) IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
@@ -114,13 +126,15 @@ SELECT count(*) FROM alert a
 WHERE (CAST(:open AS bigint) IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
 
 -- name: log_page
+-- row: LogRow
 SELECT id, at, operator, action, target, body FROM operator_log ORDER BY id DESC LIMIT :limit OFFSET :offset
 
 -- name: log_count
 SELECT count(*) FROM operator_log
 
 -- name: trades_by_status
-SELECT status, sum(trades), sum(value) FROM trade_sum GROUP BY status
+-- row: StatusSumRow
+SELECT status, CAST(sum(trades) AS bigint) AS trades, CAST(sum(value) AS bigint) AS value FROM trade_sum GROUP BY status
 
 -- name: figures_of_seller
 SELECT coalesce(sum(opened), 0), coalesce(sum(accepted), 0), coalesce(sum(completed), 0), coalesce(sum(refused), 0),
@@ -160,4 +174,5 @@ SELECT game, since, reason, by_whom FROM game_stop ORDER BY game
 SELECT game, count(*) FROM item GROUP BY game
 
 -- name: identity_of_key
-SELECT p.number, p.login, p.roles FROM api_key k JOIN person p ON p.number = k.person WHERE k.hash = :hash AND p.disabled = 0
+-- row: IdentityRow
+SELECT p.number AS person, p.login, p.roles FROM api_key k JOIN person p ON p.number = k.person WHERE k.hash = :hash AND p.disabled = 0

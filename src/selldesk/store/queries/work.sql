@@ -1,14 +1,17 @@
 -- What a bot's worker reads.
 
 -- name: processing_of_bot
+-- row: Trade
 SELECT t.*
 FROM whole_trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
 
 -- name: settling_of_bot
+-- row: Trade
 SELECT t.*
 FROM whole_trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT :most
 
 -- name: unsettled_of_bot
+-- row: UnsettledRow
 SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t
 WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
 
@@ -22,6 +25,7 @@ WHERE EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted'
 
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
+-- row: ExchangedTradeRow
 SELECT t.id, t.status, t.steam_status, t.steam_trade_id, t.bot FROM {rows} JOIN trade t ON t.steam_trade_id = k.steam_trade_id
 
 -- name: known_exchanges
@@ -43,17 +47,20 @@ SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.genera
 FROM trade_item i JOIN item n ON n.number = i.item WHERE i.trade_id = :trade_id ORDER BY i.position
 
 -- name: all_bot_records
+-- row: BotRow
 SELECT number, steamid64, account_name, profile_name, avatar, games, enabled, state, state_reason, state_since, live_offers,
        live_offers_max, seller_offers_max, items_held, items_max, secrets, tokens, created_at, quarantined_until FROM bot ORDER BY number
 
 -- name: standing_of_bot
-SELECT b.state, b.state_reason, b.quarantined_until, b.secrets, b.tokens, s.asked_at
+-- row: StandingRow
+SELECT b.state, b.state_reason, b.quarantined_until, b.secrets, b.tokens, s.asked_at AS stock_asked_at
 FROM bot b LEFT JOIN stocktake s ON s.bot = b.number WHERE b.number = :bot
 
 -- name: paused_games
 SELECT game, until, reason FROM game_pause WHERE until > :now AND until <= :furthest
 
 -- name: waiting_of_bot
+-- row: WaitingRow
 SELECT t.id, t.seller FROM trade t
 WHERE t.bot = :bot AND t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_since IS NULL AND t.offer_id IS NULL
 ORDER BY t.id
@@ -75,10 +82,12 @@ SELECT 1 FROM alert WHERE kind = :kind AND bot = :bot AND text = :text AND trade
 SELECT t.id FROM trade t WHERE t.offer_id = :offer_id AND t.status IN ('processing', 'accepted', 'completed')
 
 -- name: trades_with
+-- row: OfferedTradeRow
 SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t
 WHERE t.bot = :bot AND t.created_at >= :since AND t.seller = :seller
 
 -- name: trades_of_offer
+-- row: OfferedTradeRow
 -- What the store knows of an offer: by its number, by its exchange's, by our tag with this very partner.
 SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t WHERE t.offer_id = :offer_id
 UNION SELECT t.id, t.status, t.offer_state, t.offer_id FROM trade t WHERE t.steam_trade_id = :steam_trade_id

@@ -1,0 +1,44 @@
+"""Reading by name: records instead of tuples, values instead of rows of one column."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from selldesk.store.blocks import all_blocks
+from selldesk.store.store import Row
+
+T = TypeVar("T")
+
+
+class TypedReads:
+    """What both engines add to their `fetch` and `load` (see Reader)."""
+
+    def fetch(self, block: str, **parameters: Any) -> list[Row]:
+        raise NotImplementedError
+
+    def load(self, block: str, rows: Sequence[Row]) -> list[Row]:
+        raise NotImplementedError
+
+    def fetch_as(self, record: Callable[..., T], block: str, **parameters: Any) -> list[T]:
+        _agreed(record, block)
+        return [record(*row) for row in self.fetch(block, **parameters)]
+
+    def load_as(self, record: Callable[..., T], block: str, rows: Sequence[Row]) -> list[T]:
+        _agreed(record, block)
+        return [record(*row) for row in self.load(block, rows)]
+
+    def column(self, block: str, **parameters: Any) -> list[Any]:
+        return [value for (value,) in self.fetch(block, **parameters)]
+
+    def value(self, block: str, **parameters: Any) -> Any:
+        rows = self.fetch(block, **parameters)
+        if not rows:
+            return None
+        (value,) = rows[0]
+        return value
+
+
+def _agreed(record: Callable[..., Any], block: str) -> None:
+    """Columns and fields are held against each other by a test, block by block; this holds the call against the block."""
+    said = all_blocks()[block].record
+    if said != record.__name__:
+        raise TypeError(f"block {block} answers {said or 'no record'}, not {record.__name__}")
