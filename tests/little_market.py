@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from selldesk.api.operator_setup import BotRequest, bot_command
+from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
@@ -157,7 +157,6 @@ class LittleMarket:
         self.database_url = new_database(folder)
         self.store = ClosingStore(open_store(self.database_url))
         self.store.migrate()
-        self._heart = self.store.writer()
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None, ticks=False)
         self.box = SecretBox(b"k" * 32)
@@ -232,11 +231,11 @@ class LittleMarket:
         drop_database(self.database_url)
 
     def beat(self) -> None:
-        now_us = self.clock.real_us()
-        self._heart.begin()
+        store, now_us = self.desk.store, self.clock.real_us()
+        store.begin()
         for number in range(1, len(self.bot_accounts) + 1):
-            self._heart.execute("beat", bot=number, real_us=now_us)
-        self._heart.commit()
+            store.execute("beat", bot=number, real_us=now_us)
+        store.commit()
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

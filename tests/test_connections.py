@@ -2,23 +2,25 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+import uvicorn
 
-from selldesk.api.app import MarketApi
-from selldesk.api.auth import KeyRing
-from selldesk.api.bodies import BodyReader
-from selldesk.api.limits import RateLimits
-from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.desk.client import DeskClient
 from selldesk.desk.commands import CloseAlert
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
 from selldesk.store.store import StoreUnavailable
+from selldesk.web.app import MarketApi
+from selldesk.web.bodies import BodyReader
+from selldesk.web.keyring import KeyRing
+from selldesk.web.limits import RateLimits
+from selldesk.web.routes import Call, Reply, RouteSpec
 from tests.support import SandboxProcess
 
 PATIENCE = 0.06
@@ -122,3 +124,87 @@ def test_a_store_that_is_away_is_told_as_such() -> None:
     assert head["status"] == 503
     assert b"retry-after" in dict(head["headers"])
     assert msgspec.json.decode(body["body"]) == {"success": False, "error": "Service unavailable", "code": "unavailable"}
+
+
+# -- answers in parts --------------------------------------------------------------------------------------------------
+
+
+class Parts:
+    """Routes that answer part by part, behind the real HTTP server; `ended` says how each stream came to its end."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Queue[str] = asyncio.Queue()
+
+    def routes(self) -> list[RouteSpec]:
+        kinds = {"three": self._three(), "endless": self._endless(), "broken": self._broken()}
+
+        def of(stream: Callable[[], AsyncIterator[bytes]]) -> Callable[[Call], Awaitable[Reply]]:
+            async def answer(_: Call) -> Reply:
+                return Reply(stream=stream(), content_type="text/plain")
+
+            return answer
+
+        return [RouteSpec("GET", f"/{name}", of(stream), "", (), str) for name, stream in kinds.items()]
+
+    def _three(self) -> Callable[[], AsyncIterator[bytes]]:
+        async def stream() -> AsyncIterator[bytes]:
+            for part in (b"one ", b"two ", b"three"):
+                yield part
+            await self.ended.put("whole")
+
+        return stream
+
+    def _endless(self) -> Callable[[], AsyncIterator[bytes]]:
+        async def stream() -> AsyncIterator[bytes]:
+            try:
+                yield b"first"
+                await asyncio.Event().wait()
+            finally:
+                await self.ended.put("closed")
+
+        return stream
+
+    def _broken(self) -> Callable[[], AsyncIterator[bytes]]:
+        async def stream() -> AsyncIterator[bytes]:
+            yield b"first"
+            raise RuntimeError("the store is gone")
+
+        return stream
+
+
+async def _asked(method: str, path: str, parts: Parts, until: bytes | None = None) -> bytes:
+    """What a client reads: to the end of the connection, or until it has seen enough and hangs up."""
+    app = MarketApi(parts.routes(), KeyRing(None, 0), RateLimits(), ManualClock())  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http="httptools", loop="asyncio", log_level="critical", lifespan="off"))
+    running = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(5):
+            while not server.started:
+                await asyncio.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            found = await (reader.read() if until is None else reader.readuntil(until))
+            writer.close()
+            if until is not None:
+                assert await parts.ended.get() == "closed", "nobody reads: the stream is closed at once"
+            return found
+    finally:
+        server.should_exit = True
+        await running
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "until", "ends"),
+    [
+        ("GET", "/three", None, b"4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n"),
+        ("HEAD", "/three", None, b"\r\n\r\n"),
+        ("GET", "/endless", b"5\r\nfirst\r\n", b"5\r\nfirst\r\n"),
+        ("GET", "/broken", None, b"5\r\nfirst\r\n"),  # no last chunk: whoever reads it knows that it is not whole
+    ],
+)
+def test_an_answer_in_parts(method: str, path: str, until: bytes | None, ends: bytes) -> None:
+    answer = asyncio.run(_asked(method, path, Parts(), until))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(ends)
+    assert b"content-length" not in answer

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from selldesk.api.connections import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, PIPELINE_MAX, ConnectionGuard, ConnectionLimits, is_in
-from selldesk.api.limits import LockOut, LockOutRules, RateLimiter, RateLimits
 from selldesk.config import load_settings
+from selldesk.web.connections import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, PIPELINE_MAX, ConnectionGuard, ConnectionLimits, is_in
+from selldesk.web.limits import LockOut, LockOutRules, RateLimiter, RateLimits
 from tests.support import AK, SandboxProcess, fetch
 
 pytestmark = pytest.mark.usefixtures("engine")

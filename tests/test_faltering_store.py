@@ -15,7 +15,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from selldesk.api.routes import RouteSpec
 from selldesk.config import load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
@@ -25,6 +24,7 @@ from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.people.roles import Role, pack_roles
 from selldesk.store.open import open_store
 from selldesk.store.store import Reader, StoreUnavailable
+from selldesk.web.routes import RouteSpec
 from selldesk.wiring import RunningMarket
 from selldesk.workers.waiting import Alarm
 from tests.little_market import LittleMarket

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from selldesk.api.operator_setup import secrets_command
+from selldesk.api.operator.bots import secrets_command
 from selldesk.bots.agenda import Window
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal

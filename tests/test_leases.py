@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from selldesk.api.operator_setup import BotRequest, bot_command, secrets_command
+from selldesk.api.operator.bots import BotRequest, bot_command, secrets_command
 from selldesk.bots.agenda import Pace
 from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
 from selldesk.desk import commands

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from selldesk.api.operator_setup import BotRequest, bot_command
+from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from selldesk.api.routes import RouteSpec
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli import check, market, people, sealing, seller, sellers, trading  # noqa: F401 — they add their commands
 from selldesk.cli.app import app
 from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.kernel.money import both_units, parse_amount
 from selldesk.store.open import BadDatabaseUrl, open_store
+from selldesk.web.routes import RouteSpec
 from selldesk.wiring import RunningMarket
 from tests.support import AK, SandboxProcess
 

@@ -9,13 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from selldesk.alerts.kinds import KINDS, RETIRED
-from selldesk.api import glossary
-from selldesk.api.glossary import field_key, path_key, query_key
-from selldesk.api.openapi import TAGS, docs_page, openapi_document
-from selldesk.api.routes import ANYONE, RouteSpec
 from selldesk.bots.rooms import BotState
 from selldesk.catalog.games import GAMES
 from selldesk.trades.status import Stage, Status
+from selldesk.web import glossary
+from selldesk.web.glossary import field_key, path_key, query_key
+from selldesk.web.openapi import TAGS, docs_page, openapi_document
+from selldesk.web.routes import ANYONE, RouteSpec
 from tests.support import AK, Person, SandboxProcess, fetch
 
 FORMATS = FormatChecker()
@@ -112,7 +112,7 @@ def test_a_field_that_loses_its_word_is_found(monkeypatch: pytest.MonkeyPatch) -
     routes = [RouteSpec("GET", "/small/{item_id}", None, "Small", ANYONE, Small, tag="Service")]  # type: ignore[arg-type]
     assert without_words(openapi_document(routes)) == []
     monkeypatch.setattr(glossary, "WORDS", {})
-    monkeypatch.setattr("selldesk.api.openapi.WORDS", {})
+    monkeypatch.setattr("selldesk.web.openapi.WORDS", {})
     assert {"Small.total", "/small/{item_id} item_id"} <= set(without_words(openapi_document(routes)))
 
 

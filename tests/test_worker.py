@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from selldesk.api.operator_setup import secrets_command
+from selldesk.api.operator.bots import secrets_command
 from selldesk.desk import commands
 from selldesk.kernel.secretbox import secrets_place
 from selldesk.kernel.times import FAR_US

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from selldesk.api.connections import ConnectionLimits, Network
-from selldesk.api.limits import LockOutRules, RateLimits
 from selldesk.bots.agenda import Pace, Window
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
@@ -25,6 +23,8 @@ from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Limits
 from selldesk.store.open import open_store
 from selldesk.trades.rules import Rules
+from selldesk.web.connections import ConnectionLimits, Network
+from selldesk.web.limits import LockOutRules, RateLimits
 
 logger = logging.getLogger(__name__)
 

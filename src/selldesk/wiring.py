@@ -14,19 +14,22 @@ from typing import Any
 import uvicorn
 
 from selldesk.api.account import AccountApi
-from selldesk.api.app import MarketApi, Scope, Send
-from selldesk.api.auth import KeyRing
-from selldesk.api.bodies import Receive
-from selldesk.api.buy import BuyApi
-from selldesk.api.connections import ConnectionGuard
+from selldesk.api.buy.items import HeldItemsApi
+from selldesk.api.buy.orders import OrdersApi
+from selldesk.api.buy.trades import PurchasesApi
 from selldesk.api.market import ApiSettings, Market
-from selldesk.api.metrics import METRICS_TYPE, Counted, Counts, metrics_page
-from selldesk.api.operator_limits import OperatorLimitsApi
-from selldesk.api.operator_people import OperatorPeopleApi
-from selldesk.api.operator_setup import OperatorSetupApi
-from selldesk.api.operator_watch import OperatorWatchApi
+from selldesk.api.metrics import METRICS_TYPE, metrics_page
+from selldesk.api.operator.alerts import AlertsApi
+from selldesk.api.operator.bots import BotsApi
+from selldesk.api.operator.catalog import CatalogApi
+from selldesk.api.operator.items import ItemsApi
+from selldesk.api.operator.limits import OperatorLimitsApi
+from selldesk.api.operator.overview import OverviewApi
+from selldesk.api.operator.people import OperatorPeopleApi
+from selldesk.api.operator.rooms import RoomsApi
+from selldesk.api.operator.trades import TradesApi
+from selldesk.api.operator.trading import TradingApi
 from selldesk.api.prices import PricesApi
-from selldesk.api.routes import RouteSpec
 from selldesk.api.sell import SellApi
 from selldesk.api.sellers import SellersApi
 from selldesk.api.service import ServiceApi
@@ -49,6 +52,12 @@ from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
 from selldesk.store.rows import BatchRow, BotRow, FeedRow
 from selldesk.store.store import Reader, StoreUnavailable, Watch
+from selldesk.web.app import MarketApi, Scope, Send
+from selldesk.web.bodies import Receive
+from selldesk.web.connections import ConnectionGuard
+from selldesk.web.counting import Counted, Counts
+from selldesk.web.keyring import KeyRing
+from selldesk.web.routes import RouteSpec
 from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
@@ -129,10 +138,18 @@ class RunningMarket:
             *PricesApi(self.market).routes(),
             *SellersApi(self.market).routes(),
             *AccountApi(self.market).routes(),
-            *BuyApi(self.market).routes(),
+            *OrdersApi(self.market).routes(),
+            *PurchasesApi(self.market).routes(),
+            *HeldItemsApi(self.market).routes(),
             *OperatorPeopleApi(self.market).routes(),
-            *OperatorSetupApi(self.market).routes(),
-            *OperatorWatchApi(self.market).routes(),
+            *RoomsApi(self.market).routes(),
+            *BotsApi(self.market).routes(),
+            *ItemsApi(self.market).routes(),
+            *CatalogApi(self.market).routes(),
+            *TradesApi(self.market).routes(),
+            *AlertsApi(self.market).routes(),
+            *TradingApi(self.market).routes(),
+            *OverviewApi(self.market).routes(),
             *OperatorLimitsApi(self.market).routes(),
             *extra_routes(self),
             *service.routes(),

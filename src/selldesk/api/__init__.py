@@ -1,1 +1,1 @@
-"""The HTTP edge: one module per area, one typed route table, OpenAPI made from it."""
+"""The handlers of the HTTP API: one noun a file. What they share with other HTTP faces is web/."""

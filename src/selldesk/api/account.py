@@ -5,10 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from selldesk.api import queries
 from selldesk.api.market import Market
-from selldesk.api.parameters import PAGE
-from selldesk.api.routes import ANY_ROLE, Call, Reply, RouteSpec
 from selldesk.desk.commands import CreateKey, DeleteKey, OnBehalf
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import api_key_hash, new_api_key
@@ -17,6 +14,9 @@ from selldesk.ledger import accounts
 from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles, unpack_roles
 from selldesk.store.rows import BalanceRow, EntryRow, KeyRow, PersonRow
 from selldesk.store.store import Reader
+from selldesk.web import queries
+from selldesk.web.parameters import PAGE
+from selldesk.web.routes import ANY_ROLE, Call, Reply, RouteSpec
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
 

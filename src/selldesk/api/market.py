@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from selldesk.api.routes import Call
 from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import OnBehalf, PersonsCommand
 from selldesk.desk.view import MarketView
@@ -24,6 +23,7 @@ from selldesk.store.store import Reader, Row, Store
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.views import HistoryLine, SelectedBot, TradeData, TradePage, trade_data
 from selldesk.trades.views import Reader as ViewReader
+from selldesk.web.routes import Call
 
 T = TypeVar("T")
 _READING_THREADS = 4

@@ -1,20 +1,19 @@
 """`GET /metrics`: what a Prometheus server should know of this process and of the market (contract C6)."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from selldesk.api.operator_setup import BotHealth
+from selldesk.api.operator.bots import BotHealth
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState, NoBot
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.times import FAR_US, SECOND_US
 from selldesk.store.store import Reader
+from selldesk.web.counting import Counts
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,7 +21,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _MarketCollector(Collector):
     """Read from the store when asked: sums that are kept, a row a bot, open alerts. And what the API processes counted."""
 
-    def __init__(self, reader: Reader, clock: Clock, counts: "Counts", view_seq: Callable[[], int]) -> None:
+    def __init__(self, reader: Reader, clock: Clock, counts: Counts, view_seq: Callable[[], int]) -> None:
         self._reader = reader
         self._clock = clock
         self._counts = counts
@@ -83,52 +82,6 @@ class _MarketCollector(Collector):
         for game, *_ in self._reader.fetch("paused_games", now=self._clock.now_us(), furthest=FAR_US):
             paused.add_metric([str(game)], 1)
         yield paused
-
-
-class Counted(msgspec.Struct):
-    """What one API process has counted since it began."""
-
-    requests: dict[tuple[str, int], int] = {}
-    """(route, status) → answers."""
-    no_bot: dict[str, int] = {}
-    """Cause → creates that found no bot."""
-
-
-class Counts:
-    """Counters of all API processes of a market. Each keeps its own in a file beside the desk's socket, so that every one can tell the
-    sums; what a process counted before it died stays counted."""
-
-    def __init__(self, folder: Path, name: str, own: Callable[[], Counted]) -> None:
-        self._path = folder / f"counts-{name}"
-        self._folder = folder
-        self._own = own
-
-    def write(self) -> None:
-        """Once a second or so; whole or not at all."""
-        own = self._own()
-        body = msgspec.msgpack.encode(
-            {"requests": [[route, status, count] for (route, status), count in own.requests.items()], "no_bot": own.no_bot}
-        )
-        temporary = self._path.with_suffix(".new")
-        temporary.write_bytes(body)
-        temporary.replace(self._path)
-
-    def sums(self) -> Counted:
-        """This process as it is now, the others as they last wrote."""
-        own = self._own()
-        total = Counted(dict(own.requests), dict(own.no_bot))
-        for path in self._folder.glob("counts-*"):
-            if path == self._path or path.suffix == ".new":
-                continue
-            try:
-                body = msgspec.msgpack.decode(path.read_bytes())
-            except (OSError, msgspec.MsgspecError):
-                continue
-            for route, status, count in body["requests"]:
-                total.requests[route, status] = total.requests.get((route, status), 0) + count
-            for cause, count in body["no_bot"].items():
-                total.no_bot[cause] = total.no_bot.get(cause, 0) + count
-        return total
 
 
 def metrics_page(clock: Clock, counts: Counts, view_seq: Callable[[], int]) -> Callable[[Reader], bytes]:

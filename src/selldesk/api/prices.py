@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from selldesk.api import queries
 from selldesk.api.market import Market
-from selldesk.api.parameters import THIS_GAME
-from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role
+from selldesk.web import queries
+from selldesk.web.parameters import THIS_GAME
+from selldesk.web.routes import Call, Reply, RouteSpec
 
 _REBUILT_EVERY_SECONDS = 1.0
 _NOBODY = 0

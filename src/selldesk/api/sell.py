@@ -6,10 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from selldesk.api import queries
 from selldesk.api.market import Market
-from selldesk.api.parameters import GAME, TRADE_FILTERS
-from selldesk.api.routes import Call, Handler, Reply, RouteSpec
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OpenItem, OpenTrade
@@ -35,6 +32,9 @@ from selldesk.store.rows import FoundExchangeRow, FoundTradeRow, StatusSumRow
 from selldesk.store.store import Reader
 from selldesk.trades.status import KNOWN_BY_STEAM_TRADE
 from selldesk.trades.views import Dashboard, SelectedBot, TradeData, TradePage, dashboard
+from selldesk.web import queries
+from selldesk.web.parameters import GAME, TRADE_FILTERS
+from selldesk.web.routes import Call, Handler, Reply, RouteSpec
 
 Number = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
 SteamId = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,19})(?!\n)$")]

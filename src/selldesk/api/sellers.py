@@ -3,7 +3,6 @@
 import msgspec
 
 from selldesk.api.market import Market, limits_of_market, own_limits
-from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.shapes import is_steamid64
 from selldesk.kernel.times import DAY_US, SECOND_US, wire_time_or_none
@@ -21,6 +20,7 @@ from selldesk.sellers.standing import (
     why_not,
 )
 from selldesk.store.store import Reader
+from selldesk.web.routes import Call, Reply, RouteSpec
 
 
 class LiveSales(msgspec.Struct):

@@ -7,11 +7,11 @@ import msgspec
 
 from selldesk.api.market import Market
 from selldesk.api.metrics import METRICS_TYPE
-from selldesk.api.openapi import docs_page, openapi_document
-from selldesk.api.routes import ANYONE, Call, Handler, Reply, RouteSpec
 from selldesk.kernel.refusals import UNAVAILABLE
 from selldesk.people.roles import Role
 from selldesk.store.store import Reader
+from selldesk.web.openapi import docs_page, openapi_document
+from selldesk.web.routes import ANYONE, Call, Handler, Reply, RouteSpec
 
 _BOT_PICTURE = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="12" fill="#2a7a4b"/>
 <rect x="14" y="22" width="36" height="26" rx="6" fill="#fff"/><circle cx="25" cy="34" r="4" fill="#2a7a4b"/><circle cx="39" cy="34" r="4"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from selldesk.api.operator_setup import BotRequest
+from selldesk.api.operator.bots import BotRequest
 from selldesk.config import BadSetting
 from selldesk.steamwire import tokens
 from selldesk.steamwire.guard import is_secret

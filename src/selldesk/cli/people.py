@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.api.operator_setup import bot_command, secrets_command
+from selldesk.api.operator.bots import bot_command, secrets_command
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app

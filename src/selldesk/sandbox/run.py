@@ -18,8 +18,7 @@ import uvloop
 from msgspec import Meta
 from rich.console import Console
 
-from selldesk.api.operator_setup import BotHealth, BotRequest, bot_command
-from selldesk.api.routes import Call, Reply, RouteSpec
+from selldesk.api.operator.bots import BotHealth, BotRequest, bot_command
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.catalog.shipped import shipped_catalog
@@ -43,6 +42,7 @@ from selldesk.store.open import open_store
 from selldesk.store.rows import ItemNameRow
 from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
+from selldesk.web.routes import Call, Reply, RouteSpec
 from selldesk.wiring import RunningMarket, listen_on
 
 MARK = "sandbox"

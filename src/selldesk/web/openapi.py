@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from selldesk import __version__
-from selldesk.api.glossary import FROM_PARTS, WORDS, field_key, path_key, query_key
-from selldesk.api.routes import RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.refusals import Kind
+from selldesk.web.glossary import FROM_PARTS, WORDS, field_key, path_key, query_key
+from selldesk.web.routes import RouteSpec
 
 _INTRO = """Sell Steam items to VIP buyers. Money is an integer number of thousandths of a dollar ("mills"): 14500 is 14.50 USD.
 Every answer is `{"success": true, "data": …}` or `{"success": false, "error": "text", "code": "snake_case"}`.

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from selldesk.api.limits import LockOut, LockOutRules
 from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import INVALID_API_KEY, TOO_MANY_REQUESTS, UNAVAILABLE
 from selldesk.kernel.times import MINUTE_US
 from selldesk.store.rows import IdentityRow
 from selldesk.store.store import Reader, Store
+from selldesk.web.limits import LockOut, LockOutRules
 
 _REMEMBERED_MAX = 50_000
 _LOOK_UPS_MAX = 200

@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from selldesk.api import queries
 from selldesk.api.market import Market, limits_of_market
-from selldesk.api.operating import Reason, bad_body, operator_route
-from selldesk.api.parameters import PAGE
-from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.api.operator.guard import Reason, bad_body, operator_route
 from selldesk.api.sellers import SellerView, seller_view, seller_views, the_seller
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.desk import commands
@@ -19,6 +16,9 @@ from selldesk.people.roles import Role
 from selldesk.sellers.limits import MarketLimits, ProjectLimits
 from selldesk.sellers.standing import SellerStatus
 from selldesk.store.store import Reader
+from selldesk.web import queries
+from selldesk.web.parameters import PAGE
+from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
 
 SELLER_SORTS = ("last_trade_at", "steamid64", "live_trades", "live_value", "strikes", "opened", "reversed")
 

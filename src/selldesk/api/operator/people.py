@@ -5,12 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from selldesk.api import queries
 from selldesk.api.account import NO_STORE, Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
 from selldesk.api.market import Market, own_limits
-from selldesk.api.operating import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
-from selldesk.api.parameters import PAGE
-from selldesk.api.routes import Call, Parameter, Reply, RouteSpec
+from selldesk.api.operator.guard import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid, new_uuid7
@@ -22,6 +19,9 @@ from selldesk.people.roles import Role, pack_roles, unpack_roles
 from selldesk.sellers.limits import ProjectLimits
 from selldesk.store.rows import PersonRow
 from selldesk.store.store import Reader
+from selldesk.web import queries
+from selldesk.web.parameters import PAGE
+from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
 
 
 class UserRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from selldesk.api.envelope import failure
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Kind
+from selldesk.web.envelope import failure
 
 logger = logging.getLogger(__name__)
 

@@ -1,28 +1,29 @@
 """The ASGI application: finds the route, checks key, role, rate and body, calls the handler, and puts everything in the envelope."""
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.routing import compile_path
 
-from selldesk.api.auth import Identity, KeyRing
-from selldesk.api.bodies import BODY_SECONDS, BodyReader, Disconnected, LargeBodies, Receive, decode_body, decode_large
-from selldesk.api.connections import Network, is_in
-from selldesk.api.envelope import failure, success
-from selldesk.api.limits import RateLimiter, RateLimits
-from selldesk.api.metrics import Counted
-from selldesk.api.queries import parse_query
-from selldesk.api.routes import Call, Reply, RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.limits import BODY_BYTES_MAX
 from selldesk.kernel.refusals import Refusal
 from selldesk.store.store import StoreUnavailable
+from selldesk.web.bodies import BODY_SECONDS, BodyReader, Disconnected, LargeBodies, Receive, decode_body, decode_large
+from selldesk.web.connections import Network, is_in
+from selldesk.web.counting import Counted
+from selldesk.web.envelope import failure, success
+from selldesk.web.keyring import Identity, KeyRing
+from selldesk.web.limits import RateLimiter, RateLimits
+from selldesk.web.queries import parse_query
+from selldesk.web.routes import Call, Reply, RouteSpec
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -92,12 +93,14 @@ class MarketApi:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         extra: list[Header] = [(b"x-request-id", self._request_id(headers))]
         route_name = "unknown"
+        stream: AsyncIterator[bytes] | None = None
         try:
             route, path = self._find(scope)
             route_name = route.path
             reply = await self._answer(route, path, scope, headers, receive, extra)
             status, content_type = reply.status, reply.content_type.encode()
-            body = reply.raw if reply.raw is not None else success(reply.data)
+            stream = reply.stream
+            body = b"" if stream is not None else reply.raw if reply.raw is not None else success(reply.data)
             if reply.content_type.startswith("text/html"):
                 extra += _HTML_HEADERS
             for name, value in reply.headers:
@@ -119,6 +122,10 @@ class MarketApi:
         answered = (route_name, status)
         self.counted.requests[answered] = self.counted.requests.get(answered, 0) + 1
         extra.append((b"content-type", content_type))
+        if stream is not None:
+            await send({"type": "http.response.start", "status": status, "headers": extra})
+            await _send_parts(stream, receive, send, is_head=scope["method"] == "HEAD")
+            return
         extra.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -205,6 +212,39 @@ class MarketApi:
         extra.append((b"x-ratelimit-reset", b"%d" % reset))
         if not allowed:
             raise refusals.TOO_MANY_REQUESTS()
+
+
+async def _send_parts(stream: AsyncIterator[bytes], receive: Receive, send: Send, is_head: bool) -> None:
+    """Part by part, until the stream ends or the client is gone, even while the next part is long in coming."""
+    gone = asyncio.ensure_future(_gone(receive))
+    coming: asyncio.Future[bytes] | None = None
+    try:
+        while not is_head:
+            coming = asyncio.ensure_future(anext(stream))
+            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                return
+            try:
+                part = coming.result()
+            except StopAsyncIteration:
+                break
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        # The stream may not be closed while somebody still waits for its next part.
+        for waiting in (gone, coming):
+            if waiting is not None and not waiting.done():
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
+
+
+async def _gone(receive: Receive) -> None:
+    """Returns when the client has hung up. What it still sends belongs to no body of this request."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _retry_after(refusal: Refusal) -> bytes:

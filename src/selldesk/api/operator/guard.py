@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from selldesk.api.routes import RouteSpec
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.kernel.shapes import STEAMID64_PATTERN
 from selldesk.people.roles import Role
+from selldesk.web.routes import RouteSpec
 
 RoleName = Literal["project", "buyer", "operator"]
 SteamId64 = Annotated[str, Meta(pattern=STEAMID64_PATTERN)]

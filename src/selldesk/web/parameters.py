@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from selldesk.api.routes import Parameter
 from selldesk.catalog.games import GAMES
 from selldesk.kernel.limits import BATCH_IDS_MAX, MONEY_MAX, PAGE_DEFAULT, PAGE_MAX
 from selldesk.store.lists import SORT_FIELDS
 from selldesk.trades.status import Status
+from selldesk.web.routes import Parameter
 
 _TEXT = {"type": "string"}
 _MILLS = {"type": "integer", "minimum": 0, "maximum": MONEY_MAX}

@@ -1,15 +1,15 @@
 """The route table's types: what a route takes, gives, and may refuse. The OpenAPI document is made from nothing else."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from selldesk.api.auth import Identity
 from selldesk.kernel.limits import BODY_BYTES_MAX
 from selldesk.kernel.refusals import NOT_FOUND, Kind
 from selldesk.people.roles import Role, pack_roles
+from selldesk.web.keyring import Identity
 
 ANYONE: tuple[Role, ...] = ()
 """No key needed."""
@@ -40,11 +40,13 @@ class Call(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """A success. `data` goes into the envelope; `raw` goes out as it is."""
+    """A success. `data` goes into the envelope; `raw` goes out as it is; `stream` part by part, as fast as the client reads."""
 
     data: Any = None
     status: int = 200
     raw: bytes | None = None
+    stream: AsyncIterator[bytes] | None = None
+    """Closed when the client is gone. A fault within ends the connection in the middle: the status is out already."""
     content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = ()
 
@@ -54,7 +56,7 @@ Handler = Callable[[Call], Awaitable[Reply]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A query parameter, for the OpenAPI document; handlers parse it with api/queries.py."""
+    """A query parameter, for the OpenAPI document; handlers parse it with web/queries.py."""
 
     name: str
     schema: dict[str, Any]

@@ -1,0 +1,1 @@
+"""`/api/buy/…`: one noun a file."""

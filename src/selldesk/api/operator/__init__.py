@@ -1,0 +1,1 @@
+"""`/api/operator/…`: one noun a file."""

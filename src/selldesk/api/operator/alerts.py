@@ -1,0 +1,90 @@
+"""`/api/operator/alerts`: what a human should look at (contract C4)."""
+
+import msgspec
+
+from selldesk.api.market import Market
+from selldesk.api.operator.guard import Reason, operator_route
+from selldesk.desk import commands
+from selldesk.kernel import refusals
+from selldesk.kernel.ids import canonical_uuid
+from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.people.roles import Role
+from selldesk.store.rows import AlertRow
+from selldesk.store.store import Reader
+from selldesk.web import queries
+from selldesk.web.parameters import PAGE
+from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
+
+
+class AlertView(msgspec.Struct):
+    id: str
+    kind: str
+    bot: str | None
+    trade_id: str | None
+    text: str
+    since: str
+    closed_at: str | None
+    closed_by: str | None
+    close_reason: str | None
+
+
+class AlertPage(msgspec.Struct):
+    alerts: list[AlertView]
+    total: int
+    limit: int
+    offset: int
+
+
+class AlertClosed(msgspec.Struct):
+    id: str
+
+
+class CloseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Reason
+
+
+class AlertsApi:
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[RouteSpec]:
+        r, route = refusals, operator_route
+        is_open = Parameter("open", {"type": "boolean"}, "Only open (true) or closed (false) alerts")
+        return [
+            route("GET", "/alerts", self.alerts, "What a human should look at", AlertPage, (r.INVALID_QUERY,), query=(is_open, *PAGE)),
+            route("POST", "/alerts/{id}/close", self.close_alert, "Close an alert", AlertClosed, (r.ALERT_NOT_FOUND,), body=CloseRequest),
+        ]  # fmt: skip
+
+    async def alerts(self, call: Call) -> Reply:
+        limit, offset = queries.page(call.query)
+        is_open = queries.flag(call.query, "open")
+        wanted = {"open": None if is_open is None else int(is_open)}
+
+        def ask(reader: Reader) -> AlertPage:
+            with reader.snapshot():
+                total = reader.value("alerts_count", **wanted)
+                rows = reader.fetch_as(AlertRow, "alerts_page", **wanted, limit=limit, offset=offset)
+            alerts = [
+                AlertView(
+                    one.id,
+                    one.kind,
+                    one.steamid64,
+                    one.trade_id,
+                    one.text,
+                    wire_time(one.since),
+                    wire_time_or_none(one.closed_at),
+                    one.closed_by,
+                    one.close_reason,
+                )
+                for one in rows
+            ]
+            return AlertPage(alerts, total, limit, offset)
+
+        return Reply(await self._market.read(ask))
+
+    async def close_alert(self, call: Call) -> Reply:
+        alert_id = canonical_uuid(call.path["id"])
+        if alert_id is None:
+            raise refusals.ALERT_NOT_FOUND()
+        await self._market.act(call, Role.OPERATOR, commands.CloseAlert(call.login, alert_id, call.body.reason))
+        return Reply(AlertClosed(alert_id))
