@@ -3,9 +3,9 @@
 What counts as a citation: a letter of R, C, P, I with one or two digits as a word of its own; a section sign with a number, and the numbers
 after "no."; the word "settled" with a number before a closing bracket, a colon or a semicolon ("it settled 1,511 sales" is none).
 
-Where they are looked for, so that a variable, an item's name or a country's code is no false hit: in Python in comments and docstrings
-(of attributes too), in SQL in comments, in Markdown outside of code. In the rest of a Python file, such as the text of an alert, only
-what names its page counts: "protocol", "readings", "contract", "people" or "promise" before the number. A word is no citation if a letter, a digit or one of
+Where they are looked for, so that variables and names of items are no false hits: in Python in comments and docstrings (of attributes
+too), in SQL in comments, in Markdown outside of code. In the rest of a Python file, such as the text of an alert, only what names its page
+counts: "protocol", "readings", "contract", "people" or "promise" before the number. A word is no citation if a letter, a digit or one of
 % / . - # touches it on the left, or a letter, a digit or % on the right.
 """
 
