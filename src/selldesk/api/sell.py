@@ -342,5 +342,5 @@ def _line(name: str, item: int, price: int, units: int) -> MatchedLine:
 
 
 def _printable(text: str) -> bool:
-    """No control characters (C0, DEL, C1)."""
+    """No control characters (U+0000 to U+001F, U+007F to U+009F)."""
     return not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text)
