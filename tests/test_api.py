@@ -101,6 +101,23 @@ def test_unknown_extra_fields_and_parameters_are_ignored(sandbox: SandboxProcess
     assert sandbox.shop.do("POST", "/api/sell/match?who=knows", body)["items"][0]["price"] > 0
 
 
+def test_an_unknown_query_parameter_is_refused_to_operators_alone(sandbox: SandboxProcess) -> None:
+    """A misspelt filter must not answer everything to whoever acts on the answer; sellers' programs may send what they like (R1)."""
+    document = fetch("GET", f"{sandbox.base_url}/openapi.json")[1]
+    routes = [
+        (path, route["tags"]) for path, methods in document["paths"].items() if "{" not in path and (route := methods.get("get"))
+    ]
+    operators = [path for path, tags in routes if "Operator" in tags]
+    others = [path for path, tags in routes if path.startswith(("/api/sell", "/api/wallet", "/api/auth"))]
+    assert (len(operators) > 9, len(others) > 3) == (True, True)
+    for path in operators:
+        status, body = sandbox.operator.call("GET", f"{path}?limt=5")
+        assert (status, body["error"]) == (400, "Invalid query parameter: limt"), path
+        assert body["details"] == [{"path": "limt", "message": "is not known here"}]
+    for path in others:
+        assert sandbox.shop.call("GET", f"{path}?game_id=730&limt=5")[0] == 200, path
+
+
 def test_a_body_over_one_mebibyte_is_413(sandbox: SandboxProcess) -> None:
     status, answer, _ = fetch("POST", sandbox.base_url + "/api/sell/match", key=sandbox.shop.key, raw=b" " * (1024 * 1024 + 1))
     assert (status, answer["error"]) == (413, "Request body too large")

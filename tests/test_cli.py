@@ -55,11 +55,11 @@ def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
     assert shell.run("key", "list", "boss").split() == ["default"]
     assert "--steamid64" in shell.run("user", "create", "vip", "--role", "buyer", code=2)
     shell.run("user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
-    assert "already exists" in shell.run("user", "create", "vip", "--role", "project", code=2)
+    assert "already exists" in shell.run("user", "create", "vip", "--role", "project", code=1)
     assert "5,000.00 $" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
     assert "done before" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
-    assert "another amount" in shell.run("deposit", "vip", "1", "--reference", "b1", code=2)
-    assert "Insufficient balance" in shell.run("withdraw", "vip", "5000001", "--reference", "w1", code=2)
+    assert "another amount" in shell.run("deposit", "vip", "1", "--reference", "b1", code=1)
+    assert "Insufficient balance" in shell.run("withdraw", "vip", "5000001", "--reference", "w1", code=1)
     shell.run("room", "add", "everything", "--min-value", "10")
     assert "everything" in shell.run("room", "list")
     catalog = shell.folder / "items.csv"
@@ -84,14 +84,14 @@ def test_a_bot_comes_from_a_mafile(shell: Shell) -> None:
     }
     file.write_text(json.dumps(whole))
     assert "76561198012345679 added" in shell.run("bot", "add", str(file), "--password", "hunter2-hunter2")
-    assert "already exists" in shell.run("bot", "add", str(file), "--password", "x", code=2)
+    assert "already exists" in shell.run("bot", "add", str(file), "--password", "x", code=1)
     assert "needs_login" in shell.run("bot", "list")
     file.write_text(json.dumps({name: value for name, value in whole.items() if name != "shared_secret"}))
     assert "no shared_secret" in shell.run("bot", "add", str(file), "--password", "x", code=2)
     stored = (shell.folder / "market.db").read_bytes()
     assert b"hunter2" not in stored
     assert whole["shared_secret"].encode() not in stored
-    assert "can't be opened" in shell.run("check", code=2, SELLDESK_SECRET_KEY="another-secret-of-at-least-32-characters")
+    assert "can't be opened" in shell.run("check", code=1, SELLDESK_SECRET_KEY="another-secret-of-at-least-32-characters")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_a_sellers_client_sells_and_watches(sandbox: SandboxProcess, tmp_path: P
     output = shell.run("sell", "--items", str(file), *where, "--custom-id", custom_id)
     assert "accepted: Steam exchanged the items" in output
     assert "Offer" in shell.run("watch", custom_id, *where, "--until", "accepted")
-    assert "already in an active trade" in shell.run("sell", "--items", str(file), *where, code=2)
-    assert "Trade not found" in shell.run("watch", "nothing", *where, code=2)
+    assert "already in an active trade" in shell.run("sell", "--items", str(file), *where, code=1)
+    assert "Trade not found" in shell.run("watch", "nothing", *where, code=1)
 
 
 def test_help_names_every_command(shell: Shell) -> None:
@@ -185,3 +185,23 @@ def test_the_maintenance_window_is_a_setting(text: str, complaint: str | None) -
         assert (settings.pace().no_logins is None) == (text == "")
         simulator = load_settings({"maintenance_window": text, "steam_api_url": "http://127.0.0.1:8100"}, environment={})
         assert simulator.pace().no_logins is None, "a simulator has no Tuesdays"
+
+
+# What a script may rely on (people P9): the command, how it ends, and what it says.
+EXITS = [
+    (("migrate",), 0, ""),
+    (("user", "disable", "nobody"), 1, "no user nobody"),
+    (("bot", "enable", "76561198000000001"), 1, "no bot 76561198000000001"),
+    (("room", "remove", "7"), 1, "Room not found"),
+    (("seller", "show", "76561198000000001"), 1, "no seller 76561198000000001"),
+    (("user", "create", "vip", "--role", "buyer"), 2, "a buyer needs --steamid64"),
+    (("user", "create"), 2, "Missing argument"),
+    (("nonsense",), 2, "No such command"),
+    (("audit", "--database-url", "postgresql://127.0.0.1:1/market"), 3, "the store is not available"),
+    (("watch", "x", "--url", "http://127.0.0.1:1", "--key", "k"), 3, "http://127.0.0.1:1/api/sell"),
+]
+
+
+def test_a_script_learns_from_the_exit_code_what_happened(shell: Shell) -> None:
+    for arguments, code, said in EXITS:
+        assert said in shell.run(*arguments, code=code), arguments

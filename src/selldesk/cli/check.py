@@ -13,6 +13,7 @@ import msgspec
 
 from selldesk.api.market import limits_of_market
 from selldesk.cli.app import app
+from selldesk.cli.exits import Refused
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, settings_of
 from selldesk.config import BadSetting, Settings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
@@ -52,7 +53,7 @@ class Report:
 
 @app.command()
 def check(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """Shows the effective settings and finds what is wrong with them, the store, the secrets and the way to Steam. Exit code 2 with a
+    """Shows the effective settings and finds what is wrong with them, the store, the secrets and the way to Steam. Exit code 1 with a
     fault. Run it before `serve`: a port that is in use is a fault."""
     settings = settings_of(config, database_url=database_url)
     report = Report()
@@ -64,7 +65,7 @@ def check(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     _store(settings, report)
     asyncio.run(_steam(settings, report))
     if report.faults:
-        raise BadSetting("; ".join(report.faults))
+        raise Refused("; ".join(report.faults))
 
 
 def _show(settings: Settings) -> None:

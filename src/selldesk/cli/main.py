@@ -51,22 +51,13 @@ def simulate_steam(
 def run() -> None:
     """The console script. What a user did wrong is one clear line, never a traceback."""
     from selldesk.cli import check, market, people, sealing, seller, sellers, trading  # noqa: F401 — they add their commands
+    from selldesk.cli.exits import EXITS, exit_code, one_line
     from selldesk.kernel.processes import prepare_process
-    from selldesk.kernel.refusals import Refusal
-    from selldesk.store.open import BadDatabaseUrl
-    from selldesk.store.store import BadStore, StoreUnavailable
 
     prepare_process()
     try:
         settings_in(os.environ)
         app()
-    except StoreUnavailable as error:
-        print(f"selldesk: the store is not available: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except Refusal as refusal:
-        details = "; ".join(f"{one['path']} {one['message']}" for one in refusal.details or [])
-        print(f"selldesk: {refusal}{f': {details}' if details else ''}", file=sys.stderr)
-        sys.exit(2)
-    except (BadSetting, BadDatabaseUrl, BadStore) as error:
-        print(f"selldesk: {error}", file=sys.stderr)
-        sys.exit(2)
+    except tuple(kind for kind, _ in EXITS) as error:
+        print(f"selldesk: {one_line(error)}", file=sys.stderr)
+        sys.exit(exit_code(error))

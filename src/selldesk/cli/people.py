@@ -13,6 +13,7 @@ from selldesk.api.operator.bots import bot_command, secrets_command
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app
+from selldesk.cli.exits import Refused
 from selldesk.cli.mafile import read_mafile
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inline_desk, settings_of, steamid64_of
 from selldesk.config import BadSetting
@@ -299,7 +300,7 @@ def enable_bot(steamid64: str, config: ConfigFile = None, database_url: Database
 def _bot_number(desk: Desk, steamid64: str) -> int:
     known = desk.store.column("bot_by_identity", steamid64=steamid64_of(steamid64), account_name="")
     if not known:
-        raise BadSetting(f"no bot {steamid64}")
+        raise Refused(f"no bot {steamid64}")
     return int(known[0])
 
 
@@ -333,6 +334,6 @@ def import_catalog(
 def _person(desk: Desk, login: str) -> PersonRow:
     number = desk.store.value("person_by_login", login=login)
     if number is None:
-        raise BadSetting(f"no user {login}")
+        raise Refused(f"no user {login}")
     (person,) = desk.store.fetch_as(PersonRow, "person_by_number", number=number)
     return person

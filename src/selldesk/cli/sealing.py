@@ -1,8 +1,8 @@
 """`selldesk reseal`: every stored secret under today's key and today's kind of seal."""
 
 from selldesk.cli.app import app
+from selldesk.cli.exits import Refused
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
-from selldesk.config import BadSetting
 from selldesk.desk import commands
 from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, link_place, secrets_place, tokens_place
 from selldesk.store.rows import BotRow, LinkRow
@@ -47,7 +47,7 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
             links += len(changed)
     print(f"{bots} bots and {links} trade links sealed anew")
     if unreadable:
-        raise BadSetting(
+        raise Refused(
             f"{len(unreadable)} can't be opened with SELLDESK_SECRET_KEY nor SELLDESK_SECRET_KEY_OLD and stay as they are: "
             + ", ".join(unreadable[:10])
         )

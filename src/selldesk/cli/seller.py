@@ -14,6 +14,7 @@ from rich.console import Console
 from yarl import URL
 
 from selldesk.cli.app import app
+from selldesk.cli.exits import NotReached, Refused
 from selldesk.config import BadSetting
 from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.money import dollars
@@ -25,7 +26,7 @@ _FINAL = ("completed", "declined", "cancelled", "rolled_back_by_user", "rolled_b
 _LOOK_SECONDS = 1.0
 
 
-class NotFound(BadSetting):
+class NotFound(Refused):
     """The market knows no such trade of this project."""
 
 
@@ -65,7 +66,7 @@ async def _sell(url: str, key: str, custom_id: str, game: int, tradelink: str, i
         names = [{"market_hash_name": item["market_hash_name"]} for item in items]
         matched = await _call(session, "POST", f"{url}/api/sell/match", {"game_id": game, "items": names})
         if matched["buyer_id"] is None:
-            raise BadSetting("nobody buys any of these items")
+            raise Refused("nobody buys any of these items")
         sold = []
         for item, line in zip(items, matched["items"], strict=True):
             price = dollars(line["price"]) if line["price"] else "no buyer, left out"
@@ -118,9 +119,9 @@ async def _call(session: aiohttp.ClientSession, method: str, url: str, body: Any
         async with session.request(method, URL(url, encoded=True), json=body) as response:
             answer = await response.json()
     except (aiohttp.ClientError, ValueError) as error:
-        raise BadSetting(f"{url}: {error}") from None
+        raise NotReached(f"{url}: {error}") from None
     if not answer["success"] and response.status == HTTPStatus.NOT_FOUND:
         raise NotFound(f"{answer['error']} ({answer['code']})")
     if not answer["success"]:
-        raise BadSetting(f"{answer['error']} ({answer['code']})")
+        raise Refused(f"{answer['error']} ({answer['code']})")
     return answer["data"]

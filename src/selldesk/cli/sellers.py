@@ -11,6 +11,7 @@ from selldesk.api.market import limits_of_market
 from selldesk.api.sellers import SellerView, seller_view, seller_views
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.cli.app import app
+from selldesk.cli.exits import Refused
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inline_desk, settings_of, steamid64_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands
@@ -59,7 +60,7 @@ def show_seller(seller: Seller, config: ConfigFile = None, database_url: Databas
     desk = inline_desk(settings_of(config, database_url=database_url))
     steamid64 = steamid64_of(seller)
     if not desk.store.fetch("seller_known", seller=steamid64):
-        raise BadSetting(f"no seller {steamid64}: nothing of his is on record")
+        raise Refused(f"no seller {steamid64}: nothing of his is on record")
     _print(seller_view(desk.store, steamid64, None, SystemClock().now_us()))
 
 

@@ -49,7 +49,7 @@ _MIGRATION_LOCK = 7_355_608
 _IN_USE_LOCK = 7_355_609
 """With the schema: shared by everybody who may write."""
 _MIGRATION_LOOK_SECONDS = 0.05
-_READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
+_READING = {"default_transaction_read_only": "on", "lock_timeout": "3s", "jit": "off"}
 """No list is long enough to repay just-in-time compilation."""
 _WRITING = {
     "application_name": WRITER,

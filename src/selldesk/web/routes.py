@@ -89,12 +89,16 @@ class RouteSpec:
     is_fast: bool = False
     """match and create: the generous rate limit."""
     enveloped: bool = True
+    knows_all: bool = False
+    """Whether a query parameter that is not in `query` is refused; else it is ignored, for clients of the document send them (R1)."""
     lookup: Kind = NOT_FOUND
     """What an unreadable path answers."""
     decoder: Any = field(init=False, default=None)
     role_bits: int = field(init=False, default=0)
+    query_names: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role_bits", pack_roles(self.roles))
+        object.__setattr__(self, "query_names", frozenset(parameter.name for parameter in self.query))
         if self.body is not None:
             object.__setattr__(self, "decoder", msgspec.json.Decoder(self.wire or self.body))

@@ -28,5 +28,14 @@ def operator_route(
 ) -> RouteSpec:
     """A route below /api/operator."""
     return RouteSpec(
-        method, f"/api/operator{path}", handler, summary, (Role.OPERATOR,), answer, refusals=refused, tag="Operator", **more
+        method,
+        f"/api/operator{path}",
+        handler,
+        summary,
+        (Role.OPERATOR,),
+        answer,
+        refusals=refused,
+        tag="Operator",
+        knows_all=True,
+        **more,
     )
