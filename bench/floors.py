@@ -37,7 +37,7 @@ class Recorder:
 def desk_rate(store: Store, buyers: int, batches: int) -> tuple[float, list[Step]]:
     """(creates a second of the desk alone, what it asked of its store)."""
     recorder = Recorder(store.writer())
-    desk = Desk(recorder, SystemClock(), DeskSettings())  # type: ignore[arg-type]
+    desk = Desk(recorder, SystemClock(), DeskSettings())
     orders = market.create_commands(buyers, batches * BATCH)
     spare_what_stands()
     began = time.perf_counter()

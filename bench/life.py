@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from tests.stores import postgres_server
+
 from bench import history
-from bench.run import new_store, percentile, postgres_server
+from bench.run import new_store, percentile
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings

@@ -118,7 +118,7 @@ class Bots:
             now = time.monotonic()
             while not self.born.empty():
                 self._next_word(self.born.get(), iter(DELAYS), now)
-            batch = []
+            batch: list[Any] = []
             while self._due and self._due[0][0] <= now and len(batch) < BATCH:
                 batch.append(heapq.heappop(self._due))
             if not batch:

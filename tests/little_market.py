@@ -40,7 +40,7 @@ from selldesk.store.store import Reader, Store, Writer
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
-from selldesk.workers.lease import HeldLease, LeasedDesk
+from selldesk.workers.lease import HeldLease, LeasedDesk, NewsPort
 from tests.stores import drop_database, new_database
 
 AK = "AK-47 | Redline (Field-Tested)"
@@ -84,11 +84,11 @@ class CrashingTransport:
 
 
 class CrashingDesk:
-    def __init__(self, inner: InlineDesk, crash: CrashAt) -> None:
+    def __init__(self, inner: NewsPort, crash: CrashAt) -> None:
         self._inner = inner
         self._crash = crash
 
-    async def ask(self, command: commands.Command) -> dict[str, Any]:
+    async def ask(self, command: commands.News) -> dict[str, Any]:
         self._crash.point(f"before {type(command).__name__}")
         value = await self._inner.ask(command)
         self._crash.point(f"after {type(command).__name__}")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ RULES = [
 
 @pytest.mark.parametrize("make", [PlainBook, EngineBook])
 @pytest.mark.parametrize(("what", "orders", "funds", "lines", "winner", "fills"), RULES, ids=[rule[0] for rule in RULES])
-def test_the_law_of_matching(make, what, orders, funds, lines, winner, fills) -> None:
+def test_the_law_of_matching(make: Any, what: str, orders: Any, funds: Any, lines: Any, winner: Any, fills: Any) -> None:
     match = _book(make, orders, funds).best(GAME, lines, NOBODY)
     if winner is None:
         assert match is None

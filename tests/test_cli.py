@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
 def test_a_bot_comes_from_a_mafile(shell: Shell) -> None:
     shell.run("migrate")
     file = shell.folder / "bot.maFile"
-    whole = {
+    whole: dict[str, Any] = {
         "account_name": "bot1",
         "shared_secret": "c2hhcmVkc2VjcmV0c2hhcmVkc2U=",
         "identity_secret": "aWRlbnRpdHlpZGVudGl0eWlkZW4=",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -170,10 +170,11 @@ def test_a_hanging_store_holds_up_nothing_that_needs_none(relay: Relay, tmp_path
         worst = 0.0
         ends = time.monotonic() + 4
         while time.monotonic() < ends:
-            for ask in (
+            asks: list[Callable[[], Any]] = [
                 lambda: fetch("GET", f"{base}/health"),
                 lambda: fetch("POST", f"{base}/api/sell/match", match, key="shop-key"),
-            ):
+            ]
+            for ask in asks:
                 began = time.monotonic()
                 assert ask()[0] == 200
                 worst = max(worst, time.monotonic() - began)
@@ -228,7 +229,7 @@ def test_an_outage_of_the_store_is_not_a_bots_failure(tmp_path: Path) -> None:
             worker = market.worker()
             await market.pass_time(worker, 60)
             away = Away(worker._bot.reader)
-            worker._bot.reader = away  # type: ignore[assignment]
+            worker._bot.reader = away
             worker.alarm = Alarm(market.clock)
             away.is_away = True
             running = asyncio.create_task(worker.run())

@@ -282,7 +282,7 @@ def test_a_worker_that_sleeps_past_its_lease_does_nothing_when_it_wakes(
         if where == "http":
             sleeper._bot.client.session.transport = sleep
         else:
-            sleep._inner, sleeper._bot.desk = sleeper._bot.desk, sleep  # type: ignore[assignment]
+            sleep._inner, sleeper._bot.desk = sleeper._bot.desk, sleep
         with (
             pytest.raises(Refusal, match="Another worker") if what != "between the grant and the send" else contextlib.nullcontext()
         ):
@@ -318,7 +318,7 @@ def test_a_bot_whose_secrets_can_not_be_opened_is_told_and_the_others_are_worked
         market.desk.ask(bot_command(SecretBox(b"another key of 32 characters!!!!"), "op", request))
         urls = SteamUrls(market.url, market.url, market.url)
         settings = FleetSettings(urls, market.settings.rules, Pace(), market.limits)
-        fleet = Fleet(market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings)  # type: ignore[arg-type]
+        fleet = Fleet(market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings)
         await fleet._keep()
         await fleet._keep()
         assert fleet._bots.keys() == {1}

@@ -139,7 +139,7 @@ def test_the_order_of_refusals(market: Market) -> None:
     market.ask(commands.StopGame("t", 730, "why"))
     market.ask(commands.StopTrading("t", "why"))
     market.ask(commands.ChangePerson("t", shop, frozen=True))
-    wrong = {"mismatch": True}
+    wrong: dict[str, Any] = {"mismatch": True}
     waits = wire_time(market.clock.now_us() + 90 * S)
     steps: list[tuple[str, commands.Command | None]] = [
         ("A trade with this custom_id already exists", None),

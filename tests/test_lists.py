@@ -7,7 +7,7 @@ import random
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -116,8 +116,12 @@ def test_every_list_answers_as_its_slow_twin(store: Store) -> None:
         {"project": 2, "buyer": history.PROJECTS + 2},
     ]
     for owner, asked, sort_by in itertools.product(owners, filters, SORT_FIELDS):
-        page = {"descending": chance.random() < 0.5, "limit": chance.choice([0, 3, 50]), "offset": chance.choice([0, 2, 40])}
-        wanted = TradeFilter(**owner, **asked, sort_by=sort_by, **page)
+        page: dict[str, Any] = {
+            "descending": chance.random() < 0.5,
+            "limit": chance.choice([0, 3, 50]),
+            "offset": chance.choice([0, 2, 40]),
+        }
+        wanted = TradeFilter(**cast(Any, owner | asked), sort_by=sort_by, **page)
         rows, total = list_trades(reader, wanted)
         assert ([row[0] for row in rows], total) == slowly(trades, wanted), wanted
 
@@ -220,7 +224,7 @@ def test_two_archives_at_once_lose_no_step(store: Store, tmp_path: Path) -> None
 
             return Overtaken()
 
-    archive(Slow(tmp_path / "same"), tmp_path / "same", everything, lambda text: None)  # type: ignore[arg-type]
+    archive(Slow(tmp_path / "same"), tmp_path / "same", everything, lambda text: None)
     assert ["another run is archiving" in text for text in met] == [True]
     lines = [
         json.loads(line) for path in (tmp_path / "same").glob("*.gz") for line in gzip.decompress(path.read_bytes()).splitlines()
@@ -240,7 +244,7 @@ def test_two_archives_into_different_folders_lose_no_step(store: Store, tmp_path
         archive(store, other, everything, lambda text: None)
         real_forget(*arguments)
 
-    archiving._forget = overtaken
+    archiving._forget = overtaken  # type: ignore[assignment]
     try:
         with pytest.raises(CannotArchive, match="nothing was deleted by this one"):
             archive(store, one, everything, lambda text: None)
@@ -275,7 +279,7 @@ def test_what_bots_ask_at_each_step_does_not_cost_more_with_a_longer_past(tmp_pa
         store = open_store(url)
         store.migrate()
         history.fill(store, url, history.Size(trades=trades, buyers=7, orders=40, items=40, bots=3))
-        return {name: _looked_at(store, engine, name, {"bot": 1, **more}) for name, more in STEP}
+        return {name: _looked_at(store, engine, name, {"bot": 1} | cast(Any, more)) for name, more in STEP}
 
     for folder in ("1500", "12000"):
         (tmp_path / folder).mkdir()

@@ -138,7 +138,7 @@ def test_an_offer_that_a_sale_has_adopted_since_the_poll_is_not_taken_down(tmp_p
         worker.alarm.ring()
         await worker.step()
         assert memory.last_turn == "take_down"
-        assert not memory.unwanted_offers
+        assert worker._bot.memory.unwanted_offers == ()
         assert (_only(market).state, _cancels(market)) == (2, 0), "its own life decides"
         market.seller.behaviour = Behaviour.ACCEPT
         await market.run(worker, lambda: market.trade(trade_id).status == "completed")

@@ -80,7 +80,7 @@ class StopIsNotWritten:
 
 def test_a_stop_that_could_not_be_written_is_not_forgotten(market: Market) -> None:
     torn = StopIsNotWritten(market.store.writer())
-    desk = Desk(torn, market.clock, DeskSettings())  # type: ignore[arg-type]
+    desk = Desk(torn, market.clock, DeskSettings())
     before = photograph(market.store)
     desk.ask(market.open("lost"))
     put_back(market.store, before)
@@ -191,7 +191,7 @@ def test_batches_of_an_older_version_are_followed_and_cause_no_alarm(market: Mar
     """It writes no stamps, beside a desk that does."""
     view = MarketView(market.store.reader(), QuoteSigner(b"x"))
     view.load()
-    older = Desk(WithoutStamps(market.store.writer()), market.clock, DeskSettings())  # type: ignore[arg-type]
+    older = Desk(WithoutStamps(market.store.writer()), market.clock, DeskSettings())
     for price in (110, 120, 130, 140, 150):
         line = commands.OrderLine(market.item["A"], price, 5)
         (older if price % 20 else market.desk).ask(commands.ChangeOrders(RICH, 730, [], [line]))

@@ -68,7 +68,7 @@ def _shape(path: str) -> str:
 
 def test_every_command_that_a_document_names_exists() -> None:
     group = typer.main.get_command(app)
-    known = {(name,) for name in group.commands}  # type: ignore[attr-defined]
+    known: set[tuple[str, ...]] = {(name,) for name in group.commands}  # type: ignore[attr-defined]
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         known |= {(name, one) for one in getattr(command, "commands", {})}
     groups = {name for name, command in group.commands.items() if hasattr(command, "commands")}  # type: ignore[attr-defined]

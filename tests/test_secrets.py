@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +30,7 @@ from selldesk.kernel.secretbox import (
 )
 from selldesk.steam.session import Credentials
 from selldesk.store.open import open_store
-from selldesk.store.rows import BotRow
+from selldesk.store.rows import BotRow, LinkRow
 from tests.little_market import LittleMarket, in_market
 from tests.stores import new_database
 
@@ -104,7 +103,7 @@ class _Market:
         request = BotRequest("bot1", SECRET20, SECRET20, "76561198000000001", "hunter2", "a refresh token")
         self.desk.ask(bot_command(SecretBox(OLD, binds=mark), "op", request))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> BotRow:
         return self.store.reader().fetch_as(BotRow, "bot_record", number=1)[0]
 
     def reseal(self, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -135,6 +134,7 @@ def test_reseal_changes_the_key_of_everything(engine: str, tmp_path: Path, mark:
     record = market.record()
     opened = SecretBox(NEW).open(record.secrets, PLACE)
     assert msgspec.json.decode(opened, type=Credentials).password == "hunter2"
+    assert record.tokens is not None
     assert b"a refresh token" in SecretBox(NEW).open(record.tokens, tokens_place("76561198000000001"))
     assert "0 bots" in market.reseal(url, SELLDESK_SECRET_KEY=NEW.decode()).stdout, "a second run finds nothing to do"
 
@@ -169,7 +169,8 @@ def test_no_trade_link_stands_readable_in_the_store(tmp_path: Path) -> None:
         await market.pass_time(worker, 60)
         sold = {market.open_trade("s1"), market.open_trade("s2")}
         await market.run(worker, lambda: all(market.trade(one).status == "accepted" for one in sold))
-        stored = dict(market.store.reader().fetch("links_page", after="", most=10))
+        links = market.store.reader().fetch_as(LinkRow, "links_page", after="", most=10)
+        stored = {link.trade_id: link.tradelink for link in links}
         assert stored.keys() == sold
         token = market.seller.trade_token
         assert all(text.startswith("sealed:") and token not in text for text in stored.values())

@@ -97,7 +97,11 @@ def _throw(market: LittleMarket, *faults: str) -> None:
 
 
 def _outs() -> list[tuple[str, int, Until, str | None, str | None]]:
-    return [(stage, game, until, ends, action) for stage, game, until, ends, actions in STAGES for action in (actions or [None])]
+    return [
+        (stage, game, until, ends, action)
+        for stage, game, until, ends, actions in STAGES
+        for action in (*actions, *([] if actions else [None]))
+    ]
 
 
 @pytest.mark.parametrize(("way", "strike"), WAYS, ids=[row[0] for row in WAYS])

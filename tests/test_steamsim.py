@@ -58,6 +58,8 @@ class Steam:
         self.world.commit()
         self.link = TradeLink(self.seller.number, self.seller.trade_token)
         self.transport = AiohttpTransport(5)
+        self.url = ""
+        """Where it listens, once it does."""
 
     def session(self, account: Account | None = None, **changed: str) -> SteamSession:
         account = account or self.bot
@@ -659,7 +661,7 @@ def test_items_that_leave_are_shown_missing(tmp_path: Path) -> None:
     with_steam(tmp_path, story)
 
 
-IMPOSSIBLE = [
+IMPOSSIBLE: list[Any] = [
     # what                       give            receive                      eresult
     ("twice the same",           [],             ["own", "own"],              8),
     ("CS2 and others in one",    [],             ["own", "cs2"],              15),

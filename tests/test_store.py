@@ -188,13 +188,13 @@ def test_a_market_moves_to_another_engine(tmp_path: Path, source: str, target: s
     require_engine(target)
     market, url = _moved(tmp_path, source, target)
     later = market.clock.real_us() + 3600 * 1_000_000
-    source = open_store(market.database_url)
-    if source.is_local:
+    store = open_store(market.database_url)
+    if store.is_local:
         with pytest.raises(CannotCopy, match="worker processes"):
-            copy_market(source, open_store(url), market.clock.real_us() - 1_000_000, lambda line: None)
-    running = Desk(source.writer(), market.clock, DeskSettings())
+            copy_market(store, open_store(url), market.clock.real_us() - 1_000_000, lambda line: None)
+    running = Desk(store.writer(), market.clock, DeskSettings())
     with pytest.raises(CannotCopy, match="a market is running"):
-        copy_market(source, open_store(url), later, lambda line: None)
+        copy_market(store, open_store(url), later, lambda line: None)
     running.store.close()
     assert open_store(url).is_empty()
     copied = {table.name: table.rows for table in copy_market(market.store, open_store(url), later, lambda line: None)}

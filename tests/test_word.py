@@ -1,5 +1,7 @@
 """Steam's word as tables: a trade in a stage hears something → status, stage, error. No sale ends without Steam's last word."""
 
+from typing import Any
+
 import pytest
 
 from selldesk.kernel.ids import new_uuid7
@@ -72,7 +74,7 @@ OFFERS = [
 
 
 @pytest.mark.parametrize(("said", "before", "status", "stage", "error"), OFFERS)
-def test_what_an_offer_says(said: OfferWord, before: dict[str, object], status: str, stage: str | None, error: str | None) -> None:
+def test_what_an_offer_says(said: OfferWord, before: dict[str, Any], status: str, stage: str | None, error: str | None) -> None:
     before = dict(before)
     one = trade(Stage(before.pop("stage", "offered")), **before)
     effects = word.read_offer(one, said, NOW + 5 * S, RULES)

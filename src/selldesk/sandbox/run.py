@@ -27,7 +27,7 @@ from selldesk.desk import commands
 from selldesk.desk.commands import Feed, OrderLine
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
-from selldesk.kernel.clock import SharedClock
+from selldesk.kernel.clock import Clock, SharedClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.limits import CLOCK_ADVANCE_SECONDS_MAX
 from selldesk.kernel.money import dollars
@@ -349,7 +349,7 @@ def write_private(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def seed_market(desk: Desk, secret: bytes, clock: SharedClock) -> None:
+def seed_market(desk: Desk, secret: bytes, clock: Clock) -> None:
     """Demo people, money, rooms, catalog and orders. Each step is passed over if it is done: a killed start can be repeated."""
     reader = desk.store
     if reader.fetch("get_mark", name="sandbox_seeded"):
