@@ -26,9 +26,9 @@ from tests.support import fetch, free_port
 from bench import floors, market
 from selldesk.book.engine import EngineBook
 from selldesk.book.quotes import QuoteSigner
-from selldesk.desk.view import MarketView
 from selldesk.store.open import open_store
 from selldesk.store.store import Store
+from selldesk.view.market_view import MarketView
 
 QUICK = os.environ.get("BENCH_QUICK") == "1"
 ITEMS = 5_000 if QUICK else 25_000

@@ -15,7 +15,6 @@ from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
-from selldesk.desk.client import InlineDesk
 from selldesk.desk.desk import Desk
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
@@ -23,6 +22,7 @@ from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.secretbox import SecretBox, link_place, secrets_place, tokens_place
 from selldesk.kernel.times import FAR_US
+from selldesk.link.client import InlineDesk
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steam.client import SteamClient

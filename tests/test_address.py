@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from selldesk.bots.agenda import Pace
-from selldesk.desk.client import InlineDesk
+from selldesk.link.client import InlineDesk
 from selldesk.steam.results import Throttled
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Address, ThrottledTransport

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 import uvicorn
 
-from selldesk.desk.client import DeskClient
 from selldesk.desk.commands import CloseAlert
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
+from selldesk.link.client import DeskClient
 from selldesk.store.store import StoreUnavailable
 from selldesk.web.app import MarketApi
 from selldesk.web.bodies import BodyReader

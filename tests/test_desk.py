@@ -12,11 +12,11 @@ from selldesk.desk import commands
 from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
 from selldesk.desk.desk import Desk
 from selldesk.desk.orders import Portions
-from selldesk.desk.server import DeskServer, _Waiting
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
+from selldesk.link.server import DeskServer, _Waiting
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.store.aside import Aside

@@ -13,9 +13,9 @@ import pytest
 from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, SEND_WITHIN_US, Lease
 from selldesk.bots.stock import OwnAsset
 from selldesk.desk import commands
-from selldesk.desk.client import InlineDesk
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
+from selldesk.link.client import InlineDesk
 from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.trades.news import Refusal as OfferRefusal
 from selldesk.trades.status import Stage

@@ -36,7 +36,9 @@ async def _following(database_url: str) -> AsyncIterator[RunningMarket]:
     assert running.supervisor is not None
     running.view.load()
     running._loaded = True
-    tasks = [asyncio.create_task(work) for work in (running.supervisor.run(asyncio.Event()), running.desk.run(), running._follow())]
+    tasks = [
+        asyncio.create_task(work) for work in (running.supervisor.run(asyncio.Event()), running.desk.run(), running.follower.run())
+    ]
     try:
         await _until(running.desk.connected.is_set, "its desk is there")
         yield running

@@ -14,10 +14,10 @@ from selldesk.api.operator.bots import BotRequest, bot_command, secrets_command
 from selldesk.bots.agenda import Pace
 from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
 from selldesk.desk import commands
-from selldesk.desk.client import InlineDesk
 from selldesk.kernel.processes import is_gone, process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SecretBox
+from selldesk.link.client import InlineDesk
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour

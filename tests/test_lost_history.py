@@ -13,13 +13,13 @@ import pytest
 from selldesk.book.quotes import QuoteSigner
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.view import MarketView
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.refusals import Refusal
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
 from selldesk.store.copying import tables
 from selldesk.store.store import Row, Store, StoreUnavailable, Writer
+from selldesk.view.market_view import MarketView
 from tests.little_market import LittleMarket, in_market
 from tests.stores import postgres_server
 from tests.test_desk import RICH, SHOP, Market

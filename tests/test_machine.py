@@ -27,11 +27,10 @@ from selldesk.bots.stock import OwnAsset
 from selldesk.desk import commands
 from selldesk.desk.commands import Answer, Command, Feed, OpenItem, OpenTrade, OrderLine, runs_alone
 from selldesk.desk.desk import Desk
-from selldesk.desk.server import DeskServer, Request, Response, _Waiting
-from selldesk.desk.view import MarketView
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.limits import MONEY_MAX
+from selldesk.link.server import DeskServer, Request, Response, _Waiting
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
 from selldesk.store.aside import Aside
@@ -39,6 +38,7 @@ from selldesk.store.audit import run_audit
 from selldesk.store.store import Reader, Row
 from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, TradeWord
 from selldesk.trades.trade import Trade
+from selldesk.view.market_view import MarketView
 from tests.little_market import ClosingStore
 from tests.stores import new_store
 from tests.test_desk import RICH, Market

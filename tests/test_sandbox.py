@@ -85,7 +85,7 @@ def test_kill_9_again_and_again_while_sales_run(own_sandbox: SandboxProcess) -> 
 
 def test_a_dead_desk_and_a_dead_simulator_come_back(own_sandbox: SandboxProcess) -> None:
     sandbox = own_sandbox.start()
-    for name in ("selldesk.desk.process", "selldesk.steamsim.process"):
+    for name in ("selldesk.link.process", "selldesk.steamsim.process"):
         killed = _kill_child(sandbox, name)
         assert killed == 1
         deadline = time.monotonic() + 15

@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +38,19 @@ from selldesk.book.matching import NoBook
 from selldesk.book.quotes import QuoteSigner
 from selldesk.children import child_settings, keep_child
 from selldesk.config import BadSetting, Settings
-from selldesk.desk.client import DeskClient, DeskSupervisor
-from selldesk.desk.commands import Feed, StopTrading
-from selldesk.desk.process import make_clock
-from selldesk.desk.view import MarketView
+from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.memory import spare_what_stands
-from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import listener_of, process_name
-from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
+from selldesk.link.client import DeskClient, DeskSupervisor
+from selldesk.link.process import make_clock
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
-from selldesk.store.rows import BatchRow, BotRow, FeedRow
-from selldesk.store.store import Reader, StoreUnavailable, Watch
+from selldesk.store.rows import BotRow
+from selldesk.store.store import Reader, StoreUnavailable
+from selldesk.view.follower import Follower
+from selldesk.view.market_view import MarketView
 from selldesk.web.app import MarketApi, Scope, Send
 from selldesk.web.bodies import Receive
 from selldesk.web.connections import ConnectionGuard
@@ -62,12 +61,6 @@ from selldesk.workers.fleet import Fleet, FleetSettings
 
 logger = logging.getLogger(__name__)
 
-FOLLOW_SECONDS = 0.05
-"""How often the view looks for batches of other desks (a command line beside the server), where the store rings no bell."""
-FOLLOW_UNRUNG_SECONDS = 1.0
-"""The same where it does: a bell that was lost must not be missed for long."""
-OWN_FEED_SECONDS = 0.002
-"""The batches of one's own desk come by its socket; the store's bell may be a little faster."""
 TOUCH_KEYS_SECONDS = 20
 COUNTS_EVERY_SECONDS = 1.0
 _PORT_WAIT_SECONDS = 3
@@ -118,10 +111,9 @@ class RunningMarket:
             else None
         )
         self._with_api = with_api
-        self._bell = asyncio.Event()
+        self.follower = Follower(self.store, self.view, self.desk)
         self._stopping = asyncio.Event()
         """Whoever ends from now on was told to, perhaps by a signal to the whole group."""
-        self._outage = Outage("the store can't be followed")
         self._also_ready = also_ready
         self._loaded = False
         self.market = Market(
@@ -179,7 +171,7 @@ class RunningMarket:
         """Whether it is in; else the follower is asked to read what is missing."""
         if not self._loaded or self.view.apply(feed):
             return True
-        self._bell.set()
+        self.follower.ring()
         return False
 
     def check_secret(self) -> None:
@@ -199,7 +191,6 @@ class RunningMarket:
     async def run(self, when_serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Until the process is told to stop. Raises BadSetting."""
         self.check_secret()
-        self._bell = asyncio.Event()
         self.view.load()
         spare_what_stands()
         self.view.reload_listeners.append(spare_what_stands)
@@ -209,7 +200,7 @@ class RunningMarket:
             tasks.append(asyncio.create_task(self.supervisor.run(self._stopping), name="desk supervisor"))
         tasks += [
             asyncio.create_task(self.desk.run(), name="desk client"),
-            asyncio.create_task(self._follow(), name="follower"),
+            asyncio.create_task(self.follower.run(), name="follower"),
             asyncio.create_task(self._touch_keys(), name="key use"),
         ]
         try:
@@ -306,69 +297,6 @@ class RunningMarket:
             asyncio.get_running_loop().add_signal_handler(number, self._stop, server.stop)
         await server.serve(sockets=[listener])
 
-    async def _follow(self) -> None:
-        """Keeps the view up to date with batches of other desks: when the store rings or one's own desk is ahead, else by looking from
-        time to time. All reading is done off the event loop."""
-        watch, reader = self.store.watch(), self.store.reader()
-        missed = True
-        while True:
-            try:
-                async with _rung_by(watch, self._bell):
-                    while True:
-                        with contextlib.suppress(TimeoutError):
-                            async with asyncio.timeout(FOLLOW_SECONDS if watch is None else FOLLOW_UNRUNG_SECONDS):
-                                await self._bell.wait()
-                        was_rung = self._bell.is_set()
-                        self._bell.clear()
-                        if watch is None:
-                            is_news = was_rung or await asyncio.to_thread(reader.changed)
-                        else:
-                            heard = watch.rang()
-                            if heard > self.view.seq:
-                                await asyncio.sleep(OWN_FEED_SECONDS)
-                            is_news = not was_rung or heard > self.view.seq or self.view.needs_reload or self.view.has_early
-                        if is_news or missed:
-                            missed = True
-                            await self._read_feed(reader)
-                        missed = self.view.needs_reload
-            except StoreUnavailable as error:
-                missed = True
-                self._outage.note(error)
-                await asyncio.sleep(FOLLOW_SECONDS)
-            except Exception:
-                missed = True
-                self.view.needs_reload = True
-                logger.exception("the view could not follow the feed; everything is read anew")
-                await asyncio.sleep(FOLLOW_SECONDS)
-
-    async def _read_feed(self, reader: Reader) -> None:
-        """What others committed; all of it, where batches are missing or something went wrong."""
-        if self.view.needs_reload:
-            self.view.adopt(await asyncio.to_thread(self.view.read, reader))
-        more = True
-        while more:
-            after = self.view.seq
-            rows = await asyncio.to_thread(reader.fetch_as, FeedRow, "feed_after", seq=after)
-            more = self.view.take(after, rows)
-        self.desk.release()
-        self._outage.over()
-        if not rows or self.view.is_astray:
-            await self._check_history(reader)
-
-    async def _check_history(self, reader: Reader) -> None:
-        """The store must know what this process has seen, and nothing else in its place: see desk/trading.py. Raises StoreUnavailable if
-        nobody could be told: it is noticed again."""
-        known = self.view.seq
-        (batch,) = await asyncio.to_thread(reader.fetch_as, BatchRow, "current_batch")
-        if self.view.seq != known:
-            return
-        if self.view.has_lost(batch.seq, batch.stamp):
-            logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, batch.seq)
-            try:
-                await self.desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
-            except Refusal as refusal:
-                raise StoreUnavailable(f"nobody could be told of lost batches: {refusal.text}") from refusal
-
     async def _touch_keys(self) -> None:
         while True:
             await asyncio.sleep(TOUCH_KEYS_SECONDS)
@@ -379,22 +307,6 @@ class RunningMarket:
             used = self.key_ring.take_used()
             if used:
                 await asyncio.to_thread(self._aside.touch_keys, used)
-
-
-@contextlib.asynccontextmanager
-async def _rung_by(watch: Watch | None, bell: asyncio.Event) -> AsyncIterator[None]:
-    """The event is set whenever the store rings. Raises StoreUnavailable."""
-    if watch is None:
-        yield
-        return
-    loop, descriptor = asyncio.get_running_loop(), watch.fileno()
-    loop.add_reader(descriptor, bell.set)
-    bell.set()
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
-        watch.close()
 
 
 async def _listen(host: str, port: int) -> socket.socket:

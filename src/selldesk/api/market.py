@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import OnBehalf, PersonsCommand
-from selldesk.desk.view import MarketView
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import TRADE_NOT_FOUND
 from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
 from selldesk.kernel.times import wire_time
+from selldesk.link.client import DeskPort
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import MarketLimits, ProjectLimits, read_limits
 from selldesk.store.lists import TradeFilter, list_trades
@@ -23,6 +22,7 @@ from selldesk.store.store import Reader, Row, Store
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.views import HistoryLine, SelectedBot, TradeData, TradePage, trade_data
 from selldesk.trades.views import Reader as ViewReader
+from selldesk.view.market_view import MarketView
 from selldesk.web.routes import Call
 
 T = TypeVar("T")

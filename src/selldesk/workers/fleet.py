@@ -10,13 +10,13 @@ from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, RENEW_EVERY_SECONDS
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
-from selldesk.desk.client import DeskPort
 from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, secrets_place, tokens_place
+from selldesk.link.client import DeskPort
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport

@@ -4,8 +4,8 @@ from typing import Any, Protocol
 
 from selldesk.bots.leases import SEND_WITHIN_US
 from selldesk.desk import commands
-from selldesk.desk.client import DeskPort
 from selldesk.kernel.clock import Clock
+from selldesk.link.client import DeskPort
 
 
 class HeldLease:

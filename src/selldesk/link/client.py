@@ -15,10 +15,10 @@ import msgspec
 
 from selldesk.desk.commands import Answer, Command, Feed, PutOrders, WithdrawOrders
 from selldesk.desk.desk import Desk
-from selldesk.desk.process import DeskProcessSettings
-from selldesk.desk.server import Request, Response, frame, read_frame
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
+from selldesk.link.process import DeskProcessSettings
+from selldesk.link.server import Request, Response, frame, read_frame
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class DeskSupervisor:
                 self.socket_path.unlink(missing_ok=True)
                 try:
                     self._process = await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", "selldesk.desk.process", stdin=asyncio.subprocess.PIPE
+                        sys.executable, "-m", "selldesk.link.process", stdin=asyncio.subprocess.PIPE
                     )
                 except OSError:
                     # No memory or no process number left, for the moment.

@@ -1,0 +1,1 @@
+"""The desk's socket: the process that decides, and how the others reach it."""
