@@ -178,3 +178,15 @@ def test_a_made_up_row_is_found(step: Step, fault: str) -> None:
     begin = Step("api/sell.py", "SellApi.create", "–")
     assert faults([begin, Step("desk/client.py", "DeskClient.ask", "calls →")]) == []
     assert faults([begin, step]) == [fault]
+
+
+def test_the_index_of_decisions_names_each_page_and_tests_that_exist() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in sorted(folder.glob("0*.md"))}
+    listed = re.findall(r"^\| (\d+) \| \[([^\]]+)\]\(([^)]+)\) \| (holds|superseded by \d+) \|", index, re.MULTILINE)
+    assert {file: f"# {number}. {title}" for number, title, file, _ in listed} == titles
+    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
+    functions = {name for text in tests.values() for name in re.findall(r"def (test_\w+)", text)}
+    assert set(re.findall(r"`(test_\w+\.py)`", index)) <= tests.keys()
+    assert set(re.findall(r"`(test_\w+)`", index)) <= functions
