@@ -166,17 +166,17 @@ def test_a_sales_way_leads_from_file_to_file() -> None:
     ("step", "fault"),
     [
         (Step("steam/telepathy.py", "guess", "calls →"), "steam/telepathy.py: no such file"),
-        (Step("desk/client.py", "DeskClient.guess", "calls →"), "desk/client.py: no DeskClient.guess"),
+        (Step("link/client.py", "DeskClient.guess", "calls →"), "link/client.py: no DeskClient.guess"),
         (Step("steamsim/world.py", "World", "calls →"), "steamsim/world.py: not 'calls →' after api/sell.py"),
-        (Step("desk/client.py", "DeskClient.ask", "told by ←"), "desk/client.py: not 'told by ←' after api/sell.py"),
-        (Step("desk/client.py", "DeskClient.ask", "somehow"), "desk/client.py: not 'somehow' after api/sell.py"),
+        (Step("link/client.py", "DeskClient.ask", "told by ←"), "link/client.py: not 'told by ←' after api/sell.py"),
+        (Step("link/client.py", "DeskClient.ask", "somehow"), "link/client.py: not 'somehow' after api/sell.py"),
         (Step("store/queries/desk.sql", "add_trades", "calls →"), "store/queries/desk.sql: not 'calls →' after api/sell.py"),
     ],
     ids=["file", "function", "way", "turned", "word", "sql"],
 )
 def test_a_made_up_row_is_found(step: Step, fault: str) -> None:
     begin = Step("api/sell.py", "SellApi.create", "–")
-    assert faults([begin, Step("desk/client.py", "DeskClient.ask", "calls →")]) == []
+    assert faults([begin, Step("link/client.py", "DeskClient.ask", "calls →")]) == []
     assert faults([begin, step]) == [fault]
 
 
