@@ -136,7 +136,7 @@ def _files() -> list[Path]:
         *sorted((ROOT / "src").rglob("*.sql")),
         *sorted((ROOT / "tests").rglob("*.py")),
         *sorted((ROOT / "docs").rglob("*.md")),
-        ROOT / "README.md",
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     ]
 
 
