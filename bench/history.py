@@ -186,7 +186,11 @@ def fill(store: Store, url: str, size: Size, tell: Callable[[str], None] = lambd
             for name, definition in indexes:
                 server.execute(definition.encode())
                 tell(f"index {name}")
-            server.execute("VACUUM (ANALYZE)")
+            # Its own tables alone: those of others may be locked for as long as it takes them.
+            tables = server.execute(
+                "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+            )
+            server.execute(("VACUUM (ANALYZE) " + ", ".join(name for (name,) in tables.fetchall())).encode())
             server.close()
 
     for first in range(1, size.trades + 1, CHUNK):
