@@ -48,11 +48,14 @@ logger = logging.getLogger(__name__)
 _MIGRATION_LOCK = 7_355_608
 _IN_USE_LOCK = 7_355_609
 """With the schema: shared by everybody who may write."""
+_IS_WRITER = """
+SELECT pg_advisory_lock_shared(%s, hashtext(current_schema())),
+       set_config('application_name', left(%s || ' ' || current_schema(), 63), false)
+"""
 _MIGRATION_LOOK_SECONDS = 0.05
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "3s", "jit": "off"}
 """No list is long enough to repay just-in-time compilation."""
 _WRITING = {
-    "application_name": WRITER,
     "idle_in_transaction_session_timeout": "2s",
     "lock_timeout": "3s",
     "jit": "off",
@@ -154,7 +157,7 @@ class _Connection(TypedReads):
             connection = connect(self._url, _READING if self._read_only else _WRITING)
             if not self._read_only:
                 try:
-                    connection.execute("SELECT pg_advisory_lock_shared(%s, hashtext(current_schema()))", [_IN_USE_LOCK])
+                    connection.execute(_IS_WRITER, [_IN_USE_LOCK, WRITER])
                 except BaseException:
                     connection.close()
                     raise
