@@ -317,6 +317,24 @@ def test_a_stalled_writer_blocks_nobody_for_long(market: Market, engine: str, wh
     market.assert_clean()
 
 
+def test_another_markets_stalled_writer_is_left_alone(market: Market, engine: str, tmp_path: Path) -> None:
+    """It lives in another schema of the same database, and may take its time there; only our own is cut off."""
+    if engine == "sqlite":
+        return
+    neighbour, mine = new_store(tmp_path / "neighbour").writer(), market.store.writer()
+    for writer in (neighbour, mine):
+        writer.begin()
+        writer.execute("take_seq")
+    neighbour._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # type: ignore[attr-defined]
+    mine._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # type: ignore[attr-defined]
+    (result,) = market.desk.process([market.open("c1")])
+    assert result.answers[0].status == 200
+    with pytest.raises(StoreUnavailable):
+        mine.execute("take_seq")
+    neighbour.execute("take_seq")
+    neighbour.commit()
+
+
 def test_a_second_desk_may_stand_beside(market: Market) -> None:
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
     for number in range(6):

@@ -8,10 +8,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from selldesk.api.operator.bots import BotHealth
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState, NoBot
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.times import FAR_US, SECOND_US
+from selldesk.store.rows import BotHealthRow
 from selldesk.store.store import Reader
 from selldesk.web.counting import Counts
 
@@ -67,8 +67,7 @@ class _MarketCollector(Collector):
         reason = GaugeMetricFamily("selldesk_bot_state_reason", "1 with the reason of a bot's state", labels=["bot", "reason"])
         offers = GaugeMetricFamily("selldesk_bot_live_offers", "Processing trades of a bot", labels=["bot"])
         real_us = self._clock.real_us()
-        for row in self._reader.fetch("bots_with_heartbeat"):
-            bot = BotHealth(*row)
+        for bot in self._reader.fetch_as(BotHealthRow, "bots_with_heartbeat"):
             for one in BotState:
                 state.add_metric([bot.steamid64, one.value], float(bot.state == one))
             is_fresh = real_us - bot.last_good_real_us < FRESH_WITHIN_US

@@ -18,7 +18,7 @@ import uvloop
 from msgspec import Meta
 from rich.console import Console
 
-from selldesk.api.operator.bots import BotHealth, BotRequest, bot_command
+from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.catalog.shipped import shipped_catalog
@@ -39,7 +39,7 @@ from selldesk.sandbox import demo
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamsim.process import SimulatorSettings
 from selldesk.store.open import open_store
-from selldesk.store.rows import ItemNameRow
+from selldesk.store.rows import BotHealthRow, ItemNameRow
 from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
 from selldesk.web.routes import Call, Reply, RouteSpec
@@ -261,7 +261,7 @@ class Sandbox:
 
     def _bots_missing(self, market: RunningMarket, reader: Reader) -> str | None:
         real_us = market.clock.real_us()
-        for bot in (BotHealth(*row) for row in reader.fetch("bots_with_heartbeat")):
+        for bot in reader.fetch_as(BotHealthRow, "bots_with_heartbeat"):
             # A quarantine is a decision that outlasts a restart: the market is as ready as it will be.
             ill = bot.state != BotState.OK or real_us - bot.last_good_real_us >= FRESH_WITHIN_US
             if bot.enabled and bot.state not in (BotState.QUARANTINED, BotState.RESTRICTED) and ill:

@@ -19,11 +19,13 @@ logger = logging.getLogger(__name__)
 CHANNEL = "selldesk_feed"
 FAR_SEQ = 2**62
 WRITER = "selldesk writer"
-"""The name by which the server knows whoever may write; the schema behind it: the markets of one database don't cut off each other's."""
+"""The name by which the server knows whoever may write; a hash of the schema behind it, for the markets of one database
+must not cut off each other's."""
 _READ_ONLY = "25006"
 _STALLED = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND application_name = left(%s || ' ' || current_schema(), 63) AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+  AND application_name = %s || ' ' || hashtext(current_schema())
   AND wait_event = 'ClientRead' AND xact_start IS NOT NULL AND state_change < clock_timestamp() - interval '2 seconds'
 """
 _PATIENCE = {

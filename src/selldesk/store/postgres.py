@@ -50,7 +50,7 @@ _IN_USE_LOCK = 7_355_609
 """With the schema: shared by everybody who may write."""
 _IS_WRITER = """
 SELECT pg_advisory_lock_shared(%s, hashtext(current_schema())),
-       set_config('application_name', left(%s || ' ' || current_schema(), 63), false)
+       set_config('application_name', %s || ' ' || hashtext(current_schema()), false)
 """
 _MIGRATION_LOOK_SECONDS = 0.05
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "3s", "jit": "off"}

@@ -1,5 +1,6 @@
 """Reading by name: records instead of tuples, values instead of rows of one column."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,14 +10,14 @@ from selldesk.store.store import Row
 T = TypeVar("T")
 
 
-class TypedReads:
+class TypedReads(ABC):
     """What both engines add to their `fetch` and `load` (see Reader)."""
 
-    def fetch(self, block: str, **parameters: Any) -> list[Row]:
-        raise NotImplementedError
+    @abstractmethod
+    def fetch(self, block: str, **parameters: Any) -> list[Row]: ...
 
-    def load(self, block: str, rows: Sequence[Row]) -> list[Row]:
-        raise NotImplementedError
+    @abstractmethod
+    def load(self, block: str, rows: Sequence[Row]) -> list[Row]: ...
 
     def fetch_as(self, record: Callable[..., T], block: str, **parameters: Any) -> list[T]:
         _agreed(record, block)
@@ -33,7 +34,7 @@ class TypedReads:
         rows = self.fetch(block, **parameters)
         if not rows:
             return None
-        (value,) = rows[0]
+        ((value,),) = rows
         return value
 
 

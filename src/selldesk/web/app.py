@@ -176,7 +176,7 @@ class MarketApi:
         if path and not _is_readable(scope):
             raise route.lookup()
         query = parse_query(scope["query_string"]) if scope["query_string"] else {}
-        if route.knows_all and (unknown := sorted(query.keys() - route.query_names)):
+        if route.refuses_unknown_query and (unknown := sorted(query.keys() - route.query_names)):
             raise refusals.INVALID_QUERY(
                 name=unknown[0], details=[{"path": one, "message": "is not known here"} for one in unknown]
             )

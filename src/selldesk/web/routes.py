@@ -89,7 +89,7 @@ class RouteSpec:
     is_fast: bool = False
     """match and create: the generous rate limit."""
     enveloped: bool = True
-    knows_all: bool = False
+    refuses_unknown_query: bool = False
     """Whether a query parameter that is not in `query` is refused; else it is ignored, for clients of the document send them (R1)."""
     lookup: Kind = NOT_FOUND
     """What an unreadable path answers."""

@@ -17,7 +17,7 @@ from selldesk.kernel.times import FAR_US, wire_time, wire_time_or_none
 from selldesk.people.roles import Role
 from selldesk.steam.session import Credentials, Tokens
 from selldesk.steamwire.guard import is_secret
-from selldesk.store.rows import BotRow
+from selldesk.store.rows import BotHealthRow, BotRow
 from selldesk.store.store import Reader
 from selldesk.web.routes import Call, Reply, RouteSpec
 
@@ -67,28 +67,6 @@ class StockView(msgspec.Struct):
     held: int
     in_delivery: int
     max: int
-
-
-class BotHealth(msgspec.Struct, array_like=True):
-    """A bot as the store tells of it to operators."""
-
-    number: int
-    steamid64: str
-    account_name: str
-    profile_name: str | None
-    avatar: str | None
-    games: str | None
-    enabled: int
-    state: str
-    state_reason: str | None
-    state_since: int
-    live_offers: int
-    live_offers_max: int
-    seller_offers_max: int
-    items_held: int
-    items_max: int
-    last_good_real_us: int
-    quarantined_until: int | None
 
 
 class BotView(msgspec.Struct):
@@ -206,7 +184,7 @@ def bot_views(market: Market, reader: Reader) -> list[BotView]:
             blocked.setdefault(bot, []).append(game)
         for bot, game, kind, items in reader.fetch("stock_by_kind"):
             stock.setdefault(bot, {}).setdefault(game, {})[kind] = items
-        records = [BotHealth(*row) for row in reader.fetch("bots_with_heartbeat")]
+        records = reader.fetch_as(BotHealthRow, "bots_with_heartbeat")
     views = []
     for bot in records:
         face = market.face(bot.number, bot.steamid64, bot.profile_name, bot.avatar)

@@ -36,6 +36,6 @@ def operator_route(
         answer,
         refusals=refused,
         tag="Operator",
-        knows_all=True,
+        refuses_unknown_query=True,
         **more,
     )

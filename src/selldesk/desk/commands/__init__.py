@@ -136,40 +136,18 @@ def runs_alone(command: Command) -> bool:
 
 
 AnyCommand = (
-    OpenTrade
+    PersonsCommand
+    | OpenTrade
     | BotNews
     | OnBehalf
     | News
     | KeepLeases
-    | Relieve
-    | AskStocktake
-    | DeclareItem
-    | OperateTrade
-    | CloseAlert
     | Watch
-    | SetLimits
-    | SetProjectLimits
-    | SetSeller
-    | StopGame
-    | ResumeGame
-    | StopTrading
-    | ResumeTrading
     | PutOrders
     | WithdrawOrders
     | BeginOrders
     | ChangeOrders
-    | CreatePerson
-    | ChangePerson
-    | CreateKey
-    | DeleteKey
-    | MoveMoney
-    | PutRoom
-    | DropRoom
-    | AddBot
-    | ReplaceBotSecrets
     | Reseal
-    | ChangeBot
-    | ImportItems
     | SetMark
 )
 
