@@ -108,6 +108,7 @@ WORDS: Final[dict[str, Word]] = {
     "?market_hash_name": Word("Only the order on this item.", _ITEM, {"minLength": 1}),
     "?surplus": Word("Only what no sale brought.", True),
     "?open": Word("Only open alerts.", True),
+    "?full": Word("Everything anew; today every audit is, with or without it (settled 17).", True),
     # -- places in paths
     "by-id/id": Word("The trade's id.", _TRADE, _UUID),
     "trades/id": Word("The trade's id.", _TRADE, _UUID),

@@ -15,7 +15,7 @@ from selldesk.store.rows import LogRow, StatusSumRow, StopRow
 from selldesk.store.store import Reader
 from selldesk.web import queries
 from selldesk.web.parameters import PAGE
-from selldesk.web.routes import Call, Reply, RouteSpec
+from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
 
 
 class Check(msgspec.Struct):
@@ -89,6 +89,9 @@ class LogPage(msgspec.Struct):
     offset: int
 
 
+_FULL = Parameter("full", {"type": "boolean"}, "Everything anew")
+
+
 class OverviewApi:
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -96,12 +99,13 @@ class OverviewApi:
     def routes(self) -> list[RouteSpec]:
         r, route = refusals, operator_route
         return [
-            route("GET", "/audit", self.audit, "Is everything coherent? Answered from the store alone", AuditAnswer),
+            route("GET", "/audit", self.audit, "Is everything coherent? Answered from the store alone", AuditAnswer, (r.INVALID_QUERY,), query=(_FULL,)),
             route("GET", "/overview", self.overview, "The market at a glance", Overview),
             route("GET", "/log", self.log, "What operators did", LogPage, (r.INVALID_QUERY,), query=PAGE),
         ]  # fmt: skip
 
     async def audit(self, call: Call) -> Reply:
+        queries.flag(call.query, "full")
         result = await self._market.read(run_audit)
         checks = [Check(check["name"], check["rows"]) for check in result.checks]
         return Reply(AuditAnswer(wire_time(self._market.clock.now_us()), checks, result.violations))
