@@ -21,11 +21,11 @@ from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.times import DAY_US
+from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.steamwire.tradelink import STEAMID64_BASE
 from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
 from selldesk.store.store import Store
-from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
 
 BATCH = 64
 SALES = 3_000

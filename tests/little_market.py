@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from selldesk.api.operator.bots import BotRequest, bot_command
-from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
@@ -23,6 +22,7 @@ from selldesk.kernel.processes import process_name
 from selldesk.kernel.secretbox import SecretBox, link_place, secrets_place, tokens_place
 from selldesk.kernel.times import FAR_US
 from selldesk.link.client import InlineDesk
+from selldesk.offers.agenda import Memory, Pace
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steam.client import SteamClient
@@ -386,8 +386,8 @@ class LittleMarket:
         return self._opened[-1]
 
     def trade(self, trade_id: str) -> Trade:
-        rows = self.desk.store.load("load_trades", [(trade_id,)])
-        return Trade(*rows[0])
+        (trade,) = self.desk.store.load_as(Trade, "load_trades", [(trade_id,)])
+        return trade
 
     def history(self, trade_id: str) -> list[str]:
         return [note for _, _, note in self.desk.store.fetch("history_of", trade_id=trade_id)]

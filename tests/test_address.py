@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from selldesk.bots.agenda import Pace
 from selldesk.link.client import InlineDesk
+from selldesk.offers.agenda import Pace
 from selldesk.steam.results import Throttled
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Address, ThrottledTransport

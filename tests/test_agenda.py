@@ -2,8 +2,8 @@
 
 import pytest
 
-from selldesk.bots.agenda import LONGEST_WAIT_US, Call, Memory, Pace, Task, Window, next_call
 from selldesk.bots.rooms import Bot, BotState, Room, choose_bot, choose_room
+from selldesk.offers.agenda import LONGEST_WAIT_US, Call, CallKind, Memory, Pace, Task, Window, next_call
 
 S = 1_000_000
 NOW = 1_000_000 * S
@@ -21,90 +21,94 @@ def memory(**changed: object) -> Memory:
 
 def task(stage: str, due_in: int | None = 0, **changed: object) -> Task:
     fields: dict[str, object] = {
-        "trade_id": stage, "stage": stage, "due_at": None if due_in is None else NOW + due_in * S, "seller": "7", "offer_id": None,
-        "steam_trade_id": None, "wants_cancel": False, "is_too_late": False, "is_held": False,
+        "trade_id": stage, "stage": stage, "due_at": None if due_in is None else NOW + due_in * S, "steam_trade_id": None,
+        "wants_cancel": False, "is_too_late": False, "is_held": False,
     }  # fmt: skip
     return Task(**(fields | changed))  # type: ignore[arg-type]
+
+
+def call(kind: str, trade_id: str | None = None, until: int = 0) -> Call:
+    return Call(CallKind(kind), trade_id, until)
 
 
 VERIFY, SEND, SETTLING = task("verify"), task("send"), task("settling")
 EXCHANGED = task("exchanged", steam_trade_id="4")
 TABLE = [
     # what                                    memory                                       tasks                                       unsettled  call
-    ("back-off comes before all",             memory(quiet_until=NOW + 9 * S),             [EXCHANGED],                                True,  Call("wait", until=NOW + 9 * S)),
-    ("no session: log in",                    memory(logged_in=False),                     [EXCHANGED],                                True,  Call("login")),
-    ("token nearly over: renew",              memory(token_expires_at=NOW + 299 * S),      [EXCHANGED],                                True,  Call("renew")),
-    ("first the notice",                      memory(acknowledged=False),                  [SEND],                                     False, Call("acknowledge")),
-    ("a reversal is decided at once",         memory(suspects=("x",)),                     [SEND, SETTLING],                           True,  Call("reversal")),
-    ("an exchange and a reversal",            memory(suspects=("x",)),                     [EXCHANGED],                                True,  Call("read_trade", "exchanged")),
-    ("… take turns",                          memory(suspects=("x",), after_exchanged=True), [EXCHANGED],                              True,  Call("reversal")),
-    ("no drop for trades: do something else", memory(free_at={"status": NOW + S}, suspects=("x",)), [EXCHANGED, SETTLING, VERIFY],      True,  Call("verify", "verify")),
-    ("no drop for lists",                     memory(free_at={"offers": NOW + S}, poll_now=True), [SEND],                               False, Call("send", "send")),
-    ("no drop for inventories",               memory(free_at={"inventory": NOW + 4 * S}),  [VERIFY, SEND],                             False, Call("send", "send")),
-    ("wait for the next drop",                memory(free_at={"status": NOW + 2 * S}),     [EXCHANGED],                                True,  Call("wait", until=NOW + 2 * S)),
-    ("a sweep goes on page by page",          memory(is_sweeping=True),                    [],                                         True,  Call("sweep")),
-    ("… as drops come",                       memory(is_sweeping=True, free_at={"history": NOW + 16 * S}), [],                         True,  Call("wait", until=NOW + 16 * S)),
-    ("but not before its time",               memory(suspects=("x",), suspects_not_before=NOW + S), [EXCHANGED],                       True,  Call("read_trade", "exchanged")),
-    ("an exchange is read before polls",      memory(poll_now=True),                       [VERIFY, EXCHANGED],                        False, Call("read_trade", "exchanged")),
-    ("without trade id: the offer",           memory(),                                    [task("exchanged")],                        False, Call("read_offer", "exchanged")),
-    ("a deadline",                            memory(),                                    [VERIFY, task("offered", wants_cancel=True)], False, Call("cancel", "offered")),
-    ("our own confirmation",                  memory(poll_now=True),                       [VERIFY, task("offered", needs_confirmation=True)], False, Call("confirm", "offered")),
-    ("paused or in quarantine: no send",      memory(),                                    [task("send", may_send=False)],             False, Call("wait", until=NOW + 45 * S)),
-    ("too late for an offer",                 memory(poll_now=True),                       [task("verify", is_too_late=True)],         False, Call("give_up", "verify")),
-    ("after a send: look",                    memory(poll_now=True),                       [SEND],                                     False, Call("poll")),
-    ("a lost send: look",                     memory(),                                    [SEND, task("reconcile")],                  False, Call("poll")),
-    ("offers out: every 5 seconds",           memory(last_poll_at=NOW - 5 * S),            [task("offered", 60)],                      False, Call("poll")),
-    ("idle: a sign of life",                  memory(last_poll_at=NOW - 45 * S),           [],                                         False, Call("poll")),
-    ("verify before send",                    memory(),                                    [SEND, VERIFY],                             False, Call("verify", "verify")),
-    ("send",                                  memory(),                                    [SEND],                                     False, Call("send", "send")),
-    ("not twice within a second",             memory(last_send_at=NOW - S // 2),           [SEND],                                     False, Call("wait", until=NOW + S // 2)),
-    ("take down what nobody wants",           memory(unwanted_offers=("cancel:1",)),       [SETTLING],                                 False, Call("take_down")),
-    ("settle",                                memory(),                                    [SETTLING],                                 True,  Call("settle", "settling")),
-    ("a hold's end",                          memory(),                                    [task("offered", is_held=True, steam_trade_id="4")], False, Call("settle", "offered")),
-    ("exchanged and settling",                memory(after_exchanged=True),                [EXCHANGED, SETTLING],                      True,  Call("settle", "settling")),
-    ("… take turns too",                      memory(),                                    [EXCHANGED, SETTLING],                      True,  Call("read_trade", "exchanged")),
-    ("a failed poll makes way",               memory(is_blind=True, polls_not_before=NOW + S, poll_now=True), [SETTLING],              True,  Call("settle", "settling")),
-    ("… but nothing new is begun",            memory(is_blind=True, polls_not_before=NOW + S), [VERIFY, SEND],                         False, Call("wait", until=NOW + S)),
-    ("… and comes back",                      memory(is_blind=True, polls_not_before=NOW), [VERIFY, SEND, SETTLING],                   True,  Call("poll")),
-    ("new sales don't starve settlement",     memory(last_turn="verify"),                  [VERIFY, SETTLING],                         True,  Call("settle", "settling")),
-    ("… nor that the new sales",              memory(last_turn="settle"),                  [VERIFY, SETTLING],                         True,  Call("verify", "verify")),
-    ("… nor both the sweep",                  memory(last_turn="settle", last_sweep_at=NOW - 60 * S), [VERIFY, SEND, SETTLING],          True,  Call("sweep")),
-    ("… nor the sending",                     memory(last_turn="verify"),                  [VERIFY, SEND, SETTLING],                   True,  Call("send", "send")),
-    ("a turn without a drop passes on",       memory(last_turn="verify", free_at={"status": NOW + S}), [VERIFY, SETTLING],              True,  Call("verify", "verify")),
-    ("sweep for reversals",                   memory(last_sweep_at=NOW - 60 * S),          [],                                         True,  Call("sweep")),
-    ("nothing to be reversed: less often",    memory(last_sweep_at=NOW - 299 * S),         [],                                         False, Call("wait", until=NOW + S)),
-    ("… but what left is looked for",         memory(last_sweep_at=NOW - 300 * S),         [],                                         False, Call("sweep")),
-    ("the own inventory, when it is wanted",  memory(stock_games=(730,)),                  [],                                         False, Call("stock")),
-    ("… not before its time",                 memory(stock_games=(730,), stock_not_before=NOW + S), [],                                False, Call("wait", until=NOW + S)),
-    ("… and by turns",                        memory(stock_games=(730,), last_turn="verify"), [VERIFY, SEND],                          False, Call("send", "send")),
-    ("wait for what comes first",             memory(),                                    [task("settling", 7), task("offered", 9)],  True,  Call("wait", until=NOW + 5 * S)),
-    ("a failed trade makes way",              memory(not_before={"exchanged": NOW + S}),   [EXCHANGED, VERIFY],                        False, Call("verify", "verify")),
-    ("and comes back",                        memory(not_before={"exchanged": NOW + S}),   [EXCHANGED],                                False, Call("wait", until=NOW + S)),
-    ("an operator decides, not we",           memory(),                                    [task("operator", None)],                   False, Call("wait", until=NOW + 45 * S)),
+    ("back-off comes before all",             memory(quiet_until=NOW + 9 * S),             [EXCHANGED],                                True,  call("wait", until=NOW + 9 * S)),
+    ("no session: log in",                    memory(logged_in=False),                     [EXCHANGED],                                True,  call("login")),
+    ("token nearly over: renew",              memory(token_expires_at=NOW + 299 * S),      [EXCHANGED],                                True,  call("renew")),
+    ("first the notice",                      memory(acknowledged=False),                  [SEND],                                     False, call("acknowledge")),
+    ("a reversal is decided at once",         memory(suspects=("x",)),                     [SEND, SETTLING],                           True,  call("reversal")),
+    ("an exchange and a reversal",            memory(suspects=("x",)),                     [EXCHANGED],                                True,  call("read_trade", "exchanged")),
+    ("… take turns",                          memory(suspects=("x",), after_exchanged=True), [EXCHANGED],                              True,  call("reversal")),
+    ("no drop for trades: do something else", memory(free_at={"status": NOW + S}, suspects=("x",)), [EXCHANGED, SETTLING, VERIFY],      True,  call("verify", "verify")),
+    ("no drop for lists",                     memory(free_at={"offers": NOW + S}, poll_now=True), [SEND],                               False, call("send", "send")),
+    ("no drop for inventories",               memory(free_at={"inventory": NOW + 4 * S}),  [VERIFY, SEND],                             False, call("send", "send")),
+    ("wait for the next drop",                memory(free_at={"status": NOW + 2 * S}),     [EXCHANGED],                                True,  call("wait", until=NOW + 2 * S)),
+    ("a sweep goes on page by page",          memory(is_sweeping=True),                    [],                                         True,  call("sweep")),
+    ("… as drops come",                       memory(is_sweeping=True, free_at={"history": NOW + 16 * S}), [],                         True,  call("wait", until=NOW + 16 * S)),
+    ("but not before its time",               memory(suspects=("x",), suspects_not_before=NOW + S), [EXCHANGED],                       True,  call("read_trade", "exchanged")),
+    ("an exchange is read before polls",      memory(poll_now=True),                       [VERIFY, EXCHANGED],                        False, call("read_trade", "exchanged")),
+    ("without trade id: the offer",           memory(),                                    [task("exchanged")],                        False, call("read_offer", "exchanged")),
+    ("a deadline",                            memory(),                                    [VERIFY, task("offered", wants_cancel=True)], False, call("cancel", "offered")),
+    ("our own confirmation",                  memory(poll_now=True),                       [VERIFY, task("offered", needs_confirmation=True)], False, call("confirm", "offered")),
+    ("paused or in quarantine: no send",      memory(),                                    [task("send", may_send=False)],             False, call("wait", until=NOW + 45 * S)),
+    ("too late for an offer",                 memory(poll_now=True),                       [task("verify", is_too_late=True)],         False, call("give_up", "verify")),
+    ("after a send: look",                    memory(poll_now=True),                       [SEND],                                     False, call("poll")),
+    ("a lost send: look",                     memory(),                                    [SEND, task("reconcile")],                  False, call("poll")),
+    ("offers out: every 5 seconds",           memory(last_poll_at=NOW - 5 * S),            [task("offered", 60)],                      False, call("poll")),
+    ("idle: a sign of life",                  memory(last_poll_at=NOW - 45 * S),           [],                                         False, call("poll")),
+    ("verify before send",                    memory(),                                    [SEND, VERIFY],                             False, call("verify", "verify")),
+    ("send",                                  memory(),                                    [SEND],                                     False, call("send", "send")),
+    ("not twice within a second",             memory(last_send_at=NOW - S // 2),           [SEND],                                     False, call("wait", until=NOW + S // 2)),
+    ("take down what nobody wants",           memory(unwanted_offers=("cancel:1",)),       [SETTLING],                                 False, call("take_down")),
+    ("settle",                                memory(),                                    [SETTLING],                                 True,  call("settle", "settling")),
+    ("a hold's end",                          memory(),                                    [task("offered", is_held=True, steam_trade_id="4")], False, call("settle", "offered")),
+    ("exchanged and settling",                memory(after_exchanged=True),                [EXCHANGED, SETTLING],                      True,  call("settle", "settling")),
+    ("… take turns too",                      memory(),                                    [EXCHANGED, SETTLING],                      True,  call("read_trade", "exchanged")),
+    ("a failed poll makes way",               memory(is_blind=True, polls_not_before=NOW + S, poll_now=True), [SETTLING],              True,  call("settle", "settling")),
+    ("… but nothing new is begun",            memory(is_blind=True, polls_not_before=NOW + S), [VERIFY, SEND],                         False, call("wait", until=NOW + S)),
+    ("… and comes back",                      memory(is_blind=True, polls_not_before=NOW), [VERIFY, SEND, SETTLING],                   True,  call("poll")),
+    ("new sales don't starve settlement",     memory(last_turn="verify"),                  [VERIFY, SETTLING],                         True,  call("settle", "settling")),
+    ("… nor that the new sales",              memory(last_turn="settle"),                  [VERIFY, SETTLING],                         True,  call("verify", "verify")),
+    ("… nor both the sweep",                  memory(last_turn="settle", last_sweep_at=NOW - 60 * S), [VERIFY, SEND, SETTLING],          True,  call("sweep")),
+    ("… nor the sending",                     memory(last_turn="verify"),                  [VERIFY, SEND, SETTLING],                   True,  call("send", "send")),
+    ("a turn without a drop passes on",       memory(last_turn="verify", free_at={"status": NOW + S}), [VERIFY, SETTLING],              True,  call("verify", "verify")),
+    ("sweep for reversals",                   memory(last_sweep_at=NOW - 60 * S),          [],                                         True,  call("sweep")),
+    ("nothing to be reversed: less often",    memory(last_sweep_at=NOW - 299 * S),         [],                                         False, call("wait", until=NOW + S)),
+    ("… but what left is looked for",         memory(last_sweep_at=NOW - 300 * S),         [],                                         False, call("sweep")),
+    ("the own inventory, when it is wanted",  memory(stock_games=(730,)),                  [],                                         False, call("stock")),
+    ("… not before its time",                 memory(stock_games=(730,), stock_not_before=NOW + S), [],                                False, call("wait", until=NOW + S)),
+    ("… and by turns",                        memory(stock_games=(730,), last_turn="verify"), [VERIFY, SEND],                          False, call("send", "send")),
+    ("wait for what comes first",             memory(),                                    [task("settling", 7), task("offered", 9)],  True,  call("wait", until=NOW + 5 * S)),
+    ("a failed trade makes way",              memory(not_before={"exchanged": NOW + S}),   [EXCHANGED, VERIFY],                        False, call("verify", "verify")),
+    ("and comes back",                        memory(not_before={"exchanged": NOW + S}),   [EXCHANGED],                                False, call("wait", until=NOW + S)),
+    ("an operator decides, not we",           memory(),                                    [task("operator", None)],                   False, call("wait", until=NOW + 45 * S)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "known", "tasks", "unsettled", "call"), TABLE, ids=[row[0] for row in TABLE])
-def test_the_agenda(what: str, known: Memory, tasks: list[Task], unsettled: bool, call: Call) -> None:
-    assert next_call(known, tasks, unsettled, NOW, PACE) == call
+@pytest.mark.parametrize(("what", "known", "tasks", "unsettled", "expected"), TABLE, ids=[row[0] for row in TABLE])
+def test_the_agenda(what: str, known: Memory, tasks: list[Task], unsettled: bool, expected: Call) -> None:
+    assert next_call(known, tasks, unsettled, NOW, PACE) == expected
 
 
 LOGINS = [
     # what                          now (UTC, Tuesday 2026-03-10)   next login at  call
-    ("in the window: wait",         1_773_172_800,                  0,             Call("wait", until=1_773_188_100 * S)),
-    ("before it: log in",           1_773_172_799,                  0,             Call("login")),
-    ("after it: log in",            1_773_188_100,                  0,             Call("login")),
-    ("refused before: wait longer", 1_773_172_800,                  1_773_190_000, Call("wait", until=1_773_190_000 * S)),
-    ("refused, no window",          1_773_190_000,                  1_773_190_030, Call("wait", until=1_773_190_030 * S)),
+    ("in the window: wait",         1_773_172_800,                  0,             call("wait", until=1_773_188_100 * S)),
+    ("before it: log in",           1_773_172_799,                  0,             call("login")),
+    ("after it: log in",            1_773_188_100,                  0,             call("login")),
+    ("refused before: wait longer", 1_773_172_800,                  1_773_190_000, call("wait", until=1_773_190_000 * S)),
+    ("refused, no window",          1_773_190_000,                  1_773_190_030, call("wait", until=1_773_190_030 * S)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "now", "next_login_at", "call"), LOGINS, ids=[row[0] for row in LOGINS])
-def test_full_logins_keep_away_from_maintenance(what: str, now: int, next_login_at: int, call: Call) -> None:
+@pytest.mark.parametrize(("what", "now", "next_login_at", "expected"), LOGINS, ids=[row[0] for row in LOGINS])
+def test_full_logins_keep_away_from_maintenance(what: str, now: int, next_login_at: int, expected: Call) -> None:
     pace = Pace(no_logins=Window(1, 13 * 60, 17 * 60 + 15, "America/Los_Angeles"))
     known = memory(logged_in=False, next_login_at=next_login_at * S)
-    assert next_call(known, [EXCHANGED], True, now * S, pace) == call
-    assert next_call(memory(token_expires_at=now * S), [], False, now * S, pace) == Call("renew"), "renewals go on"
+    assert next_call(known, [EXCHANGED], True, now * S, pace) == expected
+    assert next_call(memory(token_expires_at=now * S), [], False, now * S, pace) == call("renew"), "renewals go on"
 
 
 def test_a_clock_that_went_back_does_not_silence_a_bot() -> None:
@@ -112,7 +116,7 @@ def test_a_clock_that_went_back_does_not_silence_a_bot() -> None:
     known.mend(NOW)
     assert next_call(known, [task("offered", -5)], False, NOW, PACE).until <= NOW + LONGEST_WAIT_US
     known.quiet_until = 0
-    assert next_call(known, [task("offered", -5)], False, NOW + 6 * S, PACE) == Call("poll")
+    assert next_call(known, [task("offered", -5)], False, NOW + 6 * S, PACE) == call("poll")
 
 
 def room(number: int = 1, **changed: object) -> Room:

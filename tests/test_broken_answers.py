@@ -11,13 +11,13 @@ import pytest
 
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
+from selldesk.offers.stages import Stage
 from selldesk.steam.client import SteamClient
 from selldesk.steam.results import Inventory, Malformed, ResultFault, SteamFault
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
-from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
 from tests.little_market import MONEY, ORDER_PRICE, LittleMarket, in_market
 from tests.test_steam import LINK, _client, _json, _token
@@ -479,7 +479,7 @@ def test_a_history_that_never_ends_stops_no_bot(tmp_path: Path, what: str) -> No
         other = market.open_trade("other", TF2, seller=market.steam.world.add_account("boris", "seller"))
         await market.run(worker, lambda: market.trade(other).status == "completed")
         await market.pass_time(worker, 12 * MINUTE)
-        assert (market.trade(lost).work, market.trade(lost).status) == (Stage.RECONCILE, "processing")
+        assert (market.trade(lost).stage, market.trade(lost).status) == (Stage.RECONCILE, "processing")
         garbling.end()
         await market.run(worker, lambda: market.trade(lost).status == "completed")
         assert sum(offer.state == 3 for offer in market.offers()) == 2
@@ -497,7 +497,7 @@ def test_an_empty_list_after_a_full_one_ends_nothing_and_is_no_look(tmp_path: Pa
         await market.run(worker, lambda: market.trade(trade_id).expires_at is not None)
         market.fault("poll_empty")
         await market.pass_time(worker, 5 * MINUTE)
-        assert (market.trade(trade_id).work, market.offers()[0].state) == (Stage.OFFERED, 2)
+        assert (market.trade(trade_id).stage, market.offers()[0].state) == (Stage.OFFERED, 2)
         market.steam.world.accept(market.offers()[0])
         await market.run(worker, lambda: market.trade(trade_id).status == "completed")
 

@@ -17,12 +17,13 @@ from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
 from selldesk.link.server import DeskServer, _Waiting
+from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.store import CommitUnknown, StoreUnavailable
-from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
+from selldesk.trades.trade import Trade
 from tests.stores import new_store, postgres_server
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -88,8 +89,11 @@ class Market:
         rows = self.desk.store.load("load_orders", [(buyer, self.item[name])])
         return tuple(rows[0][4:8]) if rows else ()
 
+    def trade(self, trade_id: str) -> Trade:
+        return self.desk.store.load_as(Trade, "load_trades", [(trade_id,)])[0]
+
     def status(self, trade_id: str) -> str:
-        return str(self.desk.store.load("load_trades", [(trade_id,)])[0][14])
+        return self.trade(trade_id).status.value
 
     def end(self, trade_id: str, ending: str) -> None:
         """Steam's words that lead to an ending."""
@@ -528,12 +532,12 @@ def test_items_that_are_not_what_was_verified_wait_for_an_operator(market: Marke
     market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, now, "41"), "{}"))
     no_assets = TradeWord(3, None, False, [])
     market.ask(commands.TradeRead(trade_id, no_assets, now, "{}"))
-    row = market.desk.store.load("load_trades", [(trade_id,)])[0]
-    assert (row[14], row[19]) == ("processing", 3), "an answer without assets is no difference"
+    row = market.trade(trade_id)
+    assert (row.status, row.offer_state) == ("processing", 3), "an answer without assets is no difference"
     wrong = TradeWord(3, None, False, [AssetWord(730, "2", "70", "another class")])
     market.ask(commands.TradeRead(trade_id, wrong, now, "{}"))
-    row = market.desk.store.load("load_trades", [(trade_id,)])[0]
-    assert (row[14], row[19]) == ("processing", 13)
+    row = market.trade(trade_id)
+    assert (row.status, row.offer_state) == ("processing", 13)
     for action in ("cancel", "retry"):
         with pytest.raises(Refusal) as refused:
             market.ask(commands.OperateTrade(trade_id, "op", action, "can't work"))
@@ -544,7 +548,7 @@ def test_items_that_are_not_what_was_verified_wait_for_an_operator(market: Marke
     market.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "wrong item"))
     assert market.status(trade_id) == "error"
     market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, now, "41"), "{}"))
-    assert market.desk.store.load("load_trades", [(trade_id,)])[0][19] == 13, "a final trade stays as it was declared"
+    assert market.trade(trade_id).offer_state == 13, "a final trade stays as it was declared"
     assert market.order(RICH, "A") == (5, 5, 0, 0)
 
 

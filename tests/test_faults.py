@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from selldesk.api.operator.bots import secrets_command
-from selldesk.bots.agenda import Window
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
+from selldesk.offers.agenda import Window
+from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Behaviour
-from selldesk.trades.status import Stage
 from tests.little_market import MONEY, ORDER_PRICE, LittleMarket, in_market
 from tests.support import REPOSITORY
 
@@ -67,7 +67,7 @@ def test_01_a_send_that_made_no_offer_is_repeated_after_the_windows(tmp_path: Pa
         market.fault(fault, times=1, **options)
         trade_id = market.open_trade("lost", TF2)
         worker = market.worker()
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
         lost_at = market.clock.now_us()
         await market.run(worker, lambda: market.trade(trade_id).offer_id is not None)
         assert market.clock.now_us() - lost_at >= 299 * 1_000_000
@@ -95,12 +95,12 @@ def test_04_an_offer_that_shows_before_its_send_returns_is_nobodys_enemy(tmp_pat
     async def story(market: LittleMarket) -> None:
         worker = market.worker()
         trade_id = market.open_trade("slow", TF2)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
         market.fault("send_answers_late", times=1, seconds=0.3)
         sending = asyncio.create_task(worker.step())
         while not market.offers():
             await asyncio.sleep(0.005)
-        assert market.trade(trade_id).work is Stage.SENDING
+        assert market.trade(trade_id).stage is Stage.SENDING
         await sending
         await market.run(worker, lambda: market.trade(trade_id).status == "completed")
         assert [offer.state for offer in market.offers()] == [3]
@@ -199,7 +199,7 @@ def test_09_accepted_without_a_word_on_the_trade_waits_and_tells(tmp_path: Path,
         market.fault(fault, **options)
         worker = market.worker()
         trade_id = market.open_trade("dumb", TF2)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.EXCHANGED)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.EXCHANGED)
         await market.pass_time(worker, 12 * MINUTE)
         assert market.trade(trade_id).status == "processing"
         assert market.alerts() == ["exchange_unconfirmed"]
@@ -237,7 +237,7 @@ def test_11_other_items_than_verified_wait_for_a_human(tmp_path: Path, fault: st
         market.fault(fault)
         worker = market.worker()
         trade_id = market.open_trade("swapped", TF2, count=2)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.OPERATOR)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.OPERATOR)
         await market.pass_time(worker, 3600)
         assert (market.trade(trade_id).status, market.trade(trade_id).offer_state) == ("processing", 13)
         assert market.alerts() == ["missing_items"]
@@ -645,7 +645,7 @@ def test_27_a_rotated_trade_link_ends_the_sale_in_clear_words(tmp_path: Path) ->
     async def story(market: LittleMarket) -> None:
         worker = market.worker()
         trade_id = market.open_trade("rotated", TF2)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
         market.steam.world.rotate_trade_token(market.seller)
         await market.run(worker, lambda: market.trade(trade_id).status == "cancelled")
         assert "no longer valid" in (market.trade(trade_id).error or "")
@@ -658,7 +658,7 @@ def test_27_a_bare_15_is_explained_by_the_trade_page(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         worker = market.worker()
         trade_id = market.open_trade("bare", TF2)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
         market.steam.world.rotate_trade_token(market.seller)
         market.fault("send_error", eresult=15, times=1)
         await market.run(worker, lambda: market.trade(trade_id).status == "cancelled")
@@ -672,7 +672,7 @@ def test_28_an_item_that_goes_between_match_and_send_ends_the_sale(tmp_path: Pat
         worker = market.worker()
         (assetid,) = market.give(market.seller, TF2)
         trade_id = market.open_trade("gone", TF2, assets=[assetid])
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
         market.steam.world.remove_item(assetid)
         await market.run(worker, lambda: market.trade(trade_id).status == "cancelled")
         assert "(26)" in (market.trade(trade_id).error or "")

@@ -16,9 +16,8 @@ from selldesk.desk import commands
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
 from selldesk.link.client import InlineDesk
-from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
-from selldesk.trades.news import Refusal as OfferRefusal
-from selldesk.trades.status import Stage
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
 from selldesk.workers.lease import HeldLease, LeasedDesk
 from tests.little_market import LittleMarket, in_market
 from tests.test_desk import SELLER, Market
@@ -100,7 +99,7 @@ NEWS: dict[type[commands.Command], Callable[[Market], commands.News]] = {
     commands.ProofRead: lambda market: commands.ProofRead(_opened(market), Proof.OTHER_NAME, "a lie", market.clock.now_us()),
     commands.IntendSend: lambda market: commands.IntendSend(_verified(market)),
     commands.OfferMade: lambda market: commands.OfferMade(_intended(market), "51", False),
-    commands.OfferRefused: lambda market: commands.OfferRefused(_intended(market), OfferRefusal.SELLER, "(26)", SELLER),
+    commands.OfferRefused: lambda market: commands.OfferRefused(_intended(market), SendRefusal.SELLER, "(26)", SELLER),
     commands.OfferUnconfirmed: lambda market: commands.OfferUnconfirmed(_offered(market, needs_confirmation=True)),
     commands.OutcomeUnknown: lambda market: commands.OutcomeUnknown(_intended(market)),
     commands.NotListed: lambda market: commands.NotListed(_lost(market), market.clock.now_us()),
@@ -194,7 +193,7 @@ def test_a_worker_that_slept_since_the_grant_sends_only_what_ends_within_its_lea
     async def story(market: LittleMarket) -> None:
         worker = market.worker()
         trade_id = market.open_trade("sale", 440)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
         has_slept = False
 
         async def asleep() -> None:
@@ -210,7 +209,7 @@ def test_a_worker_that_slept_since_the_grant_sends_only_what_ends_within_its_lea
         assert sent == int(sends), f"{sent} sends with {24 - seconds:g} s of its lease left"
         assert len(market.offers()) == int(sends)
         if not sends:
-            assert market.trade(trade_id).work is Stage.SENDING, "the intent stays on record as a lost send"
+            assert market.trade(trade_id).stage is Stage.SENDING, "the intent stays on record as a lost send"
         await market.run(worker, lambda: market.trade(trade_id).status == "completed")
         looked = any("looking for the offer" in note for note in market.history(trade_id))
         assert looked == (not sends), "and is looked into before anything is sent again"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given
 
 from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
+from selldesk.offers.life import tag_of
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import SendRefusal
 from selldesk.steam.errors import read_send_error
 from selldesk.steam.results import Cause, Rejected, TradePage
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour, OfferRecord
-from selldesk.trades.news import Refusal
-from selldesk.trades.status import Stage
-from selldesk.trades.trade import tag_of
 from selldesk.workers.offers import _WHY, offer_message
 from tests.little_market import LittleMarket, in_market
 from tests.test_steam import LINK, SORRY, _client
@@ -80,10 +80,10 @@ TEXTS: list[tuple[str, Cause | None]] = [
     (f"{SORRY} (15)",                                                                                              Cause.BAD_LINK),
     (f"{SORRY} (16)",                                                                                              None),
 ]  # fmt: skip
-HARMS_NOBODY_ELSE = {None, Refusal.SELLER, Refusal.PARTNER_CHANGED}
+HARMS_NOBODY_ELSE = {None, SendRefusal.SELLER, SendRefusal.PARTNER_CHANGED}
 
 
-def _blame(text: str, *names: str) -> Refusal | None:
+def _blame(text: str, *names: str) -> SendRefusal | None:
     """Who is to blame, and so what follows; None: nobody knows whether there is an offer."""
     told = read_send_error(text, names)
     return _WHY[told.cause] if isinstance(told, Rejected) else None
@@ -111,9 +111,9 @@ def test_a_name_in_a_text_that_nobody_knows_yet_says_nothing() -> None:
     for name in NAMES:
         if name != " ":
             assert _blame(f"{SORRY}<br><br>{name} can't be reached. (16)", name) is None, name
-            assert _blame(f"{SORRY}<br><br>You cannot trade with {name} because they are new. (34)") is Refusal.PARTNER_CHANGED, (
-                name
-            )
+            assert (
+                _blame(f"{SORRY}<br><br>You cannot trade with {name} because they are new. (34)") is SendRefusal.PARTNER_CHANGED
+            ), name
 
 
 PAGES: list[tuple[str, str, TradePage]] = [
@@ -238,7 +238,7 @@ def test_a_tag_of_ours_in_an_offer_that_a_partner_wrote_is_not_believed(tmp_path
         assets = market.give(market.seller, TF2)
         trade_id = market.open_trade("lost", TF2, assets=assets)
         worker = market.worker()
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
         copy = _from_partner(market, assets[0], market.trade(trade_id).tag)
         await market.run(worker, lambda: copy.state != 2)
         assert (copy.state, market.trade(trade_id).offer_id) == (7, None)
@@ -259,7 +259,7 @@ def test_the_tag_of_another_sale_in_a_message_leads_nowhere(tmp_path: Path) -> N
         market.fault("send_reset", times=1)
         first = market.open_trade("first", TF2)
         worker = market.worker()
-        await market.run(worker, lambda: market.trade(first).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(first).stage is Stage.RECONCILE)
         market.fault("send_created_then_reset", times=1)
         second = market.open_trade("second", TF2, message=f"like {market.trade(first).tag}")
         await market.run(worker, lambda: all(market.trade(one).offer_id is not None for one in (first, second)))

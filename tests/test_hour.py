@@ -14,10 +14,11 @@ import pytest
 
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
+from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Behaviour
 from selldesk.steamsim.faults import FAULTS
 from selldesk.steamwire.buckets import LAWS, Bucket, bucket_of
-from selldesk.trades.status import ROLLED_BACK, Stage, Status
+from selldesk.trades.status import ROLLED_BACK, Status
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from tests.little_market import BUYER, LittleMarket
@@ -111,7 +112,7 @@ class Hour:
     def _operate(self) -> None:
         """What operators do: look at what waits for them, and take bots back whose trouble is over."""
         for trade in self._trades():
-            if trade.work is Stage.OPERATOR:
+            if trade.stage is Stage.OPERATOR:
                 self.market.desk.ask(
                     commands.OperateTrade(trade.id, "op", "declare-accepted", "the items are in the inventory", force=True)
                 )
@@ -124,7 +125,7 @@ class Hour:
 
     def _trades(self) -> list[Trade]:
         store = self.market.desk.store
-        return [Trade(*row) for row in store.load("load_trades", [(trade_id,) for trade_id in self.sold])]
+        return store.load_as(Trade, "load_trades", [(trade_id,) for trade_id in self.sold])
 
     async def _let_everything_end(self) -> None:
         """The faults are over: within half an hour everything is final or dated; after the holds and the protection, final."""
@@ -133,7 +134,7 @@ class Hour:
         self._operate()
         for trade in self._trades():
             is_held = trade.offer_state == 11
-            assert trade.state is not Status.PROCESSING or is_held, (trade.id, trade.stage, market.history(trade.id))
+            assert trade.status is not Status.PROCESSING or is_held, (trade.id, trade.stage, market.history(trade.id))
         market.wait_at_least_seconds = lambda: 7200.0
         await market.pass_time(self.workers, 16 * DAY)
         await market.pass_time(self.workers, 9 * DAY)
@@ -145,10 +146,10 @@ class Hour:
     def assert_right(self) -> None:
         trades = self._trades()
         for trade in trades:
-            assert trade.state in FINAL, (trade.id, trade.status, trade.stage, self.market.history(trade.id))
+            assert trade.status in FINAL, (trade.id, trade.status, trade.stage, self.market.history(trade.id))
         world = self.market.steam.world
         exchanged = {one.tradeid: one for one in world.trades.values() if not one.rollback_trade and one.status in (3, 12)}
-        ours = {trade.steam_trade_id: trade for trade in trades if trade.state in {Status.COMPLETED, *ROLLED_BACK}}
+        ours = {trade.steam_trade_id: trade for trade in trades if trade.status in {Status.COMPLETED, *ROLLED_BACK}}
         gifts = {
             one.tradeid
             for one in exchanged.values()
@@ -158,7 +159,7 @@ class Hour:
         late = {row[3] for row in self._alerts() if row[1] == "reversed_after_completion"}
         for tradeid, trade in ours.items():
             is_reversed = exchanged[str(tradeid)].status == 12
-            assert (trade.state in ROLLED_BACK) == is_reversed or trade.id in late, (trade.id, trade.status)
+            assert (trade.status in ROLLED_BACK) == is_reversed or trade.id in late, (trade.id, trade.status)
         tags = Counter(offer.message[-9:] for offer in world.offers.values() if offer.state == 3 and offer.message)
         assert set(tags.values()) <= {1}, "an offer accepted twice"
         open_offers = [offer for offer in world.offers.values() if offer.state in (2, 9, 11)]

@@ -11,19 +11,18 @@ from typing import Any
 import pytest
 
 from selldesk.api.operator.bots import BotRequest, bot_command, secrets_command
-from selldesk.bots.agenda import Pace
 from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
 from selldesk.desk import commands
 from selldesk.kernel.processes import is_gone, process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SecretBox
 from selldesk.link.client import InlineDesk
+from selldesk.offers.agenda import Pace
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import Proof, SendRefusal
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour
-from selldesk.trades.news import Proof
-from selldesk.trades.news import Refusal as OfferRefusal
-from selldesk.trades.status import Stage
 from selldesk.workers.fleet import Fleet, FleetSettings
 from tests.little_market import LittleMarket, in_market
 
@@ -203,7 +202,7 @@ def test_a_good_call_does_not_end_a_quarantine(tmp_path: Path) -> None:
         trade_id = market.open_trade("restricted", 440)
         market.desk.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]))
         market.desk.ask(commands.IntendSend(trade_id))
-        market.desk.ask(commands.OfferRefused(trade_id, OfferRefusal.BOT_ILL, "(24)", market.seller.steamid64))
+        market.desk.ask(commands.OfferRefused(trade_id, SendRefusal.BOT_ILL, "(24)", market.seller.steamid64))
         market.desk.ask(commands.BotReport(1, state="ok"))
         assert market.bot_state() == "quarantined"
         market.clock.advance(7 * 86_400 + 1)
@@ -266,7 +265,7 @@ def test_a_worker_that_sleeps_past_its_lease_does_nothing_when_it_wakes(
         market.seller.behaviour, market.seller.delay_seconds = Behaviour.ACCEPT, 100_000
         sleeper = market.worker()
         trade_id = market.open_trade("sale", 440)
-        await market.run(sleeper, lambda: market.trade(trade_id).work is Stage.SEND)
+        await market.run(sleeper, lambda: market.trade(trade_id).stage is Stage.SEND)
         successor: list[Any] = []
         told = 0
 

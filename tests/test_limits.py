@@ -10,10 +10,10 @@ from selldesk.desk import commands
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.times import DAY_US, wire_time
+from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
 from selldesk.sellers.standing import Seller, SellerLoad, Strikes, cooldown_end, is_strike, struck, why_not
-from selldesk.trades.news import AssetWord, OfferWord, Proof, TradeWord
 from tests.support import AK, SandboxProcess
 from tests.test_desk import RICH, SELLER, SHOP, Market
 
@@ -66,7 +66,7 @@ def end(market: Market, trade_id: str, number: str, state: int) -> str:
         items = market.desk.store.fetch("items_of_trade", trade_id=trade_id)
         word = TradeWord(3, market.clock.now_us() + 7 * DAY_US, False, [AssetWord(730, row[3], row[4], "c") for row in items])
         market.ask(commands.TradeRead(trade_id, word, market.clock.now_us(), "{}"))
-    status: str = market.desk.store.load("load_trades", [(trade_id,)])[0][14]
+    status: str = market.trade(trade_id).status
     return status
 
 
@@ -224,7 +224,7 @@ def test_a_reversal_blocks_for_a_month_and_the_second_until_it_is_lifted(market:
     def reverse(custom_id: str, number: str) -> None:
         trade_id = open_one(market, custom_id)
         assert end(market, trade_id, number, 3) == "accepted"
-        bot = market.desk.store.load("load_trades", [(trade_id,)])[0][13]
+        bot = market.trade(trade_id).bot
         market.ask(commands.RolledBack(bot, [(trade_id, 12)], False))
 
     reverse("one", "71")
@@ -249,8 +249,8 @@ def test_of_two_claims_on_an_asset_the_first_verified_keeps_it(market: Market) -
     verify(market, theirs)
     assert refused(market, market.open("late", assets=["900"], project=third)) == "Item A is already in an active trade"
     verify(market, first)
-    loser = market.desk.store.load("load_trades", [(first,)])[0]
-    assert (loser[14], loser[17]) == ("cancelled", "Item A is already in an active trade")
+    loser = market.trade(first)
+    assert (loser.status, loser.error) == ("cancelled", "Item A is already in an active trade")
     assert not market.ask(commands.IntendSend(first))["granted"]
     assert market.ask(commands.IntendSend(theirs))["granted"]
 
@@ -265,8 +265,8 @@ def test_a_verified_sale_over_the_bound_of_its_bot_changes_it(market: Market) ->
     theirs = open_one(market, "theirs", assets=["2"], project=second)
 
     def stands(trade_id: str) -> tuple[int, str]:
-        (row,) = market.desk.store.load("load_trades", [(trade_id,)])
-        return row[13], row[24]
+        trade = market.trade(trade_id)
+        return trade.bot, trade.stage
 
     assert (stands(mine)[0], stands(theirs)[0]) == (1, 1), "neither is verified: both at the same bot"
     verify(market, mine)

@@ -80,7 +80,7 @@ def slowly(trades: list[Trade], wanted: TradeFilter) -> tuple[list[str], int]:
 
 def _all(reader: Reader) -> list[Trade]:
     ids = [(row[0],) for row in reader.query("SELECT id FROM trade", {})]
-    return [Trade(*row) for row in reader.load("load_trades", ids)]
+    return reader.load_as(Trade, "load_trades", ids)
 
 
 def test_every_list_answers_as_its_slow_twin(store: Store) -> None:
@@ -260,7 +260,7 @@ def _power_fails(*_: object) -> None:
 
 
 STEP = [
-    ("processing_of_bot", {}),
+    ("running_of_bot", {}),
     ("settling_of_bot", {"most": 10}),
     ("has_unsettled", {}),
     ("standing_of_bot", {}),

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from selldesk.desk import commands
+from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Account, Behaviour, OfferRecord
 from selldesk.store.audit import run_audit
-from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
 from tests.little_market import MONEY, LittleMarket, in_market
 from tests.test_leases import _Sleeper
@@ -70,7 +70,7 @@ def test_an_offer_that_is_found_again_is_a_step_of_its_sale(
             market.fault("send_needs_confirmation", times=1)
         trade_id = market.open_trade("lost", TF2)
         worker = market.worker()
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
         lost = market.trade(trade_id)
         market.clock.advance(1)
         then(market)
@@ -212,17 +212,17 @@ def test_an_offer_that_is_accepted_after_our_own_cancel_was_confirmed_is_told_an
 
 async def _not_sent_again(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     """The lost send is believed absent, and no second one gets out: the sale waits for its deadline."""
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.VERIFY)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.VERIFY)
     market.fault("item_server_down")
     deadline = market.trade(trade_id).created_at + 15 * MINUTE * 1_000_000
     await market.run(worker, lambda: market.clock.now_us() > deadline - 2 * MINUTE * 1_000_000)
-    assert (market.trade(trade_id).work, len(market.offers())) == (Stage.SEND, 1)
+    assert (market.trade(trade_id).stage, len(market.offers())) == (Stage.SEND, 1)
 
 
 async def _not_listed_yet(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     """The lists have lacked its offer for three minutes: one more, and the lost send is believed absent."""
     await market.pass_time(worker, 3 * MINUTE)
-    assert (market.trade(trade_id).work, market.trade(trade_id).misses > 2) == (Stage.RECONCILE, True)
+    assert (market.trade(trade_id).stage, market.trade(trade_id).misses > 2) == (Stage.RECONCILE, True)
 
 
 LAST_LOOKS = [
@@ -244,7 +244,7 @@ def test_a_search_of_the_history_that_was_stopped_looks_once_more_at_what_came_m
         market.fault("poll_empty")
         trade_id = market.open_trade("unseen", TF2)
         worker = market.worker()
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
         await until(market, worker, trade_id)
         market.fill_history(150)
 

@@ -363,7 +363,7 @@ def test_a_sale_that_was_never_sent_goes_on_when_that_is_certain(tmp_path: Path)
         put_back(market.store, before)
         with pytest.raises(Refusal, match="Trading is stopped"):
             market.open_trade("new", assets=market.give(market.seller, 730))
-        trades = [row[0] for row in market.store.reader().fetch("processing_of_bot", bot=1)]
+        trades = [row[0] for row in market.store.reader().fetch("running_of_bot", bot=1)]
         assert {market.trade(trade_id).stage for trade_id in trades} == {"reconcile"}
         worker = market.worker()
         await market.run(worker, lambda: {market.trade(trade_id).stage for trade_id in trades} == {"send"})

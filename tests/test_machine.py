@@ -31,12 +31,12 @@ from selldesk.desk.work import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.link.server import DeskServer, Request, Response, _Waiting
+from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.store import Reader, Row
-from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, TradeWord
 from selldesk.trades.trade import Trade
 from selldesk.view.market_view import MarketView
 from tests.little_market import ClosingStore
@@ -692,7 +692,7 @@ class Machine:
         if not pool:
             return None
         chosen = chance.choice(pool[-40:] if chance.random() < 0.5 else pool)
-        return Trade(*self.reader.load("load_trades", [(chosen,)])[0])
+        return self.reader.load_as(Trade, "load_trades", [(chosen,)])[0]
 
     def _news(self, trade: Trade) -> Command:
         """Mostly what the stage lets expect, sometimes anything."""
@@ -738,8 +738,8 @@ class Machine:
         return commands.OfferMade(trade.id, self.new_number(), self.chance.random() < 0.2)
 
     def _send_refused(self, trade: Trade) -> Command:
-        rarely = {Refusal.BOT_ILL, Refusal.BOT_FULL}
-        why = self.chance.choice([one for one in Refusal if one not in rarely] * 4 + sorted(rarely))
+        rarely = {SendRefusal.BOT_ILL, SendRefusal.BOT_FULL}
+        why = self.chance.choice([one for one in SendRefusal if one not in rarely] * 4 + sorted(rarely))
         return commands.OfferRefused(trade.id, why, f"Steam refused: {why}", trade.seller, self._looked())
 
     def _unknown(self, trade: Trade) -> Command:

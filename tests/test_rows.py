@@ -14,6 +14,7 @@ import selldesk
 from selldesk.book.orders import Order
 from selldesk.bots.leases import Lease
 from selldesk.ledger.ledger import Hold
+from selldesk.offers.life import OpenOffer
 from selldesk.people.person import Person
 from selldesk.sellers.standing import Seller, SellerLoad, Strikes
 from selldesk.store import rows as records
@@ -25,7 +26,7 @@ from selldesk.store.sqlite import render
 from selldesk.trades.trade import Trade, TradeItem
 from tests.stores import new_database
 
-ENTITIES = {one.__name__: one for one in (Trade, TradeItem, Hold, Order, Person, Lease, Seller, SellerLoad, Strikes)}
+ENTITIES = {one.__name__: one for one in (Trade, OpenOffer, TradeItem, Hold, Order, Person, Lease, Seller, SellerLoad, Strikes)}
 NAMED = {name: block for name, block in all_blocks().items() if block.record is not None}
 RAW = {"fetch", "load", "load_all", "execute", "query"}
 

@@ -9,10 +9,10 @@ import pytest
 
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
+from selldesk.offers.stages import Stage
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
-from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
 from tests.little_market import BUYER, LittleMarket, in_market
 
@@ -28,11 +28,11 @@ Until = Callable[[LittleMarket, BotWorker, str], Awaitable[None]]
 
 
 async def _created(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
-    assert market.trade(trade_id).work is Stage.VERIFY
+    assert market.trade(trade_id).stage is Stage.VERIFY
 
 
 async def _verified(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
 
 
 async def _sending(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
@@ -52,7 +52,7 @@ async def _offered(market: LittleMarket, worker: BotWorker, trade_id: str) -> No
 
 async def _exchanged(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     market.fault("trade_status_empty", must_strike=False)
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.EXCHANGED)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.EXCHANGED)
 
 
 async def _exchange_failed(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
@@ -62,7 +62,7 @@ async def _exchange_failed(market: LittleMarket, worker: BotWorker, trade_id: st
 
 async def _other_items(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     market.fault("exchange_other_items")
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.OPERATOR)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.OPERATOR)
 
 
 async def _accepted(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from selldesk.bots.stock import HeldItem, Key, OwnAsset, find_assets, gone_with
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
+from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Account, Behaviour, OfferRecord
 from selldesk.steamsim.world import World
-from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
 from tests.little_market import BUYER, GAME_ITEM, LittleMarket, in_market
 
@@ -462,6 +462,6 @@ def test_a_full_bot_goes_on_after_an_operator_handed_items_over(tmp_path: Path) 
         market.steam.world.reverse(market.seller.steamid64)
         await market.run(worker, lambda: market.trade(knives).status == "rolled_back_by_user")
         assert (_shown(market, CS2), _stock(market)) == ([], {TF2: 2, CS2: 0})
-        assert market.trade(knives).work is Stage.DONE
+        assert market.trade(knives).stage is Stage.DONE
 
     in_market(tmp_path, story)

@@ -155,7 +155,7 @@ def test_sqlite_urls(url: str, path: str) -> None:
 
 def test_the_view_of_a_trade_has_the_order_of_its_type(store: SqliteStore) -> None:
     connection = sqlite3.connect(store.path)
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(whole_trade)")]
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(sale)")]
     assert tuple(columns) == Trade.__struct_fields__
     connection.close()
 

@@ -7,10 +7,10 @@ import pytest
 
 from selldesk.book.orders import Order
 from selldesk.desk import commands
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import Proof
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit
-from selldesk.trades.news import Proof
-from selldesk.trades.status import Stage
 from selldesk.workers.bot import BotWorker
 from tests.little_market import BUYER, MONEY, ORDER_AMOUNT, ORDER_PRICE, LittleMarket, in_market
 from tests.support import AK, SandboxProcess
@@ -40,7 +40,7 @@ UNTOUCHED, ONE_RESERVED = (ORDER_AMOUNT, ORDER_AMOUNT, 0, 0), (ORDER_AMOUNT, ORD
 
 
 async def _created(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
-    assert market.trade(trade_id).work is Stage.VERIFY
+    assert market.trade(trade_id).stage is Stage.VERIFY
 
 
 async def _doubted(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
@@ -49,20 +49,20 @@ async def _doubted(market: LittleMarket, worker: BotWorker, trade_id: str) -> No
 
 
 async def _verified(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.SEND)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.SEND)
 
 
 async def _refused_for_now(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     market.fault("item_server_down", times=1)
     await _verified(market, worker, trade_id)
     await market.run(worker, lambda: market.trade(trade_id).attempts > 0)
-    assert market.trade(trade_id).work is Stage.SEND
+    assert market.trade(trade_id).stage is Stage.SEND
 
 
 async def _lost_send_proved_absent(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     market.fault("send_reset", times=1)
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.VERIFY)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.VERIFY)
 
 
 BEFORE_AN_OFFER: list[tuple[str, Until]] = [
@@ -133,7 +133,7 @@ async def _intent_on_record(market: LittleMarket, worker: BotWorker, trade_id: s
 
 async def _send_lost(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     market.fault("send_created_then_reset", times=1)
-    await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+    await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
 
 
 async def _offered(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from selldesk.kernel.ids import new_uuid7
-from selldesk.trades import reversals, word
-from selldesk.trades.news import AssetWord, OfferWord, Proof, Refusal, Reversal, TradeWord
-from selldesk.trades.rules import Rules
-from selldesk.trades.status import TRANSITIONS, Stage, Status, may_follow
+from selldesk.offers import exchange, offered, sending
+from selldesk.offers.outcomes import Outcome, ended
+from selldesk.offers.rules import Rules
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
+from selldesk.trades import reversals
+from selldesk.trades.endings import ENDINGS, of_sale
+from selldesk.trades.reversals import Reversal
+from selldesk.trades.status import TRANSITIONS, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
 
 S = 1_000_000
@@ -28,7 +34,8 @@ def trade(stage: Stage = Stage.OFFERED, **changed: object) -> Trade:
         fields |= {"offer_id": "5", "offer_state": 2, "expires_at": NOW + 900 * S}
     if stage in (Stage.EXCHANGED, Stage.SETTLING):
         fields |= {"steam_trade_id": "4", "exchanged_at": NOW}
-    return Trade(**(fields | changed))  # type: ignore[arg-type]
+    whole = fields | changed
+    return msgspec.convert([whole[name] for name in Trade.__struct_fields__], Trade)
 
 
 def items() -> list[TradeItem]:
@@ -77,7 +84,7 @@ OFFERS = [
 def test_what_an_offer_says(said: OfferWord, before: dict[str, Any], status: str, stage: str | None, error: str | None) -> None:
     before = dict(before)
     one = trade(Stage(before.pop("stage", "offered")), **before)
-    effects = word.read_offer(one, said, NOW + 5 * S, RULES)
+    effects = of_sale(offered.read_offer(one, said, NOW + 5 * S, RULES))
     moves = [move for move in effects.moves if move.status is not None]
     assert (moves[-1].status.value if moves and moves[-1].status else one.status) == status
     if stage is not None:
@@ -88,7 +95,7 @@ def test_what_an_offer_says(said: OfferWord, before: dict[str, Any], status: str
         assert effects.alerts
     if said.state == 11:
         assert one.expires_at == NOW + 15 * DAY
-        assert not word.cancel_due(one, NOW + 20 * DAY, RULES)
+        assert not offered.cancel_due(one, NOW + 20 * DAY, RULES)
 
 
 def received(**changed: object) -> AssetWord:
@@ -121,7 +128,7 @@ def test_what_an_exchange_says(
     game: int, said: TradeWord | None, status: str, stage: str | None, settle_after: int | None, protected: int
 ) -> None:
     one = trade(Stage.EXCHANGED, game=game)
-    effects = word.read_trade(one, items(), said, NOW, NOW, RULES)
+    effects = of_sale(exchange.read_trade(one, items(), said, NOW, NOW, RULES))
     moves = [move for move in effects.moves if move.status is not None]
     assert (moves[-1].status.value if moves and moves[-1].status else "processing") == status
     if stage is not None:
@@ -134,8 +141,10 @@ def test_what_an_exchange_says(
 
 def test_an_exchange_that_steam_does_not_confirm_raises_an_alert() -> None:
     one = trade(Stage.EXCHANGED)
-    assert word.read_trade(one, items(), None, NOW, NOW + 599 * S, RULES).alerts == []
-    assert [kind for kind, _ in word.read_trade(one, items(), None, NOW, NOW + 600 * S, RULES).alerts] == ["exchange_unconfirmed"]
+    assert exchange.read_trade(one, items(), None, NOW, NOW + 599 * S, RULES).alerts == []
+    assert [kind for kind, _ in exchange.read_trade(one, items(), None, NOW, NOW + 600 * S, RULES).alerts] == [
+        "exchange_unconfirmed"
+    ]
 
 
 PROOFS = [
@@ -155,39 +164,39 @@ PROOFS = [
 @pytest.mark.parametrize(("proof", "doubt", "began", "ends"), PROOFS)
 def test_what_an_inventory_says(proof: Proof, doubt: int | None, began: int, ends: str | None) -> None:
     one = trade(Stage.VERIFY, doubt_at=None if doubt is None else NOW + doubt * S)
-    effects = word.read_proof(one, proof, "text", NOW + began * S, NOW + began * S, RULES)
+    effects = of_sale(sending.read_proof(one, proof, "text", NOW + began * S, NOW + began * S, RULES))
     assert ([move.status for move in effects.moves] or [None])[0] == ends
     assert (one.stage == Stage.SEND) == (proof is Proof.AS_NAMED)
 
 
 def test_a_lost_send_is_absent_only_after_all_windows() -> None:
     one = trade(Stage.SENDING, send_started_at=NOW)
-    word.outcome_unknown(one, NOW)
+    sending.outcome_unknown(one, NOW)
     for seconds, stage in [(-1, "reconcile"), (0, "reconcile"), (59, "reconcile"), (299, "reconcile"), (300, "verify")]:
-        word.not_listed(one, NOW + seconds * S, NOW + seconds * S, RULES)
+        sending.not_listed(one, NOW + seconds * S, NOW + seconds * S, RULES)
         assert one.stage == stage, seconds
     assert one.unknown_since == NOW
     one = trade(Stage.SENDING, send_started_at=NOW)
-    word.outcome_unknown(one, NOW)
-    word.not_listed(one, NOW + 400 * S, NOW + 400 * S, RULES)
+    sending.outcome_unknown(one, NOW)
+    sending.not_listed(one, NOW + 400 * S, NOW + 400 * S, RULES)
     assert one.stage == "reconcile", "one poll alone proves nothing"
 
 
 REFUSALS = [
     # why                ends the sale
-    (Refusal.SELLER,    "cancelled"),
-    (Refusal.TRANSIENT, None),
-    (Refusal.BOT_LIMIT, None),
-    (Refusal.BOT_FULL,  None),
-    (Refusal.BOT_ILL,   None),
-    (Refusal.GAME_DOWN, None),
+    (SendRefusal.SELLER,    "cancelled"),
+    (SendRefusal.TRANSIENT, None),
+    (SendRefusal.BOT_LIMIT, None),
+    (SendRefusal.BOT_FULL,  None),
+    (SendRefusal.BOT_ILL,   None),
+    (SendRefusal.GAME_DOWN, None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("why", "ends"), REFUSALS)
-def test_a_refused_send(why: Refusal, ends: str | None) -> None:
+def test_a_refused_send(why: SendRefusal, ends: str | None) -> None:
     one = trade(Stage.SENDING, send_started_at=NOW)
-    effects = word.offer_refused(one, why, "text", NOW, RULES)
+    effects = of_sale(sending.offer_refused(one, why, "text", NOW, RULES))
     assert ([move.status for move in effects.moves] or [None])[0] == ends
     if ends is None:
         assert (one.stage, one.send_started_at) == ("send", None)
@@ -195,25 +204,25 @@ def test_a_refused_send(why: Refusal, ends: str | None) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.SENDING, Stage.RECONCILE, Stage.OFFERED, Stage.EXCHANGED, Stage.OPERATOR])
 def test_a_deadline_never_ends_what_may_be_on_its_way(stage: Stage) -> None:
-    assert not word.too_late_to_offer(trade(stage), NOW + 365 * DAY, RULES)
+    assert not sending.too_late_to_offer(trade(stage), NOW + 365 * DAY, RULES)
 
 
 @pytest.mark.parametrize("stage", [Stage.VERIFY, Stage.SEND, Stage.SENDING, Stage.RECONCILE])
 def test_an_offer_that_steam_names_is_taken_up_whatever_the_store_forgot(stage: Stage) -> None:
     """Also when the intent to send is no longer on record; a second one never takes the first one's place."""
     one = trade(stage)
-    assert [move.note for move in word.offer_made(one, "7", False, NOW).moves] == ["Offer 7 sent"]
-    assert (one.work, one.offer_id, one.offer_state) == (Stage.OFFERED, "7", 2)
-    assert word.offer_made(one, "8", False, NOW).moves == []
+    assert [step.text for step in sending.offer_made(one, "7", False, NOW).steps] == ["Offer 7 sent"]
+    assert (one.stage, one.offer_id, one.offer_state) == (Stage.OFFERED, "7", 2)
+    assert sending.offer_made(one, "8", False, NOW).steps == []
     assert one.offer_id == "7"
 
 
 @pytest.mark.parametrize("stage", [Stage.VERIFY, Stage.SEND])
 def test_an_offer_must_be_out_in_time(stage: Stage) -> None:
     one = trade(stage)
-    assert not word.too_late_to_offer(one, NOW + 899 * S, RULES)
-    assert word.too_late_to_offer(one, NOW + 900 * S, RULES)
-    assert not word.intend_to_send(one, NOW + 900 * S, RULES)
+    assert not sending.too_late_to_offer(one, NOW + 899 * S, RULES)
+    assert sending.too_late_to_offer(one, NOW + 900 * S, RULES)
+    assert not sending.intend_to_send(one, NOW + 900 * S, RULES)
 
 
 WHO = [
@@ -243,20 +252,29 @@ def test_the_status_table() -> None:
 def test_only_complete_pays(status: int) -> None:
     """Past settlement and margin, with a fresh reading: anything but 3 waits; trouble raises an alert."""
     one = trade(Stage.SETTLING, status="accepted", settle_at=NOW, protected=1, settlement=NOW)
-    effects = word.read_trade(one, items(), TradeWord(status, None, False, []), NOW + S, NOW + S, RULES)
+    effects = of_sale(exchange.read_trade(one, items(), TradeWord(status, None, False, []), NOW + S, NOW + S, RULES))
     assert effects.moves == []
     assert (one.due_at or 0) > NOW + S
     assert bool(effects.alerts) == (status in range(4, 10))
-    assert [m.status for m in word.read_trade(one, items(), TradeWord(3, None, False, []), NOW + S, NOW + S, RULES).moves] == [
-        "completed"
-    ]
+    settled = exchange.read_trade(one, items(), TradeWord(3, None, False, []), NOW + S, NOW + S, RULES)
+    assert [move.status for move in of_sale(settled).moves] == ["completed"]
 
 
 def test_protection_that_is_announced_late_is_waited_for() -> None:
     """First a committed trade without a date, then Steam says that settlement is delayed: nobody is paid (R5)."""
     one = trade(Stage.EXCHANGED, game=440)
-    word.read_trade(one, items(), TradeWord(2, None, False, [received(appid=440)]), NOW, NOW, RULES)
+    exchange.read_trade(one, items(), TradeWord(2, None, False, [received(appid=440)]), NOW, NOW, RULES)
     assert (one.stage, one.protected) == ("settling", 0)
-    one.status = "accepted"
-    assert word.read_trade(one, items(), TradeWord(3, None, True, []), NOW + S, NOW + S, RULES).moves == []
+    one.status = Status.ACCEPTED
+    assert exchange.read_trade(one, items(), TradeWord(3, None, True, []), NOW + S, NOW + S, RULES).steps == []
     assert (one.protected, one.settle_at) == (1, NOW + 8 * DAY)
+
+
+def test_every_outcome_of_an_offer_means_something_to_its_sale() -> None:
+    """What ends an offer ends its sale, with a text for the seller; no outcome is left out."""
+    for outcome in Outcome:
+        (move,) = of_sale(ended(outcome, "Steam's reason" if outcome is Outcome.REFUSED else "")).moves
+        assert move.status is not None
+        assert may_follow(Status.PROCESSING, move.status) or may_follow(Status.ACCEPTED, move.status)
+        assert bool(move.error) == (outcome in ENDINGS), outcome
+        assert move.note

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from selldesk.alerts.kinds import KINDS, RETIRED
 from selldesk.bots.rooms import BotState
 from selldesk.catalog.games import GAMES
-from selldesk.trades.status import Stage, Status
+from selldesk.offers.stages import Stage
+from selldesk.trades.status import Status
 from selldesk.web import glossary
 from selldesk.web.glossary import field_key, path_key, query_key
 from selldesk.web.openapi import TAGS, docs_page, openapi_document

@@ -10,11 +10,11 @@ from selldesk.api.operator.bots import secrets_command
 from selldesk.desk import commands
 from selldesk.kernel.secretbox import secrets_place
 from selldesk.kernel.times import FAR_US
+from selldesk.offers.stages import Stage
 from selldesk.steam.session import Credentials
 from selldesk.steamsim.entities import Behaviour
 from selldesk.steamsim.world import Limits
 from selldesk.store.audit import run_audit
-from selldesk.trades.status import Stage
 from tests.little_market import BUYER, ORDER_PRICE, LittleMarket, in_market
 
 DAY = 86_400
@@ -182,7 +182,7 @@ def test_a_lost_send_is_found_behind_a_long_history(tmp_path: Path, fault: str) 
         worker = market.worker()
         market.seller.delay_seconds = 2000
         trade_id = market.open_trade("lost", 440)
-        await market.run(worker, lambda: market.trade(trade_id).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(trade_id).stage is Stage.RECONCILE)
         market.fill_history(350)
         began = market.clock.now_us()
         await market.run(
@@ -226,7 +226,7 @@ def test_a_lost_send_whose_history_can_not_be_read_silences_nobody_else(tmp_path
         await market.pass_time(worker, 60)
         market.fault("send_reset", times=1)
         lost = market.open_trade("lost", 440)
-        await market.run(worker, lambda: market.trade(lost).work is Stage.RECONCILE)
+        await market.run(worker, lambda: market.trade(lost).stage is Stage.RECONCILE)
         market.fault("history_500")
         others = [market.open_trade(f"c{number}", 440) for number in range(3)]
         await market.run(worker, lambda: all(market.trade(trade_id).status == "completed" for trade_id in others))
@@ -263,7 +263,7 @@ def test_a_sale_declared_accepted_without_its_exchange_holds_up_no_other(tmp_pat
         market.fault("offer_without_tradeid", seller=market.seller.steamid64)
         market.fault("history_empty", must_strike=False)
         nameless = market.open_trade("nameless", 440)
-        await market.run(worker, lambda: market.trade(nameless).work is Stage.EXCHANGED)
+        await market.run(worker, lambda: market.trade(nameless).stage is Stage.EXCHANGED)
         assert market.trade(nameless).steam_trade_id is None
         market.desk.ask(commands.OperateTrade(nameless, "op", "declare-accepted", "the items are there", force=True))
         other = market.steam.world.add_account("bob", "seller")
@@ -289,7 +289,7 @@ def test_a_list_that_can_not_be_read_starves_no_settlement(tmp_path: Path) -> No
         waiting = market.open_trade("waiting")
         await market.run(worker, lambda: market.trade(due).status == "completed")
         await market.run(worker, lambda: market.bot_state() == "down")
-        assert market.trade(waiting).work in (Stage.VERIFY, Stage.SEND)
+        assert market.trade(waiting).stage in (Stage.VERIFY, Stage.SEND)
         market.calm()
         await market.run(worker, lambda: market.bot_state() == "ok")
         another = market.open_trade("another")
@@ -325,7 +325,7 @@ def test_new_sales_without_end_starve_no_settlement(tmp_path: Path) -> None:
 
         def all_settled() -> bool:
             market.clock.advance(5)  # A bot so slow that Steam's limits never hold it.
-            if market.trade(newcomers[-1]).work is not Stage.VERIFY:
+            if market.trade(newcomers[-1]).stage is not Stage.VERIFY:
                 newcomers.append(market.open_trade(f"newcomer {len(newcomers)}"))
             return all(market.trade(trade_id).status == "completed" for trade_id in due)
 

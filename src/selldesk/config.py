@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from selldesk.bots.agenda import Pace, Window
 from selldesk.desk.work import DeskSettings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
 from selldesk.kernel.times import SECOND_US
+from selldesk.offers.agenda import Pace, Window
+from selldesk.offers.rules import Rules
 from selldesk.steam.session import SteamUrls
 from selldesk.steam.throttle import Limits
 from selldesk.store.open import open_store
-from selldesk.trades.rules import Rules
 from selldesk.web.connections import ConnectionLimits, Network
 from selldesk.web.limits import LockOutRules, RateLimits
 

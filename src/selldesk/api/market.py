@@ -19,6 +19,7 @@ from selldesk.sellers.limits import MarketLimits, ProjectLimits, read_limits
 from selldesk.store.lists import TradeFilter, list_trades
 from selldesk.store.rows import BotFaceRow, FoundTradeRow, PersonLimitsRow
 from selldesk.store.store import Reader, Row, Store
+from selldesk.store.typed import records
 from selldesk.trades.trade import Trade, TradeItem
 from selldesk.trades.views import HistoryLine, SelectedBot, TradeData, TradePage, trade_data
 from selldesk.trades.views import Reader as ViewReader
@@ -90,14 +91,14 @@ class Market:
         )
         if not rows:
             raise TRADE_NOT_FOUND()
-        (found,) = self._views([Trade(*row) for row in rows], items, faces, viewed_by)
+        (found,) = self._views(records(Trade, rows), items, faces, viewed_by)
         found.history = [HistoryLine(status, wire_time(at), note) for status, at, note in history]
         return found
 
     async def page(self, wanted: TradeFilter, viewed_by: ViewReader) -> TradePage:
         def ask(reader: Reader) -> TradePage:
             rows, total = list_trades(reader, wanted)
-            return TradePage(self._whole(reader, [Trade(*row) for row in rows], viewed_by), total, wanted.limit, wanted.offset)
+            return TradePage(self._whole(reader, records(Trade, rows), viewed_by), total, wanted.limit, wanted.offset)
 
         return await self.read(ask)
 

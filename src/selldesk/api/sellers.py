@@ -101,9 +101,7 @@ def _verdict(reader: Reader, steamid64: str, project: int, now: int) -> MaySell:
 def _standing(reader: Reader, steamid64: str) -> tuple[Seller | None, list[Strikes], list[SellerLoad]]:
     key = [(steamid64,)]
     seller = next(iter(reader.load_as(Seller, "load_sellers", key)), None)
-    # A seller without processing sales has a row without a bot.
-    loads = [load for load in reader.load_as(SellerLoad, "load_seller_loads", key) if load.bot is not None]
-    return seller, reader.load_as(Strikes, "load_strikes", key), loads
+    return seller, reader.load_as(Strikes, "load_strikes", key), reader.load_as(SellerLoad, "load_seller_loads", key)
 
 
 def seller_views(reader: Reader, sellers: list[str], project: int | None, now: int) -> list[SellerView]:

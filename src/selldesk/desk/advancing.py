@@ -1,5 +1,8 @@
 """Advancing a trade: Steam's word, brought by a bot, becomes status, money and units in one decision (readings R5)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from selldesk.alerts.kinds import Closes, closing
@@ -10,16 +13,21 @@ from selldesk.desk.operator_log import log
 from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.times import DAY_US
+from selldesk.offers import exchange, offered, sending
+from selldesk.offers.outcomes import Outcome
+from selldesk.offers.pacing import end_after_look
+from selldesk.offers.stages import MISSING_ITEMS, Stage
+from selldesk.offers.words import Proof, SendRefusal
 from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, struck
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, WaitingRow
-from selldesk.trades import reversals, word
-from selldesk.trades.effects import Effects, Move
-from selldesk.trades.news import Refusal, Reversal
-from selldesk.trades.status import RELEASED, ROLLED_BACK, Stage, Status, may_follow
+from selldesk.trades import afterwards, reversals
+from selldesk.trades.endings import Effects, Move, of_sale
+from selldesk.trades.reversals import Reversal
+from selldesk.trades.status import RELEASED, ROLLED_BACK, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
 
-ANOTHER_BOT = frozenset({Refusal.BOT_LIMIT, Refusal.BOT_FULL, Refusal.BOT_ILL})
+ANOTHER_BOT = frozenset({SendRefusal.BOT_LIMIT, SendRefusal.BOT_FULL, SendRefusal.BOT_ILL})
 """Refusals that concern this bot, not the sale: the same trade moves to another bot of its room (R7)."""
 
 
@@ -48,86 +56,133 @@ def decide(command: TradeCommand, work: Work) -> dict[str, object]:
     before = _Before(trade, work.items[trade.id])
     granted = False
     effects = Effects()
-    now, rules = work.now, work.settings.rules
-    match command:
-        case commands.ProofRead():
-            effects = _read_proof(command, trade, work)
-        case commands.IntendSend():
-            may_send = not work.is_stopped and trade.game not in work.stopped_games
-            granted = may_send and word.intend_to_send(trade, now, rules)
-            if granted:
-                work.steam_objects.add(("tag", f"{trade.tag}/{trade.seller}", trade.id))
-        case commands.OfferMade():
-            effects = word.offer_made(trade, command.offer_id, command.needs_confirmation, now)
-        case commands.OfferRefused():
-            was_sending = trade.work is Stage.SENDING
-            effects = word.offer_refused(trade, command.why, command.text, now, rules, command.looked_at)
-            if was_sending:
-                _learn_from_refusal(command, trade, work)
-        case commands.OfferUnconfirmed():
-            effects = word.offer_unconfirmed(trade, now, rules)
-        case commands.OutcomeUnknown():
-            effects = word.outcome_unknown(trade, now)
-        case commands.NotListed():
-            effects = word.not_listed(trade, command.began_at, now, rules)
-        case commands.OfferRead():
-            effects = word.read_offer(trade, command.offer, now, rules, command.looked_at)
-            if before.seen != _seen(trade):
-                work.evidence.append((trade.id, now, "offer", command.raw))
-        case commands.ExchangeFound():
-            effects = word.exchange_found(trade, command.steam_trade_id, now)
-            if effects.moves:
-                work.evidence.append((trade.id, now, "trade", command.raw))
-        case commands.TradeRead():
-            status_before = trade.steam_status
-            effects = word.read_trade(trade, work.items[trade.id], command.word, command.began_at, now, rules)
-            if status_before != trade.steam_status or effects.moves:
-                work.evidence.append((trade.id, now, "trade", command.raw))
-        case commands.ExchangeAfterEnd():
-            effects = word.exchanged_after_the_end(trade, command.steam_trade_id, command.text)
-        case commands.IntendCancel():
-            granted = word.intend_to_cancel(trade, now, rules)
-        case commands.GiveUp():
-            if word.too_late_to_offer(trade, now, rules):
-                effects = word.give_up(trade, command.looked_at, now, rules)
-        case commands.OperateTrade():
-            effects = _operate(command, trade, work)
-        case _:
-            raise TypeError(f"no decision for {type(command).__name__}")
+    if isinstance(command, commands.IntendSend | commands.IntendCancel):
+        granted = _grant(command, trade, work)
+    else:
+        effects = _HEARD[type(command)](command, trade, work)
     _adopt_exchange(trade, before, work)
     apply(effects, trade, work)
     before.finish(trade, work)
     return {"granted": granted, "status": trade.status}
 
 
-def _read_proof(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
+def _grant(command: commands.IntendSend | commands.IntendCancel, trade: Trade, work: Work) -> bool:
+    """May the bot do it now? What is granted is on record before Steam is asked."""
+    if isinstance(command, commands.IntendCancel):
+        return offered.intend_to_cancel(trade, work.now, work.settings.rules)
+    if work.is_stopped or trade.game in work.stopped_games:
+        return False
+    granted = sending.intend_to_send(trade, work.now, work.settings.rules)
+    if granted:
+        work.steam_objects.add(("tag", f"{trade.tag}/{trade.seller}", trade.id))
+    return granted
+
+
+# -- one kind of news each ---------------------------------------------------------------------------------------------
+
+
+def _proof_read(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
     """From verification on an asset is in at most one live trade (I7): of two claims the first to be verified keeps it."""
     now, rules = work.now, work.settings.rules
-    waits = trade.state is Status.PROCESSING and trade.work is Stage.VERIFY
-    if command.proof == "as_named" and waits:
-        assets, items = work.assets_of(trade), work.items[trade.id]
-        for asset, item in zip(assets, items, strict=True):
-            if work.live_assets.get(asset, trade.id) != trade.id:
-                text = refusals.ASSET_IN_TRADE(name=work.item_name(item.item)).text
-                return word.end_after_look(trade, Status.CANCELLED, text, command.looked_at, now, rules)
-        if trade.verified_at is None and not _has_room_with_seller(trade, work):
-            word.wait_for_a_bot(trade, now, rules)
-            _move_to_another_bot(trade, work, "its bot has as many offers with this seller as it may")
-            return Effects()
-        for item, (classid, instanceid) in zip(items, command.classes, strict=True):
-            item.classid, item.instanceid = classid, instanceid
-        work.changed_items.add(trade.id)
-        if command.properties:
-            known = [(trade.id, item.position, one) for item, one in zip(items, command.properties, strict=True) if one is not None]
-            work.item_properties.extend(known)
-        work.new_assets.extend((asset, trade.id) for asset in assets if asset not in work.live_assets)
-        work.live_assets.update(dict.fromkeys(assets, trade.id))
-        if trade.verified_at is None:
-            work.add_load(trade, -1)
-            effects = word.read_proof(trade, command.proof, command.text, command.began_at, now, rules, command.looked_at)
-            work.add_load(trade, +1)
-            return effects
-    return word.read_proof(trade, command.proof, command.text, command.began_at, now, rules, command.looked_at)
+    if command.proof is not Proof.AS_NAMED or trade.stage is not Stage.VERIFY:
+        return _hear_proof(command, trade, work)
+    items, assets = work.items[trade.id], work.assets_of(trade)
+    for asset, item in zip(assets, items, strict=True):
+        if work.live_assets.get(asset, trade.id) != trade.id:
+            text = refusals.ASSET_IN_TRADE(name=work.item_name(item.item)).text
+            return of_sale(end_after_look(trade, Outcome.REFUSED, text, command.looked_at, now, rules))
+    if trade.verified_at is not None:
+        _keep_what_was_shown(command, trade, work)
+        return _hear_proof(command, trade, work)
+    if not _has_room_with_seller(trade, work):
+        sending.wait_for_a_bot(trade, now, rules)
+        _move_to_another_bot(trade, work, "its bot has as many offers with this seller as it may")
+        return Effects()
+    _keep_what_was_shown(command, trade, work)
+    work.add_load(trade, -1)
+    effects = _hear_proof(command, trade, work)
+    work.add_load(trade, +1)
+    return effects
+
+
+def _hear_proof(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
+    rules = work.settings.rules
+    return of_sale(sending.read_proof(trade, command.proof, command.text, command.began_at, work.now, rules, command.looked_at))
+
+
+def _keep_what_was_shown(command: commands.ProofRead, trade: Trade, work: Work) -> None:
+    """Classes and properties of the items, and that they are in this sale now."""
+    items, assets = work.items[trade.id], work.assets_of(trade)
+    for item, (classid, instanceid) in zip(items, command.classes, strict=True):
+        item.classid, item.instanceid = classid, instanceid
+    work.changed_items.add(trade.id)
+    if command.properties:
+        known = [(trade.id, item.position, one) for item, one in zip(items, command.properties, strict=True) if one is not None]
+        work.item_properties.extend(known)
+    work.new_assets.extend((asset, trade.id) for asset in assets if asset not in work.live_assets)
+    work.live_assets.update(dict.fromkeys(assets, trade.id))
+
+
+def _offer_made(command: commands.OfferMade, trade: Trade, work: Work) -> Effects:
+    return of_sale(sending.offer_made(trade, command.offer_id, command.needs_confirmation, work.now))
+
+
+def _offer_refused(command: commands.OfferRefused, trade: Trade, work: Work) -> Effects:
+    was_sending = trade.stage is Stage.SENDING
+    rules = work.settings.rules
+    heard = sending.offer_refused(trade, command.why, command.text, work.now, rules, command.looked_at)
+    if was_sending:
+        _learn_from_refusal(command, trade, work)
+    return of_sale(heard)
+
+
+def _offer_unconfirmed(command: commands.OfferUnconfirmed, trade: Trade, work: Work) -> Effects:
+    return of_sale(sending.offer_unconfirmed(trade, work.now, work.settings.rules))
+
+
+def _outcome_unknown(command: commands.OutcomeUnknown, trade: Trade, work: Work) -> Effects:
+    return of_sale(sending.outcome_unknown(trade, work.now))
+
+
+def _not_listed(command: commands.NotListed, trade: Trade, work: Work) -> Effects:
+    return of_sale(sending.not_listed(trade, command.began_at, work.now, work.settings.rules))
+
+
+def _offer_read(command: commands.OfferRead, trade: Trade, work: Work) -> Effects:
+    seen = _seen(trade)
+    if trade.status in RELEASED or trade.status in ROLLED_BACK:
+        effects = afterwards.offer_shown(trade, command.offer)
+    else:
+        effects = of_sale(offered.read_offer(trade, command.offer, work.now, work.settings.rules, command.looked_at))
+    if seen != _seen(trade):
+        work.evidence.append((trade.id, work.now, "offer", command.raw))
+    return effects
+
+
+def _exchange_found(command: commands.ExchangeFound, trade: Trade, work: Work) -> Effects:
+    effects = of_sale(exchange.exchange_found(trade, command.steam_trade_id, work.now))
+    if effects.moves:
+        work.evidence.append((trade.id, work.now, "trade", command.raw))
+    return effects
+
+
+def _trade_read(command: commands.TradeRead, trade: Trade, work: Work) -> Effects:
+    status_before, items, rules = trade.steam_status, work.items[trade.id], work.settings.rules
+    effects = of_sale(exchange.read_trade(trade, items, command.word, command.began_at, work.now, rules))
+    if status_before != trade.steam_status or effects.moves:
+        work.evidence.append((trade.id, work.now, "trade", command.raw))
+    return effects
+
+
+def _exchange_after_end(command: commands.ExchangeAfterEnd, trade: Trade, work: Work) -> Effects:
+    return afterwards.exchange_shown(trade, command.steam_trade_id, command.text)
+
+
+def _give_up(command: commands.GiveUp, trade: Trade, work: Work) -> Effects:
+    now, rules = work.now, work.settings.rules
+    if not sending.too_late_to_offer(trade, now, rules):
+        return Effects()
+    return of_sale(sending.give_up(trade, command.looked_at, now, rules))
 
 
 def _has_room_with_seller(trade: Trade, work: Work) -> bool:
@@ -164,7 +219,7 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
         if trade is None or status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
             continue
         before = _Before(trade, work.items[trade.id])
-        if trade.state is Status.COMPLETED:
+        if trade.status is Status.COMPLETED:
             _reversed_after_completion(trade, work)
         else:
             apply(reversals.rolled_back(trade, by), trade, work)
@@ -177,7 +232,7 @@ def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, objec
 def give_up_unsent(trade: Trade, work: Work) -> None:
     """Nothing was sent in time, and nothing can be out: the desk's own clock ends it, whatever its bot does."""
     before = _Before(trade, work.items[trade.id])
-    apply(word.give_up(trade, None, work.now, work.settings.rules), trade, work)
+    apply(of_sale(sending.give_up(trade, None, work.now, work.settings.rules)), trade, work)
     before.finish(trade, work)
     work.feed.bots.append(trade.bot)
 
@@ -194,13 +249,13 @@ def apply(effects: Effects, trade: Trade, work: Work) -> None:
 
 
 def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
-    if not may_follow(trade.state, status):
+    if not may_follow(trade.status, status):
         raise ImpossibleMove(f"trade {trade.id}: {trade.status} → {status}")
     hold, ledger, now = work.holds[trade.id], work.ledger, work.now
     items = work.items[trade.id]
     bot = work.bots[trade.bot]
     work.changed_bots.add(bot.number)
-    if trade.state is Status.PROCESSING:
+    if trade.status is Status.PROCESSING:
         bot.live_offers -= 1
         work.add_load(trade, -1)
         load = work.project_loads.get(trade.project)
@@ -226,10 +281,10 @@ def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
             work.note_item(trade, item.position, None, "")
         bot.hold(trade.game, -len(items))
     if status is not Status.ACCEPTED:
-        trade.stage, trade.due_at = Stage.DONE.value, None
+        trade.stage, trade.due_at = Stage.DONE, None
         work.freed_trades.add(trade.id)
     work.count(trade, trade.status, -1)
-    trade.status, trade.error = status.value, error
+    trade.status, trade.error = status, error
     work.count(trade, trade.status, +1)
     for kind in closing(Closes.TRADE_MOVES):
         work.close_alert_of(kind, trade.id, "The sale has moved on")
@@ -240,13 +295,13 @@ def _judge_seller(trade: Trade, work: Work) -> None:
     """What an end or an acceptance makes of the seller's record (people P6)."""
     key = (trade.seller, trade.project)
     known = work.strikes.get(key, Strikes(trade.seller, trade.project, 0, 0))
-    if trade.state is Status.ACCEPTED and (known.strikes or known.cooldown_until):
+    if trade.status is Status.ACCEPTED and (known.strikes or known.cooldown_until):
         work.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
         work.changed_strikes.add(key)
-    elif trade.state is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
+    elif trade.status is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
         work.strikes[key] = struck(known, work.limits, work.now)
         work.changed_strikes.add(key)
-    elif trade.state is Status.ROLLED_BACK_BY_USER:
+    elif trade.status is Status.ROLLED_BACK_BY_USER:
         since = work.now // DAY_US - _YEAR_DAYS
         reversals = 1 + int(work.store.value("reversals_of_seller", seller=trade.seller, day=since)) + work.reversed[trade.seller]
         work.reversed[trade.seller] += 1
@@ -260,16 +315,16 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work
     """What a refused send says about the bot or the game, beyond this sale (protocol §6)."""
     now, rules = work.now, work.settings.rules
     match command.why:
-        case Refusal.BOT_FULL:
+        case SendRefusal.BOT_FULL:
             bot = work.bots[trade.bot]
             bot.blocked_games.append(trade.game)
             work.blocks[bot.number, trade.game] = (now + rules.bot_full_us, command.text)
             work.alert("bot_full", f"Its inventory of game {trade.game} is full", bot.number, None)
-        case Refusal.BOT_ILL:
+        case SendRefusal.BOT_ILL:
             work.quarantine(trade.bot, command.text, now + rules.quarantine_us)
-        case Refusal.GAME_DOWN:
+        case SendRefusal.GAME_DOWN:
             work.pauses[trade.game] = (now + rules.game_pause_us, command.text)
-    if command.why in ANOTHER_BOT and trade.work is Stage.SEND:
+    if command.why in ANOTHER_BOT and trade.stage is Stage.SEND:
         _move_to_another_bot(trade, work, command.text)
 
 
@@ -321,8 +376,12 @@ def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
 
 
 def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
-    """An operator's action, logged. Refuses WRONG_STATUS (contract C4)."""
-    effects = _operation(command, trade, work)
+    """An operator's action, logged. Refuses WRONG_STATUS where it makes no sense now, and FORCE_REQUIRED for a declaration against
+    Steam's last word (contract C4)."""
+    operation = _OPERATIONS.get((command.action, trade.status))
+    effects = operation(command, trade, work) if operation is not None else None
+    if effects is None:
+        raise refusals.WRONG_STATUS()
     log(
         work,
         command.operator,
@@ -333,37 +392,52 @@ def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effect
     return effects
 
 
-def _operation(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
-    """Refuses WRONG_STATUS, and FORCE_REQUIRED for a declaration against Steam's last word."""
-    processing, accepted = trade.state is Status.PROCESSING, trade.state is Status.ACCEPTED
-    note = f"Declared by operator {command.operator}: {command.reason}"
-    # Where Steam's word is in and settles nothing, an operator's is enough (settled 5).
-    has_word = trade.offer_state == word.MISSING_ITEMS or trade.steam_status in word.TROUBLE
-    match command.action:
-        case "cancel" if processing and trade.work not in (Stage.EXCHANGED, Stage.OPERATOR):
-            work.feed.bots.append(trade.bot)
-            return word.withdraw(trade, work.now)
-        case "retry" if processing and trade.work is not Stage.OPERATOR:
-            trade.attempts, trade.due_at = 0, work.now
-            work.feed.bots.append(trade.bot)
-            return Effects()
-        case "declare-accepted" if processing:
-            _require(has_word or command.force)
-            word.declare_accepted(trade, work.now, work.settings.rules)
-            return Effects([Move(note, Status.ACCEPTED)])
-        case "declare-failed" if processing:
-            _require(has_word or command.force)
-            word.declare_failed(trade)
-            return Effects([Move(note, Status.ERROR, note)])
-        case "declare-completed" if accepted:
-            is_due = trade.settle_at is not None and work.now >= trade.settle_at
-            _require((is_due and trade.steam_status == TradeStatus.COMPLETE) or command.force)
-            return Effects([Move(note, Status.COMPLETED)])
-        case "declare-rolled-back" if accepted:
-            _require(trade.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
-            status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
-            return Effects([Move(note, status)])
-    raise refusals.WRONG_STATUS()
+def _cancel(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects | None:
+    if trade.stage in (Stage.EXCHANGED, Stage.OPERATOR):
+        return None
+    work.feed.bots.append(trade.bot)
+    return of_sale(offered.withdraw(trade, work.now))
+
+
+def _retry(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects | None:
+    if trade.stage is Stage.OPERATOR:
+        return None
+    trade.attempts, trade.due_at = 0, work.now
+    work.feed.bots.append(trade.bot)
+    return Effects()
+
+
+def _declare_accepted(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    _require(_has_last_word(trade) or command.force)
+    exchange.declare_exchanged(trade, work.now, work.settings.rules)
+    return Effects([Move(_declared(command), Status.ACCEPTED)])
+
+
+def _declare_failed(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    _require(_has_last_word(trade) or command.force)
+    exchange.declare_failed(trade)
+    return Effects([Move(_declared(command), Status.ERROR, _declared(command))])
+
+
+def _declare_completed(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    is_due = trade.settle_at is not None and work.now >= trade.settle_at
+    _require((is_due and trade.steam_status == TradeStatus.COMPLETE) or command.force)
+    return Effects([Move(_declared(command), Status.COMPLETED)])
+
+
+def _declare_rolled_back(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+    _require(trade.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
+    status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
+    return Effects([Move(_declared(command), status)])
+
+
+def _declared(command: commands.OperateTrade) -> str:
+    return f"Declared by operator {command.operator}: {command.reason}"
+
+
+def _has_last_word(trade: Trade) -> bool:
+    """Steam's word is in and settles nothing: an operator's is enough (settled 5)."""
+    return trade.offer_state == MISSING_ITEMS or trade.steam_status in exchange.TROUBLE
 
 
 def _require(allowed: bool) -> None:
@@ -416,3 +490,29 @@ class _Before:
                 work.feed.trades.append(trade.id)
         if msgspec.structs.astuple(trade) != self.whole:
             work.changed_trades.add(trade.id)
+
+
+_OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Trade, Work], Effects | None]] = {
+    ("cancel", Status.PROCESSING): _cancel,
+    ("retry", Status.PROCESSING): _retry,
+    ("declare-accepted", Status.PROCESSING): _declare_accepted,
+    ("declare-failed", Status.PROCESSING): _declare_failed,
+    ("declare-completed", Status.ACCEPTED): _declare_completed,
+    ("declare-rolled-back", Status.ACCEPTED): _declare_rolled_back,
+}
+"""What an operator may do to a sale, by its status; None: not in its present stage."""
+
+_HEARD: dict[type[TradeCommand], Callable[[Any, Trade, Work], Effects]] = {
+    commands.ProofRead: _proof_read,
+    commands.OfferMade: _offer_made,
+    commands.OfferRefused: _offer_refused,
+    commands.OfferUnconfirmed: _offer_unconfirmed,
+    commands.OutcomeUnknown: _outcome_unknown,
+    commands.NotListed: _not_listed,
+    commands.OfferRead: _offer_read,
+    commands.ExchangeFound: _exchange_found,
+    commands.TradeRead: _trade_read,
+    commands.ExchangeAfterEnd: _exchange_after_end,
+    commands.GiveUp: _give_up,
+    commands.OperateTrade: _operate,
+}

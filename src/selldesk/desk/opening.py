@@ -9,9 +9,10 @@ from selldesk.kernel import refusals
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.kernel.money import platform_fee
 from selldesk.ledger import accounts
+from selldesk.offers.stages import Stage
 from selldesk.people.roles import Role, has_role
 from selldesk.sellers.standing import counted_by_bot, why_not, why_not_project
-from selldesk.trades.status import Stage, Status
+from selldesk.trades.status import Status
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
 
@@ -85,9 +86,9 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     trade = Trade(
         id=command.trade_id, project=command.project, buyer=buyer.number, custom_id=command.custom_id, game=command.game, value=value,
         fee=platform_fee(value, work.settings.fee_basis_points), items_count=len(assets), room=room.id, seller=command.seller,
-        tradelink=command.tradelink, message=command.message, created_at=work.now, bot=bot.number, status=Status.PROCESSING.value,
+        tradelink=command.tradelink, message=command.message, created_at=work.now, bot=bot.number, status=Status.PROCESSING,
         updated_at=work.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
-        settlement=None, expires_at=None, stage=Stage.VERIFY.value, due_at=work.now, attempts=0, send_started_at=None, misses=0,
+        settlement=None, expires_at=None, stage=Stage.VERIFY, due_at=work.now, attempts=0, send_started_at=None, misses=0,
         first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
         verified_at=None, stage_at=work.now,
     )  # fmt: skip

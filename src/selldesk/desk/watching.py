@@ -13,9 +13,9 @@ from selldesk.catalog.games import GAMES
 from selldesk.desk import advancing, commands
 from selldesk.desk.work import DeskSettings, Wants, Work
 from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+from selldesk.offers.overdue import ends_without_steam, is_overdue
 from selldesk.store.rows import AlertEndRow
 from selldesk.store.store import Reader
-from selldesk.trades.overdue import ends_without_steam, is_overdue
 from selldesk.trades.trade import Trade
 
 _JUMP_US = 60 * SECOND_US

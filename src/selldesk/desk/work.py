@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 import msgspec
 
@@ -14,13 +15,15 @@ from selldesk.kernel import ids
 from selldesk.kernel.clock import Clock
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
+from selldesk.offers.rules import Rules
+from selldesk.offers.stages import Stage
 from selldesk.people.person import Person
 from selldesk.sellers.limits import MarketLimits, ProjectLimits, limits_of_project, read_limits
 from selldesk.sellers.standing import Seller, SellerLoad, Strikes
+from selldesk.store.blocks import all_blocks
 from selldesk.store.rows import BatchRow
 from selldesk.store.store import Question, Row, Writer
-from selldesk.trades.rules import Rules
-from selldesk.trades.status import Stage
+from selldesk.store.typed import records
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
 IDS_PER_BATCH = 100_000
@@ -209,7 +212,7 @@ class Work:
 
     def _take_trades(self, answers: list[list[Row]], wants: Wants) -> None:
         trades, items, holds, alerts, notes = answers
-        for trade in (Trade(*row) for row in trades):
+        for trade in records(Trade, trades):
             self.trades[trade.id] = trade
             self.items[trade.id] = []
         for item in (TradeItem(*row) for row in items):
@@ -220,7 +223,7 @@ class Work:
         self.notes.update({(trade_id, position): state for trade_id, position, state in notes})
         for trade in self.trades.values():
             wants.sellers.add(trade.seller)
-            if trade.work is Stage.VERIFY:
+            if trade.stage is Stage.VERIFY:
                 wants.assets.update(self.assets_of(trade))
             wants.purse_of(trade.buyer)
             wants.purse_of(trade.project)
@@ -257,9 +260,7 @@ class Work:
             *rooms_and_bots, loads, standings, projects, claims = more
             self._take_rooms_and_bots(rooms_and_bots)
             for load in (SellerLoad(*row) for row in loads):
-                # A seller without processing sales has a row without a bot.
-                if load.bot is not None:
-                    self.loads[load.seller][load.bot, load.project] = load
+                self.loads[load.seller][load.bot, load.project] = load
             for steamid64, status, reason, until, changed_at, project, strikes, cooldown_until in standings:
                 if status is not None:
                     self.sellers[steamid64] = Seller(steamid64, status, reason, until, changed_at)
@@ -447,17 +448,15 @@ class Work:
         """All changes, a few set-based statements."""
         store = self.store
         new = self.new_trades
-        store.write("add_trades", [_new_trade_row(trade) for trade in new])
+        store.write("add_trades", [_ADDED(trade) for trade in new])
         fresh = {trade.id for trade in new}
         changed = [self.trades[trade_id] for trade_id in sorted(self.changed_trades - fresh)]
-        store.write("change_trades", [_changed_trade_row(trade) for trade in changed])
+        store.write("change_trades", [_CHANGED(trade) for trade in changed])
         touched = sorted(self.changed_items | fresh)
         store.write("put_trade_items", [_plain(item) for trade_id in touched for item in self.items[trade_id]])
         freed = [(trade_id,) for trade_id in sorted(self.freed_trades)]
         store.write("free_assets", freed)
-        ended_trades = [self.trades[trade_id] for trade_id in sorted(self.freed_trades)]
-        store.write("free_claims", [(one.project, *asset, one.id) for one in ended_trades for asset in self.assets_of(one)])
-        # What ended in the batch that began it holds nothing.
+        # What ended in the batch that began it holds nothing; claims of others are freed by a trigger (migration 19).
         claims, assets, ended = self.new_claims, self.new_assets, self.freed_trades
         store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in claims if trade_id not in ended])
         store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in assets if trade_id not in ended])
@@ -504,14 +503,5 @@ def _plain(row: msgspec.Struct) -> tuple[object, ...]:
     return msgspec.structs.astuple(row)
 
 
-def _new_trade_row(trade: Trade) -> tuple[object, ...]:
-    return (
-        trade.id, trade.project, trade.buyer, trade.custom_id, trade.custom_id.casefold(), trade.game, trade.value, trade.fee,
-        trade.items_count, trade.room, trade.seller, trade.tradelink, trade.message, trade.created_at, trade.bot, trade.status,
-        trade.updated_at, trade.version, trade.stage, trade.due_at, trade.stage_at,
-    )  # fmt: skip
-
-
-def _changed_trade_row(trade: Trade) -> tuple[object, ...]:
-    whole = _plain(trade)
-    return (whole[0], *whole[13:])
+_ADDED = attrgetter(*(name for name, _ in all_blocks()["add_trades"].columns))
+_CHANGED = attrgetter(*(name for name, _ in all_blocks()["change_trades"].columns))

@@ -61,7 +61,7 @@ def _archive(store: Store, folder: Path, before_us: int, tell: Callable[[str], N
                 created_at, last_id = found[-1][1], found[-1][0]
                 keys = [(row[0],) for row in found]
                 trades, items, steps, words = reader.load_all(
-                    [(block, keys) for block in ("load_trades", "load_trade_items", "steps_of_trades", "words_of_trades")]
+                    [(block, keys) for block in ("trades_to_archive", "load_trade_items", "steps_of_trades", "words_of_trades")]
                 )
             path = _free_name(folder, f"trades-{found[0][0]}")
             _write(path, list(_lines(trades, items, steps, words)))

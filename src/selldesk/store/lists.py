@@ -97,7 +97,7 @@ def list_trades(reader: Reader, wanted: TradeFilter) -> tuple[list[Row], int]:
             f"WITH found {materialized} ({found}), "  # noqa: S608
             f"page AS MATERIALIZED (SELECT id, sorted_by FROM found ORDER BY sorted_by {direction}, id {direction}"
             " LIMIT :limit OFFSET :offset) "
-            f"SELECT r.* FROM page p JOIN whole_trade r ON r.id = p.id ORDER BY p.sorted_by {direction}, p.id {direction}",
+            f"SELECT r.* FROM page p JOIN sale r ON r.id = p.id ORDER BY p.sorted_by {direction}, p.id {direction}",
             {**parameters, "limit": wanted.limit, "offset": wanted.offset},
         )
     return page, total

@@ -179,7 +179,7 @@ class OfferedTradeRow(NamedTuple):
 class UnsettledRow(NamedTuple):
     id: str
     steam_trade_id: str
-    seller: str
+    partner: str
     protected: int
     created_at: int
     settlement: int | None

@@ -67,11 +67,11 @@ class Reader(Protocol):
         """A named block over a set of rows. Nothing is asked for an empty set."""
         ...
 
-    def fetch_as(self, record: Callable[..., T], block: str, **parameters: Any) -> list[T]:
+    def fetch_as(self, record: type[T], block: str, **parameters: Any) -> list[T]:
         """All rows of a named block as the record that the block names."""
         ...
 
-    def load_as(self, record: Callable[..., T], block: str, rows: Sequence[Row]) -> list[T]:
+    def load_as(self, record: type[T], block: str, rows: Sequence[Row]) -> list[T]:
         """The same over a set of rows."""
         ...
 

@@ -1,18 +1,27 @@
 """Exchanges that Steam shows undone under its protection: what becomes of the sale, and who pressed the button (readings R5). Pure."""
 
+from enum import StrEnum
+
+from selldesk.offers.stages import Stage
 from selldesk.steamwire.enums import OfferState, TradeStatus
-from selldesk.trades.effects import Effects, Move
-from selldesk.trades.news import Reversal
-from selldesk.trades.status import Stage, Status
+from selldesk.trades.endings import EXCHANGED, Effects, Move
+from selldesk.trades.status import Status
 from selldesk.trades.trade import Trade
+
+
+class Reversal(StrEnum):
+    """Whose account was reversed."""
+
+    USER = "user"
+    BOT = "bot"
 
 
 def rolled_back(trade: Trade, by: Reversal) -> Effects:
     """Steam (or an operator) says that the exchange was undone. What was never seen accepted passes through it (R5)."""
     moves: list[Move] = []
-    if trade.state is Status.PROCESSING and trade.work in (Stage.EXCHANGED, Stage.OFFERED, Stage.OPERATOR):
-        moves.append(Move("Steam exchanged the items", Status.ACCEPTED))
-    elif trade.state is not Status.ACCEPTED:
+    if trade.status is Status.PROCESSING and trade.stage in (Stage.EXCHANGED, Stage.OFFERED, Stage.OPERATOR):
+        moves.append(EXCHANGED)
+    elif trade.status is not Status.ACCEPTED:
         return Effects()
     trade.steam_status, trade.offer_state = TradeStatus.TRADE_PROTECTION_ROLLBACK, OfferState.REVERTED
     if by is Reversal.BOT:

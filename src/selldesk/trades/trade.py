@@ -2,7 +2,8 @@
 
 import msgspec
 
-from selldesk.trades.status import Stage, Status
+from selldesk.offers.life import OfferLife
+from selldesk.trades.status import Status
 
 
 class TradeItem(msgspec.Struct, array_like=True):
@@ -22,14 +23,13 @@ class TradeItem(msgspec.Struct, array_like=True):
     new_contextid: str | None
 
 
-class Trade(msgspec.Struct, array_like=True):
-    """One sale. Money in mills, times in microseconds UTC, people, bots, rooms and items by number."""
+class Trade(OfferLife, array_like=True):
+    """One sale: its offer's life, and what it is about. Money in mills, times in microseconds UTC, people, bots, rooms and items by
+    number."""
 
-    id: str
     project: int
     buyer: int
     custom_id: str
-    game: int
     value: int
     fee: int
     items_count: int
@@ -38,66 +38,18 @@ class Trade(msgspec.Struct, array_like=True):
     """SteamID64 from the trade link."""
     tradelink: str
     message: str
-    created_at: int
 
     # What changes.
-    bot: int
-    status: str
+    status: Status
     updated_at: int
     version: int
     """Counts the history; moves with every change of what a reader sees."""
     error: str | None
-    offer_id: str | None
-    offer_state: int | None
-    steam_trade_id: str | None
-    steam_status: int | None
-    settlement: int | None
-    expires_at: int | None
-    stage: str
-    due_at: int | None
-    """When the bot should next do something about it; None: nothing by itself."""
-    attempts: int
-    send_started_at: int | None
-    """When the last send began whose outcome isn't known to be 'no offer'."""
-    misses: int
-    first_miss_at: int | None
-    doubt_at: int | None
-    """When the first reading began that could not show the seller's items as promised."""
-    cancel_by: str | None
-    """Who wants the offer cancelled: 'deadline' or 'operator'."""
-    exchanged_at: int | None
-    protected: int
-    settle_at: int | None
-    """No payment before this moment, nor on a reading that began before it."""
-    unknown_since: int | None
-    """When the first send began whose answer was lost. Stays: from then on an ending is believed only after a look at the
-    exchanges, for an offer that nobody knows of may have been accepted."""
-    verified_at: int | None = None
-    """When Steam answered for the seller's items with this very token; None: his claim is his word alone (R3)."""
-    stage_at: int | None = None
-    """When the present stage began; None: an older version wrote it."""
 
     @property
-    def state(self) -> Status:
-        return Status(self.status)
-
-    @property
-    def work(self) -> Stage:
-        return Stage(self.stage)
-
-    @property
-    def is_doubted(self) -> bool:
-        """A send of it may have made an offer that nobody knows of."""
-        return self.unknown_since is not None or self.work in (Stage.SENDING, Stage.RECONCILE)
-
-    @property
-    def tag(self) -> str:
-        """Stands at the end of the offer's message; a send of unknown outcome is found again by it (R3)."""
-        return tag_of(self.id)
-
-
-def tag_of(trade_id: str) -> str:
-    return f"#{trade_id.replace('-', '')[-8:]}"
+    def custom_fold(self) -> str:
+        """What a search for part of a custom_id compares."""
+        return self.custom_id.casefold()
 
 
 class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):

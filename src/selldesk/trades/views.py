@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 
 from selldesk.kernel.money import divide_half_up
 from selldesk.kernel.times import wire_time, wire_time_or_none
-from selldesk.trades.status import OFFER_STATES, SUCCESSFUL, SUMMARIES, Status
+from selldesk.offers.stages import OFFER_STATES
+from selldesk.trades.status import SUCCESSFUL, SUMMARIES, Status
 from selldesk.trades.trade import Trade, TradeItem
 
 MARKET = "market-vpsbot"

@@ -14,9 +14,10 @@ from selldesk.bots.rooms import BotState
 from selldesk.catalog.games import CS2, GAMES
 from selldesk.kernel.limits import CUSTOM_ID_CHARS_MAX, MONEY_MAX, ORDER_AMOUNT_MAX, PAGE_MAX, PRICE_MAX
 from selldesk.ledger.ledger import Kind
+from selldesk.offers.stages import OFFER_STATES, Stage
 from selldesk.people.roles import Role
 from selldesk.store.lists import SORT_FIELDS
-from selldesk.trades.status import OFFER_STATES, SUMMARIES, Stage, Status
+from selldesk.trades.status import SUMMARIES, Status
 from selldesk.trades.views import MARKET
 
 FROM_PARTS: Final = object()

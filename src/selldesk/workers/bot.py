@@ -10,7 +10,6 @@ from collections.abc import Collection
 
 import msgspec
 
-from selldesk.bots.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, TURNS, Call, Task, next_call
 from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
@@ -18,6 +17,9 @@ from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import secrets_place, tokens_place
 from selldesk.kernel.times import MINUTE_US, SECOND_US
+from selldesk.offers.agenda import LOGIN_EVERY_US, LONGEST_LOGIN_WAIT_US, Call, CallKind, next_call, task_of
+from selldesk.offers.life import OpenOffer
+from selldesk.offers.stages import Stage
 from selldesk.steam.results import (
     LoginRefused,
     Malformed,
@@ -29,13 +31,9 @@ from selldesk.steam.results import (
     Unreachable,
 )
 from selldesk.steam.session import Credentials, Tokens
-from selldesk.steamwire.enums import OfferState
 from selldesk.store.aside import Aside
 from selldesk.store.rows import StandingRow
 from selldesk.store.store import Row, StoreUnavailable
-from selldesk.trades import word
-from selldesk.trades.status import Stage
-from selldesk.trades.trade import Trade
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.offers import Offers
@@ -46,31 +44,11 @@ logger = logging.getLogger(__name__)
 
 _BEAT_EVERY_US = 15 * SECOND_US
 _FAILURES_UNTIL_DOWN = 3
-_OWN_BUCKET = {"read_trade": ("status",), "settle": ("status",), "verify": ("inventory",)}
-"""Buckets that the agenda watches for calls about one trade."""
+_READS_ONE_TRADE = frozenset({CallKind.READ_TRADE, CallKind.SETTLE, CallKind.READ_OFFER})
 _STORE_AGAIN_SECONDS = 0.5
 _LOOK_FOR_LEASE_US = SECOND_US
 _LIMITED_TOO_LONG_US = 10 * MINUTE_US
 """A 429 that doesn't end is no rate but a filter (protocol §7): somebody must look."""
-
-_HEARD_BY_STEAM = frozenset(
-    {
-        "acknowledge",
-        "poll",
-        "sweep",
-        "reversal",
-        "verify",
-        "send",
-        "cancel",
-        "confirm",
-        "take_down",
-        "read_offer",
-        "read_trade",
-        "settle",
-        "stock",
-    }
-)
-"""Calls that need a living session: only they show that the bot is well. A login or a renewal alone does not."""
 
 
 class BotWorker:
@@ -125,43 +103,36 @@ class BotWorker:
             await self.alarm.wait_until(now + _LOOK_FOR_LEASE_US)
             return
         self._bot.memory.mend(now)
-        trades = self._bot.open_trades()
+        trades = self._bot.open_offers()
         for trade in trades.values():
-            if trade.work is Stage.SENDING and trade.id not in self._bot.memory.not_before:
+            if trade.stage is Stage.SENDING and trade.id not in self._bot.memory.not_before:
                 # No send is under way in this worker, so a process died during one, or its news were lost.
                 await self._tell_of_lost_send(trade)
                 return
         self._read_standing()
-        sends = any(trade.work is Stage.SEND for trade in trades.values())
+        sends = any(trade.stage is Stage.SEND for trade in trades.values())
         cannot_send = self._games_not_to_send(now) if sends else ()
-        tasks = [self._task(trade, now, trade.game not in cannot_send) for trade in trades.values()]
+        tasks = [task_of(trade, now, self._bot.rules, trade.game not in cannot_send) for trade in trades.values()]
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
         call = next_call(self._bot.memory, tasks, has_unsettled, now, self._bot.pace)
-        if call.kind == "wait":
+        if call.kind is CallKind.WAIT:
             # The end of a pause is nobody's due time: without this a sale would wait for the next idle poll.
             pauses = self._pauses(now) if sends else []
             await self.alarm.wait_until(min([call.until, *(until for _, until, _ in pauses)]))
-            return
+        else:
+            await self._make(call, trades)
+
+    async def _make(self, call: Call, trades: dict[str, OpenOffer]) -> None:
+        """One call, and what its failure means for the bot and for this trade."""
         try:
             await self._perform(call, trades)
         except Throttled as throttled:
-            # Our own restraint is no fault of anybody: calls of this kind make way until their bucket has a drop again.
-            if throttled.bucket is None:
-                self._bot.memory.quiet_until = throttled.until_us
-            else:
-                self._bot.memory.free_at[throttled.bucket] = throttled.until_us
-                if throttled.bucket not in _OWN_BUCKET.get(call.kind, ()) and call.trade_id is not None:
-                    # It was a side question of this call: the agenda can't know, so this trade waits.
-                    self._bot.memory.defer(call.trade_id, throttled.until_us)
+            self._hold_back(call, throttled)
             await asyncio.sleep(0)
         except SteamFault as fault:
             self._put_off(call)
             await self._suffer(fault)
-            if (
-                call.kind in ("read_trade", "settle", "read_offer")
-                and call.trade_id is not None
-                and isinstance(fault, ResultFault | Malformed)
-            ):
+            if call.kind in _READS_ONE_TRADE and call.trade_id is not None and isinstance(fault, ResultFault | Malformed):
                 # On record, so that trades that can't be read don't stay first in line for ever.
                 await self._bot.desk.ask(commands.TradeRead(call.trade_id, None, self._bot.clock.now_us(), ""))
         except Refusal as refusal:
@@ -176,15 +147,29 @@ class BotWorker:
             self._put_off(call)
             raise
         else:
-            # Without the offers a bot is not well, whatever else Steam answers.
-            if call.kind in _HEARD_BY_STEAM and not self._bot.memory.is_blind:
-                await self._report_good()
-            if self._bot.memory.restricted_for is not None:
-                reason, self._bot.memory.restricted_for = self._bot.memory.restricted_for, None
-                self._bot.memory.was_restricted = True
-                await self._report(BotState.RESTRICTED, reason)
+            await self._tell_how_it_is(call)
 
-    async def _tell_of_lost_send(self, trade: Trade) -> None:
+    def _hold_back(self, call: Call, throttled: Throttled) -> None:
+        """Our own restraint is no fault of anybody: calls of this kind make way until their bucket has a drop again."""
+        if throttled.bucket is None:
+            self._bot.memory.quiet_until = throttled.until_us
+            return
+        self._bot.memory.free_at[throttled.bucket] = throttled.until_us
+        if throttled.bucket != call.kind.bucket and call.trade_id is not None:
+            # It was a side question of this call: the agenda can't know, so this trade waits.
+            self._bot.memory.defer(call.trade_id, throttled.until_us)
+
+    async def _tell_how_it_is(self, call: Call) -> None:
+        """A call that needs a session was answered: the bot is well. Without the offers it is not, whatever else Steam answers."""
+        memory = self._bot.memory
+        if call.kind.needs_session and not memory.is_blind:
+            await self._report_good()
+        if memory.restricted_for is not None:
+            reason, memory.restricted_for = memory.restricted_for, None
+            memory.was_restricted = True
+            await self._report(BotState.RESTRICTED, reason)
+
+    async def _tell_of_lost_send(self, trade: OpenOffer) -> None:
         try:
             await self._bot.desk.ask(commands.OutcomeUnknown(trade.id))
         except Refusal as refusal:
@@ -198,11 +183,11 @@ class BotWorker:
         wait_us = int(min(60, 2 ** min(memory.failures, 6)) * SECOND_US)
         if call.trade_id is not None:
             memory.defer(call.trade_id, now + wait_us)
-        elif call.kind == "reversal":
+        elif call.kind is CallKind.REVERSAL:
             memory.suspects_not_before = now + wait_us
-        elif call.kind == "poll":
+        elif call.kind is CallKind.POLL:
             memory.polls_failed(wait_us, now)
-        elif call.kind == "stock":
+        elif call.kind is CallKind.STOCK:
             memory.stock_not_before = now + max(wait_us, self._bot.pace.own_inventory_us)
 
     def _read_standing(self) -> None:
@@ -241,68 +226,63 @@ class BotWorker:
             memory.logged_in, memory.token_expires_at = True, 0
         self._sealed, self._sealed_tokens = secrets, tokens
 
-    def _task(self, trade: Trade, now: int, may_send: bool) -> Task:
-        return Task(
-            trade_id=trade.id,
-            stage=trade.stage,
-            due_at=trade.due_at,
-            seller=trade.seller,
-            offer_id=trade.offer_id,
-            steam_trade_id=trade.steam_trade_id,
-            wants_cancel=word.cancel_due(trade, now, self._bot.rules),
-            is_too_late=word.too_late_to_offer(trade, now, self._bot.rules),
-            is_held=trade.offer_state == OfferState.IN_ESCROW,
-            needs_confirmation=word.needs_confirmation(trade),
-            may_send=may_send,
-        )
-
     # -- one call ------------------------------------------------------------------------------------------------------
 
-    async def _perform(self, call: Call, trades: dict[str, Trade]) -> None:
+    async def _perform(self, call: Call, trades: dict[str, OpenOffer]) -> None:
         """Makes the call. Raises SteamFault."""
-        trade = trades[call.trade_id] if call.trade_id is not None else None
-        if call.kind in ("read_trade", "settle", "reversal"):
-            self._bot.memory.after_exchanged = call.kind == "read_trade"
-        if call.kind in TURNS:
+        if call.kind in (CallKind.READ_TRADE, CallKind.SETTLE, CallKind.REVERSAL):
+            self._bot.memory.after_exchanged = call.kind is CallKind.READ_TRADE
+        if call.kind.takes_turns:
             self._bot.memory.last_turn = call.kind
-        match call.kind, trade:
-            case "login", _:
+        if call.trade_id is None:
+            await self._for_the_bot(call.kind, trades)
+        else:
+            await self._for_a_trade(call.kind, trades[call.trade_id], trades)
+
+    async def _for_the_bot(self, kind: CallKind, trades: dict[str, OpenOffer]) -> None:
+        match kind:
+            case CallKind.LOGIN:
                 await self._log_in()
-            case "renew", _:
+            case CallKind.RENEW:
                 await self._renew()
-            case "acknowledge", _:
+            case CallKind.ACKNOWLEDGE:
                 await self._bot.client.acknowledge_protection()
                 self._bot.memory.acknowledged = True
-            case "poll", _:
+            case CallKind.POLL:
                 await self._offers.poll(trades)
-            case "take_down", _:
+            case CallKind.TAKE_DOWN:
                 await self._offers.take_down()
-            case "sweep", _:
+            case CallKind.SWEEP:
                 await self._exchanges.sweep()
-            case "reversal", _:
+            case CallKind.REVERSAL:
                 await self._exchanges.decide_reversal(trades)
-            case "stock", _:
+            case CallKind.STOCK:
                 await self._stock.read_next()
-            case "verify", Trade():
+            case _:
+                raise TypeError(f"no such call without a trade: {kind}")
+
+    async def _for_a_trade(self, kind: CallKind, trade: OpenOffer, trades: dict[str, OpenOffer]) -> None:
+        match kind:
+            case CallKind.VERIFY:
                 await self._offers.verify(trade, trades)
-            case "send", Trade():
+            case CallKind.SEND:
                 await self._offers.send(trade)
-            case "cancel", Trade():
+            case CallKind.CANCEL:
                 await self._offers.cancel(trade)
-            case "confirm", Trade():
+            case CallKind.CONFIRM:
                 await self._offers.confirm(trade)
-            case "give_up", Trade():
+            case CallKind.GIVE_UP:
                 await self._offers.give_up(trade)
-            case "read_offer", Trade():
+            case CallKind.READ_OFFER:
                 await self._offers.read_offer(trade)
-            case "settle", Trade(steam_trade_id=None):
+            case CallKind.SETTLE if trade.steam_trade_id is None:
                 # An operator declared it accepted before Steam told which exchange it was.
                 await self._offers.read_offer(trade)
-            case "read_trade" | "settle", Trade():
+            case CallKind.READ_TRADE | CallKind.SETTLE:
                 if await self._exchanges.read_trade(trade):
                     self._stock.wants(trade.game)
             case _:
-                raise TypeError(f"no such call: {call}")
+                raise TypeError(f"no such call about a trade: {kind}")
 
     # -- session -------------------------------------------------------------------------------------------------------
 

@@ -3,17 +3,18 @@
 import logging
 from dataclasses import dataclass
 
-from selldesk.bots.agenda import LONGEST_WAIT_US, Memory, Pace
 from selldesk.desk import commands
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
+from selldesk.offers.agenda import LONGEST_WAIT_US, Memory, Pace
+from selldesk.offers.life import OpenOffer
+from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
 from selldesk.steam.results import Asset
 from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
 from selldesk.store.store import Reader
-from selldesk.trades.rules import Rules
-from selldesk.trades.trade import Trade, TradeItem
+from selldesk.trades.trade import TradeItem
 from selldesk.workers.lease import HeldLease, NewsPort
 
 logger = logging.getLogger(__name__)
@@ -36,17 +37,17 @@ class BotContext:
     since_us: int = 0
     """When the bot began to work for this market: what it traded before explains itself."""
 
-    def open_trades(self) -> dict[str, Trade]:
-        """All processing trades of the bot, and the accepted ones that are due next."""
-        running = self.reader.fetch_as(Trade, "processing_of_bot", bot=self.number)
-        settling = self.reader.fetch_as(Trade, "settling_of_bot", bot=self.number, most=10 + len(self.memory.not_before))
+    def open_offers(self) -> dict[str, OpenOffer]:
+        """All running offers of the bot, and those that settle and are due next."""
+        running = self.reader.fetch_as(OpenOffer, "running_of_bot", bot=self.number)
+        settling = self.reader.fetch_as(OpenOffer, "settling_of_bot", bot=self.number, most=10 + len(self.memory.not_before))
         return {trade.id: trade for trade in running + settling}
 
     def items(self, trade_id: str) -> list[tuple[TradeItem, str]]:
         """The trade's items with the names that the seller gave."""
         return [(TradeItem(*columns), name) for *columns, name in self.reader.fetch("items_of_trade", trade_id=trade_id)]
 
-    def link(self, trade: Trade) -> TradeLink:
+    def link(self, trade: OpenOffer) -> TradeLink:
         link = parse_trade_link(self.box.open_link(trade.tradelink, link_place(trade.id)))
         if link is None:
             raise CannotOpen(f"trade {trade.id} has no readable trade link")

@@ -4,12 +4,13 @@ import msgspec
 
 from selldesk.desk import commands
 from selldesk.kernel.times import DAY_US, SECOND_US
+from selldesk.offers.life import OpenOffer
+from selldesk.offers.stages import Stage
+from selldesk.offers.words import AssetWord, TradeWord
 from selldesk.steam.results import Exchange, Malformed
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, UnsettledRow
-from selldesk.trades.news import AssetWord, TradeWord
-from selldesk.trades.status import RELEASED, Stage, Status
-from selldesk.trades.trade import Trade
+from selldesk.trades.status import RELEASED, Status
 from selldesk.workers.context import BotContext
 
 _HISTORY_PAGES_MAX = 50
@@ -55,7 +56,7 @@ class Exchanges:
         """Exchanges that no sale explains, and that were told."""
         self._sweep: _Sweep | None = None
 
-    async def look_for(self, trade: Trade) -> int | None:
+    async def look_for(self, trade: OpenOffer) -> int | None:
         """Looks in the bot's own trade history for an exchange of exactly these items. None: there is one, and the desk was told of it;
         else when the look began that shows none. One reading serves all doubted sales for a while. Raises Throttled."""
         moments = [moment for moment in (trade.unknown_since, trade.send_started_at) if moment is not None]
@@ -112,14 +113,16 @@ class Exchanges:
             else:
                 walk.target, walk.before, walk.unbroken = walk.pass_began_us // SECOND_US - 60, None, True
 
-    def _exchange_of(self, trade: Trade, wanted: set[tuple[int, str, str]], since: int, page: list[Exchange]) -> Exchange | None:
+    def _exchange_of(
+        self, trade: OpenOffer, wanted: set[tuple[int, str, str]], since: int, page: list[Exchange]
+    ) -> Exchange | None:
         taken = self._taken_by_others(trade, page)
         for exchange in page:
             received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
             if (
                 exchange.status in _EXCHANGED
                 and exchange.trade_id not in taken
-                and exchange.partner == trade.seller
+                and exchange.partner == trade.partner
                 and received == wanted
                 and exchange.time_init >= since
                 and not exchange.rollback_of
@@ -127,16 +130,16 @@ class Exchanges:
                 return exchange
         return None
 
-    def _taken_by_others(self, trade: Trade, page: list[Exchange]) -> set[str]:
+    def _taken_by_others(self, trade: OpenOffer, page: list[Exchange]) -> set[str]:
         """Exchanges that belong to other trades: an asset may come back after a reversal and be sold again (protocol §5.3)."""
         keys = [(exchange.trade_id,) for exchange in page]
         owned = self._bot.reader.load_as(ExchangedTradeRow, "trades_by_steam_trade", keys)
         return {one.steam_trade_id for one in owned if one.id != trade.id}
 
-    async def read_trade(self, trade: Trade) -> bool:
+    async def read_trade(self, trade: OpenOffer) -> bool:
         """Whether items have come to the bot of which Steam names no new ids, or may have moved to another context."""
         assert trade.steam_trade_id is not None
-        began_at = await self._steam_time() if trade.work is Stage.SETTLING else self._bot.clock.now_us()
+        began_at = await self._steam_time() if trade.stage is Stage.SETTLING else self._bot.clock.now_us()
         exchange = await self._bot.client.trade_status(trade.steam_trade_id)
         if exchange is not None and exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
             self._suspect(trade.id)
@@ -145,7 +148,7 @@ class Exchanges:
             return False
         heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
         answer = await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
-        has_come = trade.status == "processing" and answer["status"] in ("accepted", "completed")
+        has_come = trade.is_open and answer["status"] in ("accepted", "completed")
         names_ids = exchange is not None and all(asset.new_assetid for asset in exchange.received)
         return has_come and not names_ids
 
@@ -232,19 +235,19 @@ class Exchanges:
     def _suspect(self, trade_id: str) -> None:
         self._bot.memory.suspects = tuple({*self._bot.memory.suspects, trade_id})
 
-    async def decide_reversal(self, trades: dict[str, Trade]) -> None:
+    async def decide_reversal(self, trades: dict[str, OpenOffer]) -> None:
         """One trade was seen reversed: all unsettled trades of this bot are read again at once, the suspects' sellers first.
 
         As soon as one protected trade still stands, it was no reversal of the bot, and the rest may wait for its own turn.
         """
         now, suspects = self._bot.clock.now_us(), self._bot.memory.suspects
         rows = {
-            one.id: (one.steam_trade_id, one.seller)
+            one.id: (one.steam_trade_id, one.partner)
             for one in self._bot.reader.fetch_as(UnsettledRow, "unsettled_of_bot", bot=self._bot.number)
             if one.id in suspects or (one.protected and (one.settlement is None or one.settlement > now))
         }
         rows |= {
-            trade.id: (trade.steam_trade_id, trade.seller)
+            trade.id: (trade.steam_trade_id, trade.partner)
             for trade in trades.values()
             if trade.id in suspects and trade.steam_trade_id is not None
         }

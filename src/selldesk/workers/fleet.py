@@ -6,7 +6,6 @@ import logging
 
 import msgspec
 
-from selldesk.bots.agenda import Memory, Pace
 from selldesk.bots.leases import CALL_TIMEOUT_SECONDS, LEASE_US, RENEW_EVERY_SECONDS
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
@@ -17,6 +16,8 @@ from selldesk.kernel.processes import process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, secrets_place, tokens_place
 from selldesk.link.client import DeskPort
+from selldesk.offers.agenda import Memory, Pace
+from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
@@ -24,7 +25,6 @@ from selldesk.steam.transport import AiohttpTransport
 from selldesk.store.aside import Aside
 from selldesk.store.rows import BotRow
 from selldesk.store.store import Store, StoreUnavailable
-from selldesk.trades.rules import Rules
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
 from selldesk.workers.lease import HeldLease, LeasedDesk

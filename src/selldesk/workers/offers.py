@@ -5,13 +5,16 @@ import logging
 
 import msgspec
 
-from selldesk.bots.agenda import LONGEST_WAIT_US
 from selldesk.desk import commands
 from selldesk.desk.stock import foreign_offer_text
 from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import link_likeness
 from selldesk.kernel.times import DAY_US, SECOND_US
+from selldesk.offers.agenda import LONGEST_WAIT_US
+from selldesk.offers.life import OpenOffer, tag_of
+from selldesk.offers.stages import MISSING_ITEMS, Stage
+from selldesk.offers.words import OfferWord, Proof, SendRefusal
 from selldesk.steam.results import (
     Asset,
     Cause,
@@ -34,11 +37,7 @@ from selldesk.steam.results import (
 from selldesk.steamwire.enums import EResult, OfferState
 from selldesk.steamwire.tradelink import TradeLink
 from selldesk.store.rows import OfferedTradeRow, StopRow
-from selldesk.trades.news import OfferWord, Proof
-from selldesk.trades.news import Refusal as OfferRefusal
-from selldesk.trades.status import RELEASED, Stage
-from selldesk.trades.trade import Trade, tag_of
-from selldesk.trades.word import MISSING_ITEMS
+from selldesk.trades.status import RELEASED
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.verifying import prove
@@ -51,16 +50,16 @@ _FULL_LOOK_BACK_US = DAY_US
 _HISTORY_EVERY_US = 15 * SECOND_US
 """Steam gives one look at the history in so long (protocol §7)."""
 
-_WHY: dict[Cause, OfferRefusal] = {
-    Cause.ITEM_GONE: OfferRefusal.SELLER,
-    Cause.BAD_LINK: OfferRefusal.SELLER,
-    Cause.SELLER_RESTRICTED: OfferRefusal.SELLER,
-    Cause.SELLER_LIMIT: OfferRefusal.BOT_LIMIT,
-    Cause.BOT_LIMIT: OfferRefusal.BOT_LIMIT,
-    Cause.BOT_FULL: OfferRefusal.BOT_FULL,
-    Cause.BOT_RESTRICTED: OfferRefusal.BOT_ILL,
-    Cause.ITEM_SERVER_DOWN: OfferRefusal.GAME_DOWN,
-    Cause.PARTNER_CHANGED: OfferRefusal.PARTNER_CHANGED,
+_WHY: dict[Cause, SendRefusal] = {
+    Cause.ITEM_GONE: SendRefusal.SELLER,
+    Cause.BAD_LINK: SendRefusal.SELLER,
+    Cause.SELLER_RESTRICTED: SendRefusal.SELLER,
+    Cause.SELLER_LIMIT: SendRefusal.BOT_LIMIT,
+    Cause.BOT_LIMIT: SendRefusal.BOT_LIMIT,
+    Cause.BOT_FULL: SendRefusal.BOT_FULL,
+    Cause.BOT_RESTRICTED: SendRefusal.BOT_ILL,
+    Cause.ITEM_SERVER_DOWN: SendRefusal.GAME_DOWN,
+    Cause.PARTNER_CHANGED: SendRefusal.PARTNER_CHANGED,
 }
 """Who is to blame for a refused send, and so what follows (protocol §6)."""
 
@@ -92,14 +91,14 @@ class Offers:
 
     # -- before the offer ----------------------------------------------------------------------------------------------
 
-    async def verify(self, trade: Trade, trades: dict[str, Trade]) -> None:
+    async def verify(self, trade: OpenOffer, trades: dict[str, OpenOffer]) -> None:
         """One reading of the seller's inventory serves all his waiting trades of that game (R4)."""
         link = self._bot.link(trade)
         began_at = self._bot.clock.now_us()
         waiting = [
             other
             for other in trades.values()
-            if other.work is Stage.VERIFY
+            if other.stage is Stage.VERIFY
             and (link_likeness(other.tradelink), other.game) == (link_likeness(trade.tradelink), trade.game)
             # What was created meanwhile is left out; the trade itself is not, even if the clock has gone back since.
             and (other is trade or other.created_at <= began_at)
@@ -136,14 +135,14 @@ class Offers:
         hold_seconds = await self._bot.client.hold_seconds(link)
         if hold_seconds is None:
             page = await self._bot.client.trade_page(link)
-            if page.refusal is not None and _WHY[page.refusal.cause] is OfferRefusal.SELLER:
+            if page.refusal is not None and _WHY[page.refusal.cause] is SendRefusal.SELLER:
                 return Proof.NO_TRADE, page.refusal.text
             hold_seconds = page.hold_seconds
         if hold_seconds:
             return Proof.TRADE_HOLD, f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
         return None
 
-    async def send(self, trade: Trade) -> None:
+    async def send(self, trade: OpenOffer) -> None:
         """The intent is on record before Steam is asked; whatever happens then, the record tells (protocol §9 no. 1 and 2)."""
         granted = await self._bot.desk.ask(commands.IntendSend(trade.id))
         if not granted["granted"]:
@@ -161,7 +160,7 @@ class Offers:
             if isinstance(result, Rejected):
                 result = await self._look_closer(trade, result)
         except (NotLoggedIn, RateLimited, Throttled, Unreachable) as certain:
-            news, fault = commands.OfferRefused(trade.id, OfferRefusal.TRANSIENT, str(certain), trade.seller), certain
+            news, fault = commands.OfferRefused(trade.id, SendRefusal.TRANSIENT, str(certain), trade.partner), certain
         else:
             match result:
                 case Sent():
@@ -169,7 +168,7 @@ class Offers:
                 case NeedsConfirmation():
                     news = commands.OfferMade(trade.id, result.offer_id, True)
                 case Rejected():
-                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text, trade.seller)
+                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text, trade.partner)
                 case SendUnknown():
                     news = commands.OutcomeUnknown(trade.id)
                     if result.eresult == EResult.INVALID_PARAM:
@@ -179,7 +178,7 @@ class Offers:
                         self._bot.memory.acknowledged = False
         self._bot.memory.poll_now = True
         self._note_strangers(trade, news)
-        if isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.SELLER and trade.is_doubted:
+        if isinstance(news, commands.OfferRefused) and news.why is SendRefusal.SELLER and trade.is_doubted:
             # "Item gone" is also what a second send gets after the first one was accepted.
             with contextlib.suppress(SteamFault):
                 news = msgspec.structs.replace(news, looked_at=await self._last_look(trade))
@@ -187,17 +186,17 @@ class Offers:
         if fault is not None:
             raise fault
 
-    def _note_strangers(self, trade: Trade, news: commands.Command) -> None:
+    def _note_strangers(self, trade: OpenOffer, news: commands.Command) -> None:
         """34 means that the partner renamed himself, or that the bot did: then it comes with everybody (protocol §11)."""
         memory = self._bot.memory
         if isinstance(news, commands.OfferMade):
             memory.strangers, memory.was_restricted = frozenset(), False
-        elif isinstance(news, commands.OfferRefused) and news.why is OfferRefusal.PARTNER_CHANGED:
-            memory.strangers |= {trade.seller}
+        elif isinstance(news, commands.OfferRefused) and news.why is SendRefusal.PARTNER_CHANGED:
+            memory.strangers |= {trade.partner}
             if len(memory.strangers) >= (1 if memory.was_restricted else _STRANGERS_THAT_MEAN_US):
                 memory.restricted_for, memory.strangers = news.text, frozenset()
 
-    async def _look_closer(self, trade: Trade, result: Rejected) -> Rejected:
+    async def _look_closer(self, trade: OpenOffer, result: Rejected) -> Rejected:
         """15 alone may be anything between a dead link and a full bot: the trade page says it in words (protocol §6)."""
         if result.cause is not Cause.BAD_LINK or "trade url" in result.text.lower():
             return result
@@ -207,7 +206,7 @@ class Offers:
             return result
         return page.refusal if page.refusal is not None else result
 
-    async def confirm(self, trade: Trade) -> None:
+    async def confirm(self, trade: OpenOffer) -> None:
         """Our own offer waits for the bot's phone. Whatever that says, the offer itself tells what became of it (§9 no. 22)."""
         assert trade.offer_id is not None
         waiting = [one for one in await self._bot.client.confirmations() if one.offer_id == trade.offer_id and one.is_trade]
@@ -222,16 +221,16 @@ class Offers:
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
-    async def poll(self, trades: dict[str, Trade]) -> None:
+    async def poll(self, trades: dict[str, OpenOffer]) -> None:
         memory, now = self._bot.memory, self._bot.clock.now_us()
-        lost = [trade for trade in trades.values() if trade.work is Stage.RECONCILE]
+        lost = [trade for trade in trades.values() if trade.stage is Stage.RECONCILE]
         stopped_at = self._look_anew_if_stopped()
         full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
         since = min([memory.last_poll_at, *(trade.unknown_since or trade.send_started_at or now for trade in lost)])
         if full:
             # Everything that can still matter, however long ago it was missed; not the bot's whole life. What waits for settlement
             # began long ago, but only the trades themselves tell how that ends.
-            began = [trade.created_at for trade in trades.values() if trade.work is not Stage.SETTLING]
+            began = [trade.created_at for trade in trades.values() if trade.stage is not Stage.SETTLING]
             since = min([since, now - _FULL_LOOK_BACK_US, *began])
         cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
         if self._listing is None or now - self._listing.began_at > _LISTING_GOOD_FOR_US:
@@ -254,7 +253,7 @@ class Offers:
         for trade in trades.values():
             try:
                 await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
-                if trade.work is Stage.RECONCILE:
+                if trade.stage is Stage.RECONCILE:
                     await self._reconcile(trade, lists, now)
             except Throttled as throttled:
                 memory.defer(trade.id, throttled.until_us)
@@ -288,25 +287,25 @@ class Offers:
         self._stop_seen = stopped_at
         return stopped_at
 
-    async def _hear_of(self, trade: Trade, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
+    async def _hear_of(self, trade: OpenOffer, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
         """What the list says about one trade. An accepted offer of it outweighs whatever became of another one; an offer that was
         given up for lost and shows up after all is taken up again."""
         if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
-            outweighs = tagged.state == OfferState.ACCEPTED and trade.work is Stage.OFFERED
-            turned_up = trade.offer_id is None and trade.work in (Stage.VERIFY, Stage.SEND, Stage.OFFERED)
+            outweighs = tagged.state == OfferState.ACCEPTED and trade.stage is Stage.OFFERED
+            turned_up = trade.offer_id is None and trade.stage in (Stage.VERIFY, Stage.SEND, Stage.OFFERED)
             if (outweighs or turned_up) and self._is_ours(trade, tagged):
                 await self._tell_offer(trade.id, tagged)
                 return
-        if trade.work not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
+        if trade.stage not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
             return
         offer = by_id.get(trade.offer_id)
         overdue = trade.due_at is not None and trade.due_at <= now
-        if offer is None and trade.work is Stage.OFFERED and (full or overdue):
+        if offer is None and trade.stage is Stage.OFFERED and (full or overdue):
             offer = await self._bot.client.offer(trade.offer_id)
         if offer is not None and _is_news(trade, offer):
             await self._tell_own_offer(trade, offer)
 
-    async def _tell_own_offer(self, trade: Trade, offer: Offer) -> None:
+    async def _tell_own_offer(self, trade: OpenOffer, offer: Offer) -> None:
         """If a send of this trade was ever lost, an ending counts only when no other offer of it is open or was accepted meanwhile."""
         is_open = offer.state in (OfferState.ACTIVE, OfferState.ACCEPTED, OfferState.IN_ESCROW, OfferState.NEEDS_CONFIRMATION)
         looked_at = None
@@ -316,7 +315,7 @@ class Offers:
                 return
         await self._tell_offer(trade.id, offer, looked_at)
 
-    async def _last_look(self, trade: Trade) -> int | None:
+    async def _last_look(self, trade: OpenOffer) -> int | None:
         """Before a sale with a doubted send may end: the history and a complete list of offers show nothing of it. When that look began;
         None: something was found, and told, or Steam's answer is no proof. Raises SteamFault."""
         began_at = await self._exchanges.look_for(trade)
@@ -334,7 +333,7 @@ class Offers:
             return None
         return began_at
 
-    async def _reconcile(self, trade: Trade, lists: OfferLists, began_at: int) -> None:
+    async def _reconcile(self, trade: OpenOffer, lists: OfferLists, began_at: int) -> None:
         """A send of unknown outcome: the offer is known by partner, items and our tag. An accepted one wins."""
         found = [offer for offer in lists.sent if self._is_ours(trade, offer)]
         if found:
@@ -355,7 +354,7 @@ class Offers:
         else:
             self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
 
-    def _is_implausible(self, trade: Trade, lists: OfferLists) -> bool:
+    def _is_implausible(self, trade: OpenOffer, lists: OfferLists) -> bool:
         """An empty list from a bot that is known to have sent offers since the cutoff."""
         since = (trade.send_started_at or trade.created_at) - _OVERLAP_SECONDS * SECOND_US
         # Unknown since its creation: a lost history casts doubt, but nothing says that anything was sent.
@@ -363,13 +362,13 @@ class Offers:
         others = self._bot.reader.fetch("offers_since", bot=self._bot.number, since=since, trade=trade.id)
         return not lists.sent and (lost_before or bool(others))
 
-    def _is_ours(self, trade: Trade, offer: Offer) -> bool:
-        if offer.partner != trade.seller or not offer.message.endswith(trade.tag):
+    def _is_ours(self, trade: OpenOffer, offer: Offer) -> bool:
+        if offer.partner != trade.partner or not offer.message.endswith(trade.tag):
             return False
         wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
         return {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
 
-    def _note_unwanted(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
+    def _note_unwanted(self, trades: dict[str, OpenOffer], sent: list[Offer], received: list[Offer]) -> None:
         """Offers to us are declined: a bot never gives. Our own offers that no running trade owns are taken down."""
         unwanted = [f"decline:{offer.offer_id}" for offer in received if offer.state == OfferState.ACTIVE]
         for offer in sent:
@@ -377,11 +376,11 @@ class Offers:
                 unwanted.append(f"cancel:{offer.offer_id}")
         self._bot.memory.unwanted_offers = tuple(unwanted)
 
-    def _is_awaited(self, offer: Offer, trades: dict[str, Trade]) -> bool:
+    def _is_awaited(self, offer: Offer, trades: dict[str, OpenOffer]) -> bool:
         """Whether a running trade owns the offer, or may be looking for it."""
         return any(
             trade.offer_id == offer.offer_id
-            or (trade.offer_id is None and trade.seller == offer.partner and offer.message.endswith(trade.tag))
+            or (trade.offer_id is None and trade.partner == offer.partner and offer.message.endswith(trade.tag))
             for trade in trades.values()
         )
 
@@ -404,7 +403,7 @@ class Offers:
         rows = reader.fetch_as(OfferedTradeRow, "trades_with", bot=bot, seller=offer.partner, since=since)
         return [row for row in rows if tag_of(row.id) == tag]
 
-    async def _tell_of_foreign(self, trades: dict[str, Trade], sent: list[Offer]) -> None:
+    async def _tell_of_foreign(self, trades: dict[str, OpenOffer], sent: list[Offer]) -> None:
         """Offers that somebody made with this account by hand or with other software: never credited, left alone, and told."""
         memory = self._bot.memory
         for offer in sent:
@@ -415,7 +414,7 @@ class Offers:
                 await self._bot.tell_once("foreign_offer", foreign_offer_text(offer.offer_id))
                 memory.foreign_offers |= {offer.offer_id}
 
-    async def _look_for_orphans(self, trades: dict[str, Trade], sent: list[Offer], received: list[Offer]) -> None:
+    async def _look_for_orphans(self, trades: dict[str, OpenOffer], sent: list[Offer], received: list[Offer]) -> None:
         """Accepted offers that no running trade owns: of a trade that has ended, of one whose exchange was found without its offer, or of
         nobody: then items came or left that no sale explains. Nothing is credited by itself, a human is told."""
         now = self._bot.clock.now_us()
@@ -451,7 +450,7 @@ class Offers:
             what = f"Offer {offer.offer_id}, accepted by {offer.partner if is_sent else 'this bot'},"
             await self._bot.tell_unexplained(what, offer.offer_id, offer.trade_id, offer.items_to_give, offer.items_to_receive)
 
-    async def give_up(self, trade: Trade) -> None:
+    async def give_up(self, trade: OpenOffer) -> None:
         """Ends a trade for which no offer got out in time. If a send of it was ever lost, only after one more look at everything."""
         looked_at = None
         if trade.is_doubted:
@@ -469,7 +468,7 @@ class Offers:
             return
         await (self._bot.client.decline(offer_id) if what == "decline" else self._bot.client.cancel(offer_id))
 
-    async def cancel(self, trade: Trade) -> None:
+    async def cancel(self, trade: OpenOffer) -> None:
         """Asks for the end of an offer, after a last look at it: he may have accepted. Whatever Steam answers to the cancel, what
         it then shows is what counts (protocol §9 no. 19 and 20)."""
         if trade.offer_id is None:
@@ -485,7 +484,7 @@ class Offers:
             await self._bot.client.cancel(trade.offer_id)
             await self.read_offer(trade)
 
-    async def _find_own_offer(self, trade: Trade) -> None:
+    async def _find_own_offer(self, trade: OpenOffer) -> None:
         lists = await self._bot.client.offers(max(1, trade.created_at // SECOND_US - _OVERLAP_SECONDS), active_only=False)
         ours = [offer for offer in lists.sent if self._is_ours(trade, offer)]
         if ours:
@@ -493,7 +492,7 @@ class Offers:
         else:
             self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
 
-    async def read_offer(self, trade: Trade) -> None:
+    async def read_offer(self, trade: OpenOffer) -> None:
         began_at = self._bot.clock.now_us()
         offer = await self._bot.client.offer(trade.offer_id) if trade.offer_id is not None else None
         if offer is not None:
@@ -513,7 +512,7 @@ def offer_message(message: str, tag: str) -> str:
     return f"{message.encode()[:room].decode('utf-8', 'ignore').rstrip()} {tag}".strip()
 
 
-def _is_news(trade: Trade, offer: Offer) -> bool:
+def _is_news(trade: OpenOffer, offer: Offer) -> bool:
     return (
         offer.state != trade.offer_state
         or trade.expires_at is None

@@ -1,7 +1,7 @@
 """Comparing what a seller promised with what Steam shows of his inventory (readings R4). Pure."""
 
+from selldesk.offers.words import Proof
 from selldesk.steam.results import Inventory, InventoryItem
-from selldesk.trades.news import Proof
 from selldesk.trades.trade import TradeItem
 
 

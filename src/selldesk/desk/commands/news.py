@@ -6,7 +6,7 @@ import msgspec
 
 from selldesk.bots.stock import OwnAsset
 from selldesk.desk.commands.base import Command, TradeCommand
-from selldesk.trades.news import OfferWord, Proof, Refusal, TradeWord
+from selldesk.offers.words import OfferWord, Proof, SendRefusal, TradeWord
 
 
 class ProofRead(TradeCommand, frozen=True):
@@ -32,7 +32,7 @@ class OfferMade(TradeCommand, frozen=True):
 
 
 class OfferRefused(TradeCommand, frozen=True):
-    why: Refusal
+    why: SendRefusal
     text: str
     seller: str
     """So that another bot's load with him can be looked up."""

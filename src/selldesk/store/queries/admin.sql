@@ -170,11 +170,11 @@ SELECT id, kind, bot, trade_id, text FROM alert WHERE closed_at IS NULL
 
 -- name: old_processing
 -- row: Trade
-SELECT t.* FROM whole_trade t WHERE t.status = 'processing' AND t.created_at <= :before ORDER BY t.created_at
+SELECT t.* FROM sale t WHERE t.status = 'processing' AND t.created_at <= :before ORDER BY t.created_at
 
 -- name: old_settling
 -- row: Trade
-SELECT t.* FROM whole_trade t WHERE t.status = 'accepted' AND t.settle_at <= :before ORDER BY t.settle_at LIMIT :most
+SELECT t.* FROM sale t WHERE t.status = 'accepted' AND t.settle_at <= :before ORDER BY t.settle_at LIMIT :most
 
 -- name: slots_by_project
 SELECT p.login, sum(s.trades) FROM trade_sum s JOIN person p ON p.number = s.project WHERE s.status = 'processing' GROUP BY p.login

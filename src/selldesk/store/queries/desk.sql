@@ -64,7 +64,7 @@ SELECT k.seller, t.bot, t.project,
        CAST(coalesce(sum(CASE WHEN t.verified_at IS NULL THEN t.value END), 0) AS bigint) AS unverified_value
 FROM {rows}
 LEFT JOIN trade t ON t.seller = k.seller AND t.status = 'processing'   -- LEFT: always from the sellers to the trades
-GROUP BY k.seller, t.bot, t.project
+GROUP BY k.seller, t.bot, t.project HAVING count(t.id) > 0
 
 -- name: load_sellers
 -- rows: seller text
@@ -246,7 +246,11 @@ SELECT l.bot, l.worker, l.fence, l.until_us FROM {rows} JOIN bot_lease l ON l.bo
 -- rows: id text
 -- row: Trade
 SELECT t.*
-FROM {rows} JOIN whole_trade t ON t.id = k.id
+FROM {rows} JOIN sale t ON t.id = k.id
+
+-- name: trades_to_archive
+-- rows: id text
+SELECT t.* FROM {rows} JOIN whole_trade t ON t.id = k.id   -- in the order of archives, which stays
 
 -- name: load_trade_items
 -- rows: trade_id text
@@ -291,11 +295,6 @@ ON CONFLICT (trade_id, position) DO UPDATE SET classid = excluded.classid, insta
 -- rows: project bigint, seller text, game bigint, contextid text, assetid text, trade_id text
 INSERT INTO asset_claim (project, seller, game, contextid, assetid, trade_id)
 SELECT k.project, k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows}
-
--- name: free_claims
--- rows: project bigint, seller text, game bigint, contextid text, assetid text, trade_id text
-DELETE FROM asset_claim WHERE (project, seller, game, contextid, assetid, trade_id) IN
-(SELECT k.project, k.seller, k.game, k.contextid, k.assetid, k.trade_id FROM {rows})
 
 -- name: add_live_assets
 -- rows: seller text, game bigint, contextid text, assetid text, trade_id text

@@ -1,27 +1,25 @@
 -- What a bot's worker reads.
 
--- name: processing_of_bot
--- row: Trade
-SELECT t.*
-FROM whole_trade t WHERE t.bot = :bot AND t.status = 'processing' ORDER BY t.id
+-- name: running_of_bot
+-- row: OpenOffer
+SELECT o.* FROM running_offer o WHERE o.bot = :bot ORDER BY o.id
 
 -- name: settling_of_bot
--- row: Trade
-SELECT t.*
-FROM whole_trade t WHERE t.bot = :bot AND t.status = 'accepted' ORDER BY t.due_at LIMIT :most
+-- row: OpenOffer
+SELECT o.* FROM settling_offer o WHERE o.bot = :bot ORDER BY o.due_at LIMIT :most
 
 -- name: unsettled_of_bot
 -- row: UnsettledRow
-SELECT t.id, t.steam_trade_id, t.seller, t.protected, t.created_at, t.settlement FROM trade t
-WHERE t.bot = :bot AND t.status = 'accepted' AND t.steam_trade_id IS NOT NULL
+SELECT o.id, o.steam_trade_id, o.partner, o.protected, o.created_at, o.settlement FROM settling_offer o
+WHERE o.bot = :bot AND o.steam_trade_id IS NOT NULL
 
 -- name: bot_added_at
 SELECT created_at FROM bot WHERE number = :bot
 
 -- name: has_unsettled
 SELECT 1   -- two questions, each by an index of its own: one with OR would be answered by going through all trades of the bot's life
-WHERE EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'accepted')
-   OR EXISTS (SELECT 1 FROM trade t WHERE t.bot = :bot AND t.status = 'processing' AND t.stage IN ('exchanged', 'operator'))
+WHERE EXISTS (SELECT 1 FROM settling_offer o WHERE o.bot = :bot)
+   OR EXISTS (SELECT 1 FROM running_offer o WHERE o.bot = :bot AND o.stage IN ('exchanged', 'operator'))
 
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
@@ -38,8 +36,8 @@ SELECT t.id, t.status FROM trade t WHERE t.bot = :bot AND t.created_at >= :since
   AND t.steam_trade_id IS NULL ORDER BY t.created_at DESC LIMIT 500
 
 -- name: doubted_since
-SELECT min(coalesce(t.unknown_since, t.send_started_at)) FROM trade t
-WHERE t.bot = :bot AND t.status = 'processing' AND (t.unknown_since IS NOT NULL OR t.stage IN ('sending', 'reconcile'))
+SELECT min(coalesce(o.unknown_since, o.send_started_at)) FROM running_offer o
+WHERE o.bot = :bot AND (o.unknown_since IS NOT NULL OR o.stage IN ('sending', 'reconcile'))
 
 -- name: items_of_trade
 SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,

@@ -1,4 +1,4 @@
-"""What a bot learnt from Steam about one sale, in the market's own words. An unknown outcome is news too."""
+"""What a bot learnt from Steam about one offer, in the market's own words. An unknown outcome is news too."""
 
 from enum import StrEnum
 
@@ -54,7 +54,7 @@ class Proof(StrEnum):
     """Steam said nothing about the seller (401, 429, 5xx, empty, malformed)."""
 
 
-class Refusal(StrEnum):
+class SendRefusal(StrEnum):
     """Why Steam did not create an offer; each is a certain 'no offer exists'."""
 
     SELLER = "seller"
@@ -71,8 +71,3 @@ class Refusal(StrEnum):
     """34: this partner renamed himself, or the bot did: then everybody gets it. Try again until the deadline."""
     GAME_DOWN = "game_down"
     """The game's item server can't be reached: all bots pause the game."""
-
-
-class Reversal(StrEnum):
-    USER = "user"
-    BOT = "bot"
