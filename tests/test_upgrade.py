@@ -664,7 +664,7 @@ def test_today_carries_every_sale_of_the_old_release_to_its_end(market: Market) 
     market.upgrade()
     told = kept().trades()
     for bot in (1, 2, 3):
-        agenda = [row[0] for row in market.read("processing_of_bot", bot=bot)]
+        agenda = [row[0] for row in market.read("running_of_bot", bot=bot)]
         assert agenda == sorted(trade["id"] for trade in told.values() if (trade["bot"], trade["status"]) == (bot, P))
 
     # Those for which time must pass come last: the others would be late.
@@ -755,7 +755,7 @@ def assert_seen_right(market: Market, sales: list[Sale]) -> None:
         key: count for key, count in offers.items() if key[0] in {sale.seller for sale in sales}
     }
     for bot in (1, 2, 3):
-        agenda = [row[0] for row in market.read("processing_of_bot", bot=bot)]
+        agenda = [row[0] for row in market.read("running_of_bot", bot=bot)]
         assert agenda == sorted(trade["id"] for trade in trades if (trade["bot"], trade["status"]) == (bot, P))
 
 
@@ -796,9 +796,6 @@ def test_the_items_of_a_sale_that_failed_can_be_sold_again(market: Market) -> No
     market.assert_clean()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the old release frees no claims of today's: the row stays, and the project can't sell the item again"
-)
 @pytest.mark.parametrize("verifies", "ot")
 def test_the_items_of_a_sale_that_the_old_release_ended_for_today_can_be_sold_again(market: Market, verifies: str) -> None:
     market.upgrade()
@@ -811,9 +808,6 @@ def test_the_items_of_a_sale_that_the_old_release_ended_for_today_can_be_sold_ag
     open_sale(market.today, sale, again=True)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the old release takes verified_at and live_asset for done: nothing marks the item as sold to others"
-)
 def test_an_item_that_the_old_release_verified_for_today_is_sold_to_nobody_else(market: Market) -> None:
     market.upgrade()
     market.today.beat(1, 2, 3)
