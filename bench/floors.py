@@ -6,7 +6,7 @@ from typing import Any
 
 from bench import market
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.memory import spare_what_stands
 from selldesk.store.store import Row, Store, Writer

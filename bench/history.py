@@ -18,8 +18,9 @@ import psycopg
 from bench import market
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
+from selldesk.desk.batch import IDS_PER_BATCH
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import IDS_PER_BATCH, DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_stamp, new_uuid7
 from selldesk.people.roles import Role, pack_roles

@@ -17,7 +17,7 @@ from bench import history
 from bench.run import new_store, percentile
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.times import DAY_US

@@ -8,7 +8,7 @@ import msgspec
 from selldesk.desk import commands
 from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.secretbox import SecretBox

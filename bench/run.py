@@ -315,7 +315,7 @@ def second_process() -> None:
     print("a second process", flush=True)
     from selldesk.desk import commands
     from selldesk.desk.desk import Desk
-    from selldesk.desk.work import DeskSettings
+    from selldesk.desk.settings import DeskSettings
     from selldesk.kernel.clock import SystemClock
 
     with new_store("postgresql") as (store, url):

@@ -31,7 +31,7 @@ from bench.life import BATCH, told_by_bots
 from bench.run import load, percentile, serving
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash
 from selldesk.kernel.times import DAY_US

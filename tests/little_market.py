@@ -15,7 +15,7 @@ from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.processes import process_name

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from selldesk.desk import commands
+from selldesk.desk.cases.orders import Portions
 from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
 from selldesk.desk.desk import Desk
-from selldesk.desk.orders import Portions
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal

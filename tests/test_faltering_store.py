@@ -18,7 +18,7 @@ import pytest
 from selldesk.config import load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.people.roles import Role, pack_roles

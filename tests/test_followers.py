@@ -13,7 +13,7 @@ import pytest
 from selldesk.config import Settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal

@@ -15,7 +15,7 @@ from bench import history
 
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.people.roles import Role, pack_roles
 from selldesk.store import archiving

@@ -13,7 +13,7 @@ import pytest
 from selldesk.book.quotes import QuoteSigner
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.refusals import Refusal
 from selldesk.steamsim.entities import Behaviour
 from selldesk.store.audit import run_audit

@@ -27,7 +27,7 @@ from selldesk.bots.stock import OwnAsset
 from selldesk.desk import commands
 from selldesk.desk.commands import Answer, Command, Feed, OpenItem, OpenTrade, OrderLine, runs_alone
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.link.server import DeskServer, Request, Response, _Waiting

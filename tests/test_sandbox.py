@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.sandbox.demo import first_accounts
 from selldesk.sandbox.run import seed_market

@@ -15,7 +15,7 @@ from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel import refusals
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.secretbox import (

@@ -12,7 +12,7 @@ import pytest
 
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.store import pgarrays
 from selldesk.store.audit import run_audit

@@ -31,7 +31,7 @@ import pytest
 
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.refusals import Refusal
 from selldesk.ledger import accounts
@@ -72,7 +72,7 @@ import msgspec
 import selldesk
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel import ids
 from selldesk.kernel.clock import ManualClock
 from selldesk.store.copying import tables

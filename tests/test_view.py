@@ -12,7 +12,7 @@ from selldesk.book.quotes import QuoteSigner
 from selldesk.desk import commands
 from selldesk.desk.commands import Feed
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.refusals import Refusal
 from selldesk.store.store import Reader, StoreUnavailable
 from selldesk.view.market_view import MarketView

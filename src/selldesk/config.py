@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
 from selldesk.kernel.times import SECOND_US
 from selldesk.offers.agenda import Pace, Window

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk import advancing, commands, leases, limits, opening, orders, people, setup, stock, trading, watching
+from selldesk.desk import commands
+from selldesk.desk.batch import Batch, BatchLoad
+from selldesk.desk.cases import advancing, leases, limits, opening, orders, people, setup, stock, trading_stop, watching
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
-from selldesk.desk.work import DeskSettings, Wants, Work
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE, Kind, Refusal
@@ -24,7 +26,7 @@ _CONFLICTS_MAX = 4
 FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
-_ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
+_ALONE: dict[type[Command], Callable[[Any, Batch], dict[str, Any]]] = {
     commands.BeginOrders: orders.begin_orders,
     commands.ChangeOrders: orders.change_orders,
     commands.CreatePerson: people.create_person,
@@ -49,9 +51,9 @@ _ALONE: dict[type[Command], Callable[[Any, Work], dict[str, Any]]] = {
     commands.SetSeller: limits.set_seller,
     commands.StopGame: limits.stop_game,
     commands.ResumeGame: limits.resume_game,
-    commands.StopTrading: trading.stop,
-    commands.ResumeTrading: trading.resume,
-    commands.BotLooked: trading.looked,
+    commands.StopTrading: trading_stop.stop,
+    commands.ResumeTrading: trading_stop.resume,
+    commands.BotLooked: trading_stop.note_look,
     commands.KeepLeases: leases.keep_leases,
     commands.Relieve: advancing.relieve,
     commands.UnexplainedExchange: stock.unexplained_exchange,
@@ -87,24 +89,24 @@ class Desk:
     def store(self) -> Writer:
         return self._store
 
-    def process(self, batch: Sequence[Command]) -> list[BatchResult]:
+    def process(self, asked: Sequence[Command]) -> list[BatchResult]:
         """Decides the commands in order. Usually one transaction, so one result; one for each command if the whole could not be
         written. The answers of all results together stand in the commands' order. Never raises."""
-        if len(batch) > 1 and any(commands.runs_alone(command) for command in batch):
-            return [result for command in batch for result in self.process([command])]
+        if len(asked) > 1 and any(commands.runs_alone(command) for command in asked):
+            return [result for command in asked for result in self.process([command])]
         try:
-            return [self._transact_again(batch)]
+            return [self._transact_again(asked)]
         except (StoreUnavailable, StoreConflict) as error:
             self._outage.note(error)
-            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
+            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(asked))]
         except CommitUnknown as error:
             self._outage.note(f"the outcome of a commit is unknown: {error}")
-            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(batch))]
+            return [BatchResult(None, [_refused(UNAVAILABLE)] * len(asked))]
         except Exception:
-            if len(batch) > 1:
-                logger.exception("a batch of %d failed; deciding its commands one by one", len(batch))
-                return [result for command in batch for result in self.process([command])]
-            logger.exception("%s failed", type(batch[0]).__name__)
+            if len(asked) > 1:
+                logger.exception("a batch of %d failed; deciding its commands one by one", len(asked))
+                return [result for command in asked for result in self.process([command])]
+            logger.exception("%s failed", type(asked[0]).__name__)
             return [BatchResult(None, [_refused(INTERNAL_ERROR)])]
 
     def ask(self, command: Command) -> dict[str, Any]:
@@ -126,13 +128,13 @@ class Desk:
             portions.done(self.ask(portion))
         return portions.counts
 
-    def _transact_again(self, batch: Sequence[Command]) -> BatchResult:
+    def _transact_again(self, asked: Sequence[Command]) -> BatchResult:
         """The same batch once more while others are in its way. Raises StoreConflict if they stay there."""
         for _ in range(_CONFLICTS_MAX):
             try:
-                return self._transact(batch)
+                return self._transact(asked)
             except StoreConflict as conflict:
-                logger.info("a batch of %d runs again: %s", len(batch), conflict)
+                logger.info("a batch of %d runs again: %s", len(asked), conflict)
             except _HistoryLost as lost:
                 logger.critical("%s; trading stops", lost)
                 known, self._last = self._last, None
@@ -142,45 +144,44 @@ class Desk:
                     # Not on record yet: the next batch must notice it again.
                     self._last = known
                     raise
-        return self._transact(batch)
+        return self._transact(asked)
 
-    def _transact(self, batch: Sequence[Command]) -> BatchResult:
+    def _transact(self, asked: Sequence[Command]) -> BatchResult:
         store = self._store
-        want = Wants()
-        for command in batch:
-            _collect(command, want)
-        work = Work(store, self._clock, self._settings)
-        work.begin(want)
+        load = BatchLoad()
+        for command in asked:
+            _collect(command, load)
+        batch = Batch(store, self._clock, self._settings)
+        batch.begin(load)
         try:
-            self._check_history(work)
-            answers = [_decide(command, work) for command in batch]
-            if work.is_unchanged:
+            self._check_history(batch)
+            answers = [_decide(command, batch) for command in asked]
+            if not batch.write():
                 store.rollback()
                 return BatchResult(None, answers)
-            work.write()
-            stamp = work.feed.stamp
-            store.put("add_feed", seq=work.seq, body=self._encoder.encode(work.feed), stamp=stamp)
-            store.ring(work.seq)
-            if work.seq % 1_000 == 0:
-                store.put("prune_feed", before=work.seq - FEED_KEPT)
-            self._commit(work.seq, stamp)
+            stamp = batch.feed.stamp
+            store.put("add_feed", seq=batch.seq, body=self._encoder.encode(batch.feed), stamp=stamp)
+            store.ring(batch.seq)
+            if batch.seq % 1_000 == 0:
+                store.put("prune_feed", before=batch.seq - FEED_KEPT)
+            self._commit(batch.seq, stamp)
         except BaseException:
             store.rollback()
             raise
-        return BatchResult(work.feed, answers)
+        return BatchResult(batch.feed, answers)
 
-    def _check_history(self, work: Work) -> None:
+    def _check_history(self, batch: Batch) -> None:
         """What this desk saw committed must still be there: a primary that fell over to a replica may have lost its last second. Raises
         _HistoryLost."""
         if self._last is None:
             return
         seq, stamp = self._last
-        if work.seq <= seq or work.last_batch is None or (work.last_batch[0] == seq and work.last_batch[1] != stamp):
-            raise _HistoryLost(seq, work.seq - 1)
+        if batch.seq <= seq or batch.last_batch is None or (batch.last_batch[0] == seq and batch.last_batch[1] != stamp):
+            raise _HistoryLost(seq, batch.seq - 1)
         if self._store.connections != self._connections:
             # Another server, perhaps, on which others have written since.
-            if work.seq - seq < FEED_KEPT and self._store.fetch("stamp_of", seq=seq) != [(stamp,)]:
-                raise _HistoryLost(seq, work.seq - 1)
+            if batch.seq - seq < FEED_KEPT and self._store.fetch("stamp_of", seq=seq) != [(stamp,)]:
+                raise _HistoryLost(seq, batch.seq - 1)
             self._connections = self._store.connections
 
     def _commit(self, seq: int, stamp: int) -> None:
@@ -204,46 +205,46 @@ class Desk:
         self._last = (seq, stamp)
 
 
-def _collect(command: Command, want: Wants) -> None:
+def _collect(command: Command, load: BatchLoad) -> None:
     match command:
         case OpenTrade():
-            opening.wants(command, want)
+            opening.loads(command, load)
         case commands.BotNews():
-            want.leases.add(command.bot)
-            _collect(command.news, want)
+            load.leases.add(command.bot)
+            _collect(command.news, load)
         case commands.OnBehalf():
-            want.persons.add(command.person)
-            _collect(command.command, want)
+            load.persons.add(command.person)
+            _collect(command.command, load)
         case commands.RolledBack():
-            advancing.wants_of_rollback(command, want)
+            advancing.loads_of_rollback(command, load)
         case TradeCommand():
-            advancing.wants(command, want)
+            advancing.loads(command, load)
 
 
-def _decide(command: Command, work: Work) -> Answer:
+def _decide(command: Command, batch: Batch) -> Answer:
     try:
-        return Answer(_value(command, work))
+        return Answer(_value(command, batch))
     except Refusal as refusal:
         return Answer(None, refusal.status, refusal.code, refusal.text, refusal.cause, refusal.details)
 
 
-def _value(command: Command, work: Work) -> dict[str, Any]:
+def _value(command: Command, batch: Batch) -> dict[str, Any]:
     """Raises the command's refusal."""
     match command:
         case OpenTrade():
-            return opening.decide(command, work)
+            return opening.decide(command, batch)
         case commands.BotNews():
-            leases.check(command, work)
-            return _value(command.news, work)
+            leases.check(command, batch)
+            return _value(command.news, batch)
         case commands.OnBehalf():
-            people.check_actor(command.person, command.role_bits, work)
-            return _value(command.command, work)
+            people.check_actor(command.person, command.role_bits, batch)
+            return _value(command.command, batch)
         case commands.RolledBack():
-            return advancing.decide_rollback(command, work)
+            return advancing.decide_rollback(command, batch)
         case TradeCommand():
-            return advancing.decide(command, work)
+            return advancing.decide(command, batch)
         case _:
-            return _ALONE[type(command)](command, work)
+            return _ALONE[type(command)](command, batch)
 
 
 def _refused(kind: Kind) -> Answer:

@@ -4,19 +4,19 @@ from typing import Any
 
 import msgspec
 
-from selldesk.desk.work import Work
+from selldesk.desk.batch import Batch
 from selldesk.kernel import ids
 
 
-def log(work: Work, operator: str, action: str, target: str, body: dict[str, Any]) -> None:
+def log(batch: Batch, operator: str, action: str, target: str, body: dict[str, Any]) -> None:
     """`operator` is a login, or 'shell' for the command line. Secrets never go into the body."""
-    work.store.execute(
+    batch.store.execute(
         "add_log",
-        id=ids.new_uuid7(work.now),
-        at=work.now,
+        id=ids.new_uuid7(batch.now),
+        at=batch.now,
         operator=operator,
         action=action,
         target=target,
         body=msgspec.json.encode(body).decode(),
     )
-    work.wrote_directly = True
+    batch.wrote_directly = True

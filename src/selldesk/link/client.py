@@ -15,7 +15,7 @@ import msgspec
 
 from selldesk.desk.commands import Answer, Command, Feed, PutOrders, WithdrawOrders
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 from selldesk.link.process import DeskProcessSettings
 from selldesk.link.server import Request, Response, frame, read_frame

@@ -9,7 +9,7 @@ import msgspec
 import uvloop
 
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock, SystemClock
 from selldesk.kernel.memory import spare_what_stands
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process

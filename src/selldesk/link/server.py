@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from selldesk.desk.cases.orders import Portions
 from selldesk.desk.commands import (
     Answer,
     AnyCommand,
@@ -25,7 +26,6 @@ from selldesk.desk.commands import (
     runs_alone,
 )
 from selldesk.desk.desk import Desk
-from selldesk.desk.orders import Portions
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE
 from selldesk.store.store import StoreUnavailable

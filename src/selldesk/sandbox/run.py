@@ -26,7 +26,7 @@ from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk import commands
 from selldesk.desk.commands import Feed, OrderLine
 from selldesk.desk.desk import Desk
-from selldesk.desk.work import DeskSettings
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.kernel.limits import CLOCK_ADVANCE_SECONDS_MAX

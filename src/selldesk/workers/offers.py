@@ -6,7 +6,7 @@ import logging
 import msgspec
 
 from selldesk.desk import commands
-from selldesk.desk.stock import foreign_offer_text
+from selldesk.desk.cases.stock import foreign_offer_text
 from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
 from selldesk.kernel.secretbox import link_likeness

@@ -3,8 +3,8 @@
 from typing import Any
 
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.operator_log import log
-from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import KEYS_MAX, MONEY_MAX
 from selldesk.kernel.times import wire_time
@@ -14,12 +14,12 @@ from selldesk.people.roles import Role, has_role
 from selldesk.store.rows import KeyRow, PersonRow
 
 
-def check_actor(person: int, role_bits: int, work: Work) -> None:
+def check_actor(person: int, role_bits: int, batch: Batch) -> None:
     """Whether they may, by the rows of this transaction: an edge that has not heard yet of a change asks in vain. Refuses INVALID_API_KEY
     (unknown or disabled), FORBIDDEN."""
-    if person not in work.persons:
-        work.load(Wants(persons={person}))
-    actor = work.persons.get(person)
+    if person not in batch.persons:
+        batch.load(BatchLoad(persons={person}))
+    actor = batch.persons.get(person)
     if actor is None or actor.disabled:
         raise refusals.INVALID_API_KEY()
     if not actor.roles & role_bits:
@@ -30,9 +30,9 @@ RESERVED_LOGINS = ("shell", "selldesk")
 """Who acts in the operators' log where no person does: the command line, and the market itself."""
 
 
-def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
+def create_person(command: commands.CreatePerson, batch: Batch) -> dict[str, Any]:
     """Refuses INVALID_BODY for a login of the market's own, LOGIN_TAKEN, STEAMID_TAKEN."""
-    store = work.store
+    store = batch.store
     if command.login.casefold() in RESERVED_LOGINS:
         message = f"{command.login} is what the operators' log calls the market itself"
         raise refusals.INVALID_BODY(details=[{"path": "$.login", "message": message}])
@@ -51,16 +51,16 @@ def create_person(command: commands.CreatePerson, work: Work) -> dict[str, Any]:
         avatar=command.avatar,
         steamid64=command.steamid64,
         roles=command.roles,
-        created_at=work.now,
+        created_at=batch.now,
     )
-    log(work, command.operator, "user.create", command.id, {"login": command.login, "roles": command.roles})
-    work.feed.people.append((number, command.id, command.login, command.steamid64, command.roles, 0, 0))
+    log(batch, command.operator, "user.create", command.id, {"login": command.login, "roles": command.roles})
+    batch.feed.people.append((number, command.id, command.login, command.steamid64, command.roles, 0, 0))
     return {"number": number, "id": command.id}
 
 
-def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
+def change_person(command: commands.ChangePerson, batch: Batch) -> dict[str, Any]:
     """Refuses USER_NOT_FOUND, STEAMID_TAKEN."""
-    store = work.store
+    store = batch.store
     found = store.fetch_as(PersonRow, "person_by_id", id=command.person_id)
     if not found:
         raise refusals.USER_NOT_FOUND()
@@ -78,13 +78,13 @@ def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
     changed = {name: person[name] for name in PersonRow._fields if name not in ("id", "login", "created_at")}
     store.execute("change_person", **changed)
     log(
-        work,
+        batch,
         command.operator,
         "user.change",
         command.person_id,
         {key: changed[key] for key in ("roles", "disabled", "frozen")},
     )
-    work.feed.people.append(
+    batch.feed.people.append(
         (
             person["number"],
             person["id"],
@@ -95,54 +95,54 @@ def change_person(command: commands.ChangePerson, work: Work) -> dict[str, Any]:
             person["frozen"],
         )
     )
-    work.feed.keys.append(person["number"])
+    batch.feed.keys.append(person["number"])
     return {"number": person["number"]}
 
 
-def create_key(command: commands.CreateKey, work: Work) -> dict[str, Any]:
+def create_key(command: commands.CreateKey, batch: Batch) -> dict[str, Any]:
     """Refuses USER_NOT_FOUND, KEY_NAME_TAKEN, TOO_MANY_KEYS. The key itself never comes here, only its hash."""
-    if not work.store.fetch("person_by_number", number=command.person):
+    if not batch.store.fetch("person_by_number", number=command.person):
         raise refusals.USER_NOT_FOUND()
-    if len(work.store.fetch("keys_of", person=command.person)) >= KEYS_MAX:
-        if work.store.fetch("key_by_name", person=command.person, name=command.name):
+    if len(batch.store.fetch("keys_of", person=command.person)) >= KEYS_MAX:
+        if batch.store.fetch("key_by_name", person=command.person, name=command.name):
             raise refusals.KEY_NAME_TAKEN()
         raise refusals.TOO_MANY_KEYS()
-    if work.store.fetch("key_by_name", person=command.person, name=command.name):
+    if batch.store.fetch("key_by_name", person=command.person, name=command.name):
         raise refusals.KEY_NAME_TAKEN()
-    work.store.execute("add_key", hash=command.key_hash, person=command.person, name=command.name, created_at=work.now)
+    batch.store.execute("add_key", hash=command.key_hash, person=command.person, name=command.name, created_at=batch.now)
     if command.operator is not None:
-        log(work, command.operator, "key.create", str(command.person), {"name": command.name})
-    work.wrote_directly = True
-    return {"name": command.name, "created_at": wire_time(work.now)}
+        log(batch, command.operator, "key.create", str(command.person), {"name": command.name})
+    batch.wrote_directly = True
+    return {"name": command.name, "created_at": wire_time(batch.now)}
 
 
-def delete_key(command: commands.DeleteKey, work: Work) -> dict[str, Any]:
+def delete_key(command: commands.DeleteKey, batch: Batch) -> dict[str, Any]:
     """Refuses KEY_NOT_FOUND, LAST_KEY: the last one may be deleted only by an operator (contract C1)."""
-    names = [key.name for key in work.store.fetch_as(KeyRow, "keys_of", person=command.person)]
+    names = [key.name for key in batch.store.fetch_as(KeyRow, "keys_of", person=command.person)]
     if command.name not in names:
         raise refusals.KEY_NOT_FOUND()
     if len(names) == 1 and command.operator is None:
-        roles = work.store.fetch_as(PersonRow, "person_by_number", number=command.person)[0].roles
+        roles = batch.store.fetch_as(PersonRow, "person_by_number", number=command.person)[0].roles
         if not has_role(roles, Role.OPERATOR):
             raise refusals.LAST_KEY()
-    work.store.execute("drop_key", person=command.person, name=command.name)
+    batch.store.execute("drop_key", person=command.person, name=command.name)
     if command.operator is not None:
-        log(work, command.operator, "key.delete", str(command.person), {"name": command.name})
-    work.feed.keys.append(command.person)
-    work.wrote_directly = True
+        log(batch, command.operator, "key.delete", str(command.person), {"name": command.name})
+    batch.feed.keys.append(command.person)
+    batch.wrote_directly = True
     return {"name": command.name}
 
 
-def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
+def move_money(command: commands.MoveMoney, batch: Batch) -> dict[str, Any]:
     """A deposit, withdrawal or adjustment, once per reference (contract C4).
 
     Refuses USER_NOT_FOUND, NO_WALLET, REFERENCE_REUSED, INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE. `repeated` tells the edge that
     this is the first answer again.
     """
-    people = work.store.fetch_as(PersonRow, "person_by_number", number=command.person)
+    people = batch.store.fetch_as(PersonRow, "person_by_number", number=command.person)
     if not people:
         raise refusals.USER_NOT_FOUND()
-    known = work.store.fetch("money_reference", person=command.person, direction=command.direction, reference=command.reference)
+    known = batch.store.fetch("money_reference", person=command.person, direction=command.direction, reference=command.reference)
     if known:
         amount, entry_id, balance_after, at = known[0]
         if amount != command.amount:
@@ -150,19 +150,19 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         return _movement(command, entry_id, balance_after, at) | {"repeated": True}
     if not (has_role(people[0].roles, Role.PROJECT) or has_role(people[0].roles, Role.BUYER)):
         raise refusals.NO_WALLET()
-    want = Wants()
-    want.purse_of(command.person)
-    want.balances.update(accounts.MARKET_ACCOUNTS)
-    work.load(want)
+    load = BatchLoad()
+    load.purse_of(command.person)
+    load.balances.update(accounts.MARKET_ACCOUNTS)
+    batch.load(load)
     if command.amount > 0 and command.direction != "withdrawal":
         # Neither a refund nor proceeds can be refused when they come.
-        owned = work.ledger.owned(command.person) + command.amount
+        owned = batch.ledger.owned(command.person) + command.amount
         # Only for riches is it worth counting: nobody's sales of a week come near to half of the bound.
-        coming = int(work.store.value("may_still_come", person=command.person)) if owned > MONEY_MAX // 2 else 0
+        coming = int(batch.store.value("may_still_come", person=command.person)) if owned > MONEY_MAX // 2 else 0
         if owned + coming > MONEY_MAX:
             raise refusals.BALANCE_TOO_LARGE()
-    entry = _post(command, work)
-    work.store.execute(
+    entry = _post(command, batch)
+    batch.store.execute(
         "add_money_reference",
         person=command.person,
         direction=command.direction,
@@ -170,7 +170,7 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         amount=command.amount,
         entry=entry.id,
         balance_after=entry.balance_after,
-        at=work.now,
+        at=batch.now,
     )
     body = {
         "amount": command.amount,
@@ -178,19 +178,19 @@ def move_money(command: commands.MoveMoney, work: Work) -> dict[str, Any]:
         "reason": command.reason,
         "trade_id": command.trade_id,
     }
-    log(work, command.operator, f"money.{command.direction}", str(command.person), body)
-    return _movement(command, entry.id, entry.balance_after, work.now) | {"repeated": False}
+    log(batch, command.operator, f"money.{command.direction}", str(command.person), body)
+    return _movement(command, entry.id, entry.balance_after, batch.now) | {"repeated": False}
 
 
-def _post(command: commands.MoveMoney, work: Work) -> Entry:
-    ledger = work.ledger
+def _post(command: commands.MoveMoney, batch: Batch) -> Entry:
+    ledger = batch.ledger
     match command.direction:
         case "deposit":
-            return ledger.deposit(command.person, command.amount, command.reference, work.now)
+            return ledger.deposit(command.person, command.amount, command.reference, batch.now)
         case "withdrawal":
-            return ledger.withdraw(command.person, command.amount, command.reference, work.now)
+            return ledger.withdraw(command.person, command.amount, command.reference, batch.now)
         case "adjustment":
-            return ledger.adjust(command.person, command.amount, command.reference, work.now, command.trade_id)
+            return ledger.adjust(command.person, command.amount, command.reference, batch.now, command.trade_id)
     raise TypeError(f"no such direction of money: {command.direction}")
 
 

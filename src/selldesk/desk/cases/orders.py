@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from selldesk.book.orders import Order
+from selldesk.desk.batch import Batch, BatchLoad
+from selldesk.desk.cases.people import check_actor
 from selldesk.desk.commands import BeginOrders, ChangeOrders, OrderLine, PutOrders, WithdrawOrders
-from selldesk.desk.people import check_actor
-from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import ORDERS_PER_TRANSACTION
 from selldesk.people.roles import Role, pack_roles
@@ -70,60 +70,60 @@ class Portions:
             yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION], list_seq)
 
 
-def _check_buyer(buyer: int, work: Work) -> None:
+def _check_buyer(buyer: int, batch: Batch) -> None:
     """A frozen buyer may change orders, which stay not for sale (settled 10). Refuses INVALID_API_KEY, FORBIDDEN."""
-    check_actor(buyer, pack_roles([Role.BUYER]), work)
+    check_actor(buyer, pack_roles([Role.BUYER]), batch)
 
 
-def begin_orders(command: BeginOrders | ChangeOrders, work: Work) -> dict[str, Any]:
-    _check_buyer(command.buyer, work)
-    work.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=work.seq)
-    work.wrote_directly = True
-    return {"list": work.seq}
+def begin_orders(command: BeginOrders | ChangeOrders, batch: Batch) -> dict[str, Any]:
+    _check_buyer(command.buyer, batch)
+    batch.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=batch.seq)
+    batch.wrote_directly = True
+    return {"list": batch.seq}
 
 
-def change_orders(command: ChangeOrders, work: Work) -> dict[str, Any]:
+def change_orders(command: ChangeOrders, batch: Batch) -> dict[str, Any]:
     """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top. Refuses
     LIST_SUPERSEDED, INVALID_API_KEY, FORBIDDEN."""
-    _check_buyer(command.buyer, work)
+    _check_buyer(command.buyer, batch)
     if command.begins:
-        begin_orders(command, work)
+        begin_orders(command, batch)
     elif command.list_seq is not None:
-        latest = work.store.fetch("order_list_of", buyer=command.buyer, game=command.game)
+        latest = batch.store.fetch("order_list_of", buyer=command.buyer, game=command.game)
         if latest != [(command.list_seq,)]:
             raise refusals.LIST_SUPERSEDED()
-    want = Wants()
-    want.orders.update((command.buyer, item) for item in command.withdraw)
-    want.orders.update((command.buyer, line.item) for line in command.put)
-    work.load(want)
+    load = BatchLoad()
+    load.orders.update((command.buyer, item) for item in command.withdraw)
+    load.orders.update((command.buyer, line.item) for line in command.put)
+    batch.load(load)
     counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
     for item in command.withdraw:
-        order = work.orders.get((command.buyer, item))
+        order = batch.orders.get((command.buyer, item))
         if order is not None and order.game == command.game:
-            _close(order, work)
-            work.dropped_orders.add((order.buyer, order.item))
+            _close(order, batch)
+            batch.dropped_orders.add((order.buyer, order.item))
             counts["withdrawn"] += 1
     for line in command.put:
-        order = work.orders.get((command.buyer, line.item))
+        order = batch.orders.get((command.buyer, line.item))
         if order is None:
             counts["created"] += 1
         elif order.price == line.price and order.amount == line.amount and order.remaining == line.amount:
             counts["unchanged"] += 1
             continue
         else:
-            _close(order, work)
+            _close(order, batch)
             counts["updated"] += 1
-        work.orders[command.buyer, line.item] = Order(
+        batch.orders[command.buyer, line.item] = Order(
             buyer=command.buyer, item=line.item, game=command.game, price=line.price, amount=line.amount, remaining=line.amount,
-            reserved=0, sold=0, generation=work.next_generation(), updated_at=work.now,
+            reserved=0, sold=0, generation=batch.next_generation(), updated_at=batch.now,
         )  # fmt: skip
-        work.changed_orders.add((command.buyer, line.item))
+        batch.orders.changed.add((command.buyer, line.item))
     return counts
 
 
-def _close(order: Order, work: Work) -> None:
+def _close(order: Order, batch: Batch) -> None:
     """The old generation is kept as long as trades remember it."""
     if not order.untouched:
         key = (order.buyer, order.item, order.generation)
-        work.closed_orders[key] = order
-        work.changed_closed.add(key)
+        batch.closed_orders[key] = order
+        batch.closed_orders.changed.add(key)

@@ -5,8 +5,8 @@ store and an operator has decided what to do about those that it doesn't know.""
 from typing import Any
 
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch
 from selldesk.desk.operator_log import log
-from selldesk.desk.work import Work
 from selldesk.kernel import refusals
 from selldesk.store.rows import StopRow
 
@@ -14,59 +14,61 @@ _SEQ_JUMP = 1_000_000
 """Feed numbers go on so far beyond every number that anybody may remember of the lost history: nobody takes a new batch for an old one."""
 
 
-def stop(command: commands.StopTrading, work: Work) -> dict[str, Any]:
+def stop(command: commands.StopTrading, batch: Batch) -> dict[str, Any]:
     """After a loss of history a stop by hand ends and one for the loss begins: what was looked at and decided before counts no more."""
-    store = work.store
-    if command.known_seq is not None and work.seq - command.known_seq > _SEQ_JUMP // 2:
+    store = batch.store
+    if command.known_seq is not None and batch.seq - command.known_seq > _SEQ_JUMP // 2:
         # Somebody else has told of this loss: the numbers have jumped since.
         return {}
     lost = command.history_lost or command.known_seq is not None
     stops = store.fetch_as(StopRow, "open_stop")
     if lost:
-        _lose_history(command, work)
+        _lose_history(command, batch)
         store.execute("forget_looks")
-    if stops and lost and stops[0].since == work.now:
-        store.execute("stop_lost_history", since=work.now)
+    if stops and lost and stops[0].since == batch.now:
+        store.execute("stop_lost_history", since=batch.now)
     elif lost or not stops:
         last = store.value("last_stop")
-        since = max(work.now, last + 1)
+        since = max(batch.now, last + 1)
         if stops:
-            store.execute("end_stop", since=stops[0].since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
+            store.execute(
+                "end_stop", since=stops[0].since, ended_at=batch.now, ended_by=command.operator, end_reason=command.reason
+            )
         store.execute("add_stop", since=since, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
-        log(work, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
-    work.wrote_directly = True
-    work.feed.bots.extend(store.column("bot_numbers"))
+        log(batch, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
+    batch.wrote_directly = True
+    batch.feed.bots.extend(store.column("bot_numbers"))
     return {}
 
 
-def _lose_history(command: commands.StopTrading, work: Work) -> None:
+def _lose_history(command: commands.StopTrading, batch: Batch) -> None:
     """From here on nobody takes a new batch for an old one, and no sale is sent before it was looked for: its offer may be out already."""
-    store = work.store
+    store = batch.store
     text = (
         f"An operator says that the database lost what was committed: {command.reason}. Trading is stopped; see docs/operating.md"
     )
     if command.known_seq is not None:
         text = (
-            f"The database (its last batch: {work.seq - 1}) no longer holds batch {command.known_seq}, which was committed: what came before"
+            f"The database (its last batch: {batch.seq - 1}) no longer holds batch {command.known_seq}, which was committed: what came before"
             " and after it may be lost too. Trading is stopped; see docs/operating.md"
         )
-    work.renumber(max(work.seq, command.known_seq or 0) + _SEQ_JUMP)
-    store.execute("jump_seq", seq=work.seq)
+    batch.renumber(max(batch.seq, command.known_seq or 0) + _SEQ_JUMP)
+    store.execute("jump_seq", seq=batch.seq)
     store.execute("clear_feed")
-    store.execute("doubt_sends", now=work.now)
-    work.alert("history_lost", text, None, None)
+    store.execute("doubt_sends", now=batch.now)
+    batch.alert("history_lost", text, None, None)
 
 
-def looked(command: commands.BotLooked, work: Work) -> dict[str, Any]:
+def note_look(command: commands.BotLooked, batch: Batch) -> dict[str, Any]:
     """A bot's whole list of offers was compared with the store."""
-    work.store.execute("put_look", bot=command.bot, at=work.now)
-    work.wrote_directly = True
+    batch.store.execute("put_look", bot=command.bot, at=batch.now)
+    batch.wrote_directly = True
     return {}
 
 
-def resume(command: commands.ResumeTrading, work: Work) -> dict[str, Any]:
+def resume(command: commands.ResumeTrading, batch: Batch) -> dict[str, Any]:
     """Refuses NOT_STOPPED. Where history was lost, also BOTS_NOT_LOOKED_AT and OFFERS_UNDECIDED, unless it is forced."""
-    store = work.store
+    store = batch.store
     stops = store.fetch_as(StopRow, "open_stop")
     if not stops:
         raise refusals.NOT_STOPPED()
@@ -78,9 +80,9 @@ def resume(command: commands.ResumeTrading, work: Work) -> dict[str, Any]:
         undecided = store.value("open_unknown_offers")
         if undecided:
             raise refusals.OFFERS_UNDECIDED(count=undecided)
-    store.execute("end_stop", since=stop.since, ended_at=work.now, ended_by=command.operator, end_reason=command.reason)
-    store.execute("close_lost_history", closed_at=work.now, closed_by=command.operator, reason=command.reason)
-    log(work, command.operator, "trading.resume", "market", {"reason": command.reason, "force": command.force})
-    work.wrote_directly = True
-    work.feed.bots.extend(store.column("bot_numbers"))
+    store.execute("end_stop", since=stop.since, ended_at=batch.now, ended_by=command.operator, end_reason=command.reason)
+    store.execute("close_lost_history", closed_at=batch.now, closed_by=command.operator, reason=command.reason)
+    log(batch, command.operator, "trading.resume", "market", {"reason": command.reason, "force": command.force})
+    batch.wrote_directly = True
+    batch.feed.bots.extend(store.column("bot_numbers"))
     return {}

@@ -1,6 +1,7 @@
 """The rows of one batch: what was loaded, what changed, what must be written. Rooms decide on them; nothing else is touched."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -11,11 +12,12 @@ from selldesk.book.orders import Order
 from selldesk.bots.leases import Lease
 from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of
 from selldesk.desk.commands import Feed
+from selldesk.desk.rows import Added, Kept, Reckoned, Written, plain
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel import ids
 from selldesk.kernel.clock import Clock
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
-from selldesk.offers.rules import Rules
 from selldesk.offers.stages import Stage
 from selldesk.people.person import Person
 from selldesk.sellers.limits import MarketLimits, ProjectLimits, limits_of_project, read_limits
@@ -40,22 +42,19 @@ _ROOMS_AND_BOTS: list[Question] = [
     ("load_stock", {}),
     ("load_market", {}),
 ]
+_OF_TRADES = ("load_trades", "load_trade_items", "load_holds", "load_open_alerts", "load_item_notes")
 
 
-class DeskSettings(msgspec.Struct, frozen=True):
-    """What the desk must know to decide."""
+def _row_of(block: str) -> Callable[[Trade], Row]:
+    """A trade's row for a block, by the names of its columns."""
+    return attrgetter(*(name for name, _ in all_blocks()[block].columns))
 
-    rules: Rules = Rules()
-    fee_basis_points: int = 0
-    batch_max: int = 64
-    stocktake_at_us: int | None = None
-    """Time of the day, UTC, at which each bot's inventory is compared with the store; None: never by itself."""
-    watch_seconds: float = 1.0
-    """Real time between two looks of the desk's own clock; 0: it has none (tests look by hand)."""
+
+_ADDED, _CHANGED = _row_of("add_trades"), _row_of("change_trades")
 
 
 @dataclass
-class Wants:
+class BatchLoad:
     """What the commands of a batch need loaded, collected before anything is read."""
 
     persons: set[int] = field(default_factory=set)
@@ -74,80 +73,91 @@ class Wants:
         self.balances.update((accounts.available(person), accounts.held(person), accounts.escrow(person)))
 
 
-class Work:
+class Batch:
     """One batch's rows. Every command sees the changes of the commands before it."""
 
     def __init__(self, store: Writer, clock: Clock, settings: DeskSettings) -> None:
         self.store = store
         self.settings = settings
         self._clock = clock
+        self.wrote_directly = False
+        """Set by commands that write through `store` themselves (they run alone)."""
+        self._generations = 0
+        self._prepare_market()
+        self._prepare_sales()
+        self._prepare_people()
+        self._prepare_bots()
 
-        self.persons: dict[int, Person] = {}
-        self.taken_custom_ids: set[tuple[int, str]] = set()
-        self.orders: dict[tuple[int, int], Order] = {}
-        self.closed_orders: dict[tuple[int, int, int], Order] = {}
-        self.holds: dict[str, Hold] = {}
-        self.live_assets: dict[Asset, str] = {}
-        """Assets of verified sales → the sale."""
-        self.claims: set[tuple[int, Asset]] = set()
-        """(project, asset) of sales that run, verified or not."""
-        self.trades: dict[str, Trade] = {}
-        self.items: dict[str, list[TradeItem]] = {}
-        self.rooms: list[Room] = []
-        self.bots: dict[int, Bot] = {}
+    def _prepare_market(self) -> None:
         self.is_stopped = False
         """Trading, by an operator or after a loss of history."""
         self.stopped_games: set[int] = set()
         self.limits = MarketLimits()
+        self.rooms: list[Room] = []
+        self.open_alerts: set[tuple[str, str]] = set()
+        self.alerts: Added[tuple[str, str, int | None, str | None, str, int]] = Added("add_alerts", _as_it_is)
+
+    def _prepare_sales(self) -> None:
+        self.taken_custom_ids: set[tuple[int, str]] = set()
+        self.trades: dict[str, Trade] = {}
+        self.new_trades: Added[Trade] = Added("add_trades", _ADDED)
+        self.changed_trades: set[str] = set()
+        self.items: dict[str, list[TradeItem]] = {}
+        self.changed_items: set[str] = set()
+        self.live_assets: dict[Asset, str] = {}
+        """Assets of verified sales → the sale."""
+        self.new_assets: list[tuple[Asset, str]] = []
+        self.claims: set[tuple[int, Asset]] = set()
+        """(project, asset) of sales that run, verified or not."""
+        self.new_claims: list[tuple[int, Asset, str]] = []
+        self.freed_trades: set[str] = set()
+        """Final: they hold no asset any more."""
+        self.notes: dict[tuple[str, int], str] = {}
+        """(trade, position) → missing or delivered."""
+        self.changed_notes: dict[tuple[str, int], tuple[str, str] | None] = {}
+        """(trade, position) → (state, reason); None: no longer true."""
+        self.history: Added[HistoryEntry] = Added("add_history")
+        self.evidence: Added[tuple[str, int, str, str]] = Added("add_evidence", _as_it_is)
+        self.item_properties: Added[tuple[str, int, str]] = Added("put_item_properties", _as_it_is)
+        self.steam_objects: set[tuple[str, str, str]] = set()
+        """(kind, id, trade): Steam's offers and exchanges, and our tags, as they are first seen."""
+        self.sums_in: dict[tuple[int, int, str], list[int]] = {}
+        self.sums_out: dict[tuple[int, int, str], list[int]] = {}
+        """What entered and what left a status: kept apart, for a batch may hold both with different values."""
+
+    def _prepare_people(self) -> None:
+        self.persons: Kept[int, Person] = Kept(Person, attrgetter("number"), "load_persons")
+        self.holds: Kept[str, Hold] = Kept(Hold, attrgetter("trade_id"), "load_holds", "put_holds")
+        self.orders: Kept[tuple[int, int], Order] = Kept(Order, attrgetter("buyer", "item"), "load_orders", "put_orders")
+        self.dropped_orders: set[tuple[int, int]] = set()
+        self.closed_orders: Kept[tuple[int, int, int], Order] = Kept(
+            Order, attrgetter("buyer", "item", "generation"), "load_closed_orders", "put_closed_orders"
+        )
         self.project_limits: dict[int, ProjectLimits] = {}
         self.project_loads: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         """Project → number and value of its processing sales."""
-        self.sellers: dict[str, Seller] = {}
-        self.strikes: dict[tuple[str, int], Strikes] = {}
+        self.sellers: Kept[str, Seller] = Kept(Seller, attrgetter("steamid64"), "load_standings", "put_sellers")
+        self.strikes: Kept[tuple[str, int], Strikes] = Kept(
+            Strikes, attrgetter("seller", "project"), "load_standings", "put_strikes"
+        )
         self.loads: defaultdict[str, dict[tuple[int, int], SellerLoad]] = defaultdict(dict)
-        """Seller → (bot, project) → his processing sales there."""
-        self.notes: dict[tuple[str, int], str] = {}
-        """(trade, position) → missing or delivered."""
-        self.leases: dict[int, Lease] = {}
-        self.open_alerts: set[tuple[str, str]] = set()
+        """Seller → (bot, project) → their processing sales there."""
+        self.reversed: defaultdict[str, int] = defaultdict(int)
+        """Seller → reversals of this batch."""
+
+    def _prepare_bots(self) -> None:
+        self.leases: Kept[int, Lease] = Kept(Lease, attrgetter("bot"), "load_leases")
+        self.bots: Kept[int, Bot] = Kept(
+            Bot, attrgetter("number"), "load_bots", "put_bot_loads", attrgetter("number", "live_offers", "items_held")
+        )
         self.blocks: dict[tuple[int, int], tuple[int, str]] = {}
         """(bot, game) → (until, reason): new ones."""
         self.pauses: dict[int, tuple[int, str]] = {}
         """Game → (until, reason): new ones."""
         self.quarantines: dict[int, tuple[str, int | None]] = {}
         """Bot → (reason, until): new ones."""
-
-        self.new_trades: list[Trade] = []
-        self.changed_trades: set[str] = set()
-        self.changed_items: set[str] = set()
-        self.changed_orders: set[tuple[int, int]] = set()
-        self.dropped_orders: set[tuple[int, int]] = set()
-        self.changed_closed: set[tuple[int, int, int]] = set()
-        self.changed_holds: set[str] = set()
-        self.changed_bots: set[int] = set()
-        self.new_assets: list[tuple[Asset, str]] = []
-        self.new_claims: list[tuple[int, Asset, str]] = []
-        self.changed_sellers: set[str] = set()
-        self.changed_strikes: set[tuple[str, int]] = set()
-        self.changed_notes: dict[tuple[str, int], tuple[str, str] | None] = {}
-        """(trade, position) → (state, reason); None: no longer true."""
         self.stock_changes: defaultdict[tuple[int, int, str], int] = defaultdict(int)
         """(bot, game, missing or delivered) → items more or fewer."""
-        self.reversed: defaultdict[str, int] = defaultdict(int)
-        """Seller → reversals of this batch."""
-        self.item_properties: list[tuple[str, int, str]] = []
-        self.steam_objects: set[tuple[str, str, str]] = set()
-        """(kind, id, trade): Steam's offers and exchanges, and our tags, as they are first seen."""
-        self.freed_trades: set[str] = set()
-        self.history: list[HistoryEntry] = []
-        self.evidence: list[tuple[str, int, str, str]] = []
-        self.alerts: list[tuple[str, str, int | None, str | None, str, int]] = []
-        self.sums_in: dict[tuple[int, int, str], list[int]] = {}
-        self.sums_out: dict[tuple[int, int, str], list[int]] = {}
-        """What entered and what left a status: kept apart, for a batch may hold both with different values."""
-        self._generations = 0
-        self.wrote_directly = False
-        """Set by commands that write through `store` themselves (they run alone)."""
 
     @cached_property
     def lease_us(self) -> int:
@@ -157,10 +167,10 @@ class Work:
 
     # -- loading -------------------------------------------------------------------------------------------------------
 
-    def begin(self, wants: Wants) -> None:
-        """Opens the transaction with the market's lock and the next feed number, and loads: one journey to the store, two if trades
-        are wanted, since only they say whose money and orders they touch."""
-        first = self._of_trades(wants) if wants.trades else self._of_wants(wants)
+    def begin(self, load: BatchLoad) -> None:
+        """Opens the transaction with the market's lock and the next feed number, and loads: one round trip to the store, two if trades
+        are to be loaded, since only they say whose money and orders they touch."""
+        first = self._of_trades(load) if load.trades else self._of_rest(load)
         ((seq,),), stamps, *answers = self.store.begin([("take_seq", {}), ("last_stamp", {}), *first])
         self.seq: int = seq
         last = [BatchRow(*row) for row in stamps]
@@ -172,35 +182,35 @@ class Work:
         before = self.last_batch[1] if self.last_batch is not None and is_next else None
         self.feed = Feed(self.seq, stamp=ids.new_stamp(), after=before or 0)
         self.ledger = Ledger({}, self.seq * IDS_PER_BATCH)
-        if wants.trades:
-            self._take_trades(answers, wants)
-            answers = self.store.load_all(self._of_wants(wants))
+        if load.trades:
+            self._take_trades(answers, load)
+            answers = self.store.load_all(self._of_rest(load))
         self._take(answers)
 
-    def load(self, wants: Wants) -> None:
+    def load(self, load: BatchLoad) -> None:
         """More, inside the transaction."""
-        if wants.trades:
-            self._take_trades(self.store.load_all(self._of_trades(wants)), wants)
-        self._take(self.store.load_all(self._of_wants(wants)))
+        if load.trades:
+            self._take_trades(self.store.load_all(self._of_trades(load)), load)
+        self._take(self.store.load_all(self._of_rest(load)))
 
-    def _of_trades(self, wants: Wants) -> list[Question]:
-        keys = [(trade_id,) for trade_id in sorted(wants.trades)]
-        return [(block, keys) for block in ("load_trades", "load_trade_items", "load_holds", "load_open_alerts", "load_item_notes")]
+    def _of_trades(self, load: BatchLoad) -> list[Question]:
+        keys = [(trade_id,) for trade_id in sorted(load.trades)]
+        return [(block, keys) for block in _OF_TRADES]
 
-    def _of_wants(self, wants: Wants) -> list[Question]:
+    def _of_rest(self, load: BatchLoad) -> list[Question]:
         """A few set-based statements, whatever the size of the batch, in the order in which `_take` takes their answers."""
         asked: list[Question] = [
-            ("load_leases", [(bot,) for bot in sorted(wants.leases)]),
-            ("load_persons", [(number,) for number in wants.persons]),
-            ("load_custom_ids", list(wants.custom_ids)),
-            ("load_orders", sorted(wants.orders)),
-            ("load_balances", [(account,) for account in sorted(wants.balances)]),
-            ("load_live_assets", sorted(wants.assets)),
+            ("load_leases", [(bot,) for bot in sorted(load.leases)]),
+            ("load_persons", [(number,) for number in load.persons]),
+            ("load_custom_ids", list(load.custom_ids)),
+            ("load_orders", sorted(load.orders)),
+            ("load_balances", [(account,) for account in sorted(load.balances)]),
+            ("load_live_assets", sorted(load.assets)),
         ]
-        if wants.rooms_and_bots:
-            sellers = [(seller,) for seller in sorted(wants.sellers)]
-            projects = [(project,) for project in sorted(wants.projects)]
-            claims = [(project, *asset) for project in sorted(wants.projects) for asset in sorted(wants.assets)]
+        if load.rooms_and_bots:
+            sellers = [(seller,) for seller in sorted(load.sellers)]
+            projects = [(project,) for project in sorted(load.projects)]
+            claims = [(project, *asset) for project in sorted(load.projects) for asset in sorted(load.assets)]
             asked += [
                 *_ROOMS_AND_BOTS,
                 ("load_seller_loads", sellers),
@@ -210,70 +220,75 @@ class Work:
             ]
         return asked
 
-    def _take_trades(self, answers: list[list[Row]], wants: Wants) -> None:
+    def _take_trades(self, answers: list[list[Row]], load: BatchLoad) -> None:
         trades, items, holds, alerts, notes = answers
         for trade in records(Trade, trades):
             self.trades[trade.id] = trade
             self.items[trade.id] = []
         for item in (TradeItem(*row) for row in items):
             self.items[item.trade_id].append(item)
-        for hold in (Hold(*row) for row in holds):
-            self.holds[hold.trade_id] = hold
+        self.holds.take(holds)
         self.open_alerts.update((kind, trade_id) for kind, trade_id in alerts)
         self.notes.update({(trade_id, position): state for trade_id, position, state in notes})
         for trade in self.trades.values():
-            wants.sellers.add(trade.seller)
+            load.sellers.add(trade.seller)
             if trade.stage is Stage.VERIFY:
-                wants.assets.update(self.assets_of(trade))
-            wants.purse_of(trade.buyer)
-            wants.purse_of(trade.project)
-            wants.balances.update(accounts.MARKET_ACCOUNTS)
-            wants.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
-            wants.rooms_and_bots = True
+                load.assets.update(self.assets_of(trade))
+            load.purse_of(trade.buyer)
+            load.purse_of(trade.project)
+            load.balances.update(accounts.MARKET_ACCOUNTS)
+            load.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
+            load.rooms_and_bots = True
 
     def _take(self, answers: list[list[Row]]) -> None:
         leases, persons, custom_ids, orders, balances, assets, *more = answers
-        for lease in (Lease(*row) for row in leases):
-            self.leases[lease.bot] = lease
-        for person in (Person(*row) for row in persons):
-            self.persons[person.number] = person
+        self.leases.take(leases)
+        self.persons.take(persons)
         self.taken_custom_ids.update((project, custom_id) for project, custom_id in custom_ids)
-        for row in orders:
-            order = Order(*row)
-            self.orders[order.buyer, order.item] = order
+        self.orders.take(orders)
         for account, balance in balances:
             self.ledger.balances[account] = balance
         self.live_assets.update(
             {(seller, game, contextid, assetid): trade_id for seller, game, contextid, assetid, trade_id in assets}
         )
-        lost = [
+        self._load_closed_orders()
+        if more:
+            *rooms_and_bots, loads, standings, projects, claims = more
+            self._take_rooms_and_bots(rooms_and_bots)
+            self._take_sellers(loads, standings)
+            self._take_projects(projects)
+            self.claims.update(
+                (project, (seller, game, contextid, assetid)) for project, seller, game, contextid, assetid in claims
+            )
+
+    def _load_closed_orders(self) -> None:
+        """Generations that trades remember and that are no longer the current ones. What is here already may have changed since it
+        was loaded."""
+        if not self.trades:
+            return
+        lost = {
             (trade.buyer, item.item, item.generation)
             for trade in self.trades.values()
             for item in self.items[trade.id]
             if (current := self.orders.get((trade.buyer, item.item))) is None or current.generation != item.generation
-        ]
-        # What is here already may have changed since it was loaded.
-        for row in self.store.load("load_closed_orders", sorted(set(lost) - self.closed_orders.keys())):
-            order = Order(*row)
-            self.closed_orders[order.buyer, order.item, order.generation] = order
-        if more:
-            *rooms_and_bots, loads, standings, projects, claims = more
-            self._take_rooms_and_bots(rooms_and_bots)
-            for load in (SellerLoad(*row) for row in loads):
-                self.loads[load.seller][load.bot, load.project] = load
-            for steamid64, status, reason, until, changed_at, project, strikes, cooldown_until in standings:
-                if status is not None:
-                    self.sellers[steamid64] = Seller(steamid64, status, reason, until, changed_at)
-                if project is not None:
-                    self.strikes[steamid64, project] = Strikes(steamid64, project, strikes, cooldown_until)
-            for project, own_limits, trades, value in projects:
-                if own_limits is not None:
-                    self.project_limits[project] = msgspec.json.decode(own_limits, type=ProjectLimits)
-                known = self.project_loads[project]
-                known[0], known[1] = known[0] + trades, known[1] + value
-            self.claims.update(
-                (project, (seller, game, contextid, assetid)) for project, seller, game, contextid, assetid in claims
-            )
+        }
+        self.closed_orders.take(self.store.load("load_closed_orders", sorted(lost - self.closed_orders.keys())))
+
+    def _take_sellers(self, loads: list[Row], standings: list[Row]) -> None:
+        for load in (SellerLoad(*row) for row in loads):
+            self.loads[load.seller][load.bot, load.project] = load
+        for steamid64, status, reason, until, changed_at, project, strikes, cooldown_until in standings:
+            if status is not None:
+                self.sellers[steamid64] = Seller(steamid64, status, reason, until, changed_at)
+            if project is not None:
+                self.strikes[steamid64, project] = Strikes(steamid64, project, strikes, cooldown_until)
+
+    def _take_projects(self, projects: list[Row]) -> None:
+        for project, own_limits, trades, value in projects:
+            if own_limits is not None:
+                self.project_limits[project] = msgspec.json.decode(own_limits, type=ProjectLimits)
+            known = self.project_loads[project]
+            known[0], known[1] = known[0] + trades, known[1] + value
 
     def load_rooms_and_bots(self) -> None:
         self._take_rooms_and_bots(self.store.load_all(_ROOMS_AND_BOTS))
@@ -292,7 +307,9 @@ class Work:
         for bot, game, until in blocks:
             if self.now < until <= furthest:
                 blocked.setdefault(bot, []).append(game)
-        self.bots = {number: bot_of((number, *rest), blocked.get(number, ()), held.get(number, {})) for number, *rest in bots}
+        self.bots.clear()
+        for number, *rest in bots:
+            self.bots[number] = bot_of((number, *rest), blocked.get(number, ()), held.get(number, {}))
 
     def renumber(self, seq: int) -> None:
         """Goes on under a higher feed number. Before anything takes an id."""
@@ -353,30 +370,27 @@ class Work:
         else:
             del self.notes[key]
         self.changed_notes[key] = None if state is None else (state, reason)
-        self.changed_bots.add(bot.number)
+        self.bots.changed.add(bot.number)
 
     def write_notes(self) -> None:
         """Whoever asks the store what is missing sees what was noted so far. The batch is not over by that."""
-        notes, self.changed_notes = sorted(self.changed_notes.items()), {}
-        self.store.write("drop_item_notes", [key for key, change in notes if change is None])
-        self.store.write("put_item_notes", [(*key, change[0], self.now, change[1]) for key, change in notes if change is not None])
-        self.wrote_directly = self.wrote_directly or bool(notes)
+        for written in self._written_notes:
+            self.store.write(written.block, list(written.changes()))
+        self.wrote_directly = self.wrote_directly or bool(self.changed_notes)
+        self.changed_notes.clear()
 
     def next_generation(self) -> int:
         self._generations += 1
         return self.seq * IDS_PER_BATCH + self._generations
 
-    def order_changed(self, order: Order) -> None:
-        self.changed_orders.add((order.buyer, order.item))
-
     def generation_of(self, trade: Trade, item: TradeItem) -> Order:
         """The generation that the unit was taken from, current or closed."""
         current = self.orders.get((trade.buyer, item.item))
         if current is not None and current.generation == item.generation:
-            self.changed_orders.add((trade.buyer, item.item))
+            self.orders.changed.add((trade.buyer, item.item))
             return current
         key = (trade.buyer, item.item, item.generation)
-        self.changed_closed.add(key)
+        self.closed_orders.changed.add(key)
         return self.closed_orders[key]
 
     def count(self, trade: Trade, status: str, change: int) -> None:
@@ -410,7 +424,7 @@ class Work:
         """The sale has moved: an open alert of that kind about it is answered."""
         if (kind, trade_id) in self.open_alerts:
             self.open_alerts.discard((kind, trade_id))
-            self.alerts = [alert for alert in self.alerts if (alert[1], alert[3]) != (kind, trade_id)]
+            self.alerts[:] = [alert for alert in self.alerts if (alert[1], alert[3]) != (kind, trade_id)]
             self.store.put("close_alert_of", kind=kind, trade_id=trade_id, closed_at=self.now, reason=reason)
             self.wrote_directly = True
 
@@ -423,74 +437,83 @@ class Work:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    @property
-    def is_unchanged(self) -> bool:
-        return not (
-            self.wrote_directly
-            or self.new_trades
-            or self.changed_trades
-            or self.changed_orders
-            or self.dropped_orders
-            or self.ledger.entries
-            or self.alerts
-            or self.changed_items
-            or self.evidence
-            or self.blocks
-            or self.pauses
-            or self.quarantines
-            or self.changed_notes
-            or self.changed_sellers
-            or self.changed_strikes
-            or self.steam_objects
+    @cached_property
+    def _written_notes(self) -> tuple[Written, ...]:
+        notes = self.changed_notes
+        return (
+            Reckoned("drop_item_notes", lambda: [key for key, change in sorted(notes.items()) if change is None]),
+            Reckoned(
+                "put_item_notes",
+                lambda: [(*key, change[0], self.now, change[1]) for key, change in sorted(notes.items()) if change is not None],
+            ),
         )
 
-    def write(self) -> None:
-        """All changes, a few set-based statements."""
-        store = self.store
-        new = self.new_trades
-        store.write("add_trades", [_ADDED(trade) for trade in new])
-        fresh = {trade.id for trade in new}
-        changed = [self.trades[trade_id] for trade_id in sorted(self.changed_trades - fresh)]
-        store.write("change_trades", [_CHANGED(trade) for trade in changed])
-        touched = sorted(self.changed_items | fresh)
-        store.write("put_trade_items", [_plain(item) for trade_id in touched for item in self.items[trade_id]])
-        freed = [(trade_id,) for trade_id in sorted(self.freed_trades)]
-        store.write("free_assets", freed)
-        # What ended in the batch that began it holds nothing; claims of others are freed by a trigger (migration 19).
-        claims, assets, ended = self.new_claims, self.new_assets, self.freed_trades
-        store.write("add_claims", [(project, *asset, trade_id) for project, asset, trade_id in claims if trade_id not in ended])
-        store.write("add_live_assets", [(*asset, trade_id) for asset, trade_id in assets if trade_id not in ended])
-        store.write("put_holds", [_plain(self.holds[trade_id]) for trade_id in sorted(self.changed_holds)])
-        balances = self.ledger.balances
-        store.write("put_balances", [(account, balances[account]) for account in sorted(self.ledger.touched)])
-        store.write("add_entries", [_plain(entry) for entry in self.ledger.entries])
-        store.write("drop_orders", sorted(self.dropped_orders))
-        store.write("put_orders", [_plain(self.orders[key]) for key in sorted(self.changed_orders)])
-        store.write("put_closed_orders", [_plain(self.closed_orders[key]) for key in sorted(self.changed_closed)])
-        store.write("add_history", [_plain(entry) for entry in self.history])
-        store.write("add_evidence", self.evidence)
-        store.write("add_to_sums", [(*key, trades, value) for key, (trades, value) in sorted(self.sums_in.items())])
-        store.write("take_from_sums", [(*key, trades, value) for key, (trades, value) in sorted(self.sums_out.items())])
-        loads = [self.bots[number] for number in sorted(self.changed_bots)]
-        store.write("put_bot_loads", [(bot.number, bot.live_offers, bot.items_held) for bot in loads])
-        store.write("add_to_stock", [(*key, items) for key, items in sorted(self.stock_changes.items()) if items])
-        self.write_notes()
-        store.write("put_sellers", [_plain(self.sellers[seller]) for seller in sorted(self.changed_sellers)])
-        store.write("put_strikes", [_plain(self.strikes[key]) for key in sorted(self.changed_strikes)])
-        store.write("put_item_properties", self.item_properties)
-        store.write("put_steam_objects", sorted(self.steam_objects))
-        store.write("add_alerts", self.alerts)
-        store.write("put_blocks", [(*key, *block) for key, block in sorted(self.blocks.items())])
-        store.write("put_pauses", [(game, *pause) for game, pause in sorted(self.pauses.items())])
-        quarantines = sorted(self.quarantines.items())
-        store.write("quarantine_bots", [(bot, reason, self.now, until) for bot, (reason, until) in quarantines])
+    @cached_property
+    def _in_order(self) -> tuple[Written, ...]:
+        """Everything that a batch may write, in the order in which it is written: always the same, so that batches of several
+        desks never wait for each other crosswise."""
+        return (
+            self.new_trades,
+            Reckoned("change_trades", self._changed_trades),
+            Reckoned("put_trade_items", self._touched_items),
+            Reckoned("free_assets", lambda: [(trade_id,) for trade_id in sorted(self.freed_trades)]),
+            Reckoned("add_claims", self._standing_claims),
+            Reckoned("add_live_assets", self._standing_assets),
+            self.holds,
+            Reckoned("put_balances", lambda: [(account, self.ledger.balances[account]) for account in sorted(self.ledger.touched)]),
+            Reckoned("add_entries", lambda: [plain(entry) for entry in self.ledger.entries]),
+            Reckoned("drop_orders", lambda: sorted(self.dropped_orders)),
+            self.orders,
+            self.closed_orders,
+            self.history,
+            self.evidence,
+            Reckoned("add_to_sums", lambda: [(*key, *sums) for key, sums in sorted(self.sums_in.items())]),
+            Reckoned("take_from_sums", lambda: [(*key, *sums) for key, sums in sorted(self.sums_out.items())]),
+            self.bots,
+            Reckoned("add_to_stock", lambda: [(*key, items) for key, items in sorted(self.stock_changes.items()) if items]),
+            *self._written_notes,
+            self.sellers,
+            self.strikes,
+            self.item_properties,
+            Reckoned("put_steam_objects", lambda: sorted(self.steam_objects)),
+            self.alerts,
+            Reckoned("put_blocks", lambda: [(*key, *block) for key, block in sorted(self.blocks.items())]),
+            Reckoned("put_pauses", lambda: [(game, *pause) for game, pause in sorted(self.pauses.items())]),
+            Reckoned("quarantine_bots", self._new_quarantines),
+        )
+
+    def write(self) -> bool:
+        """All changes, a few set-based statements; False if there is nothing to write."""
+        written = [(written.block, rows) for written in self._in_order if (rows := list(written.changes()))]
+        for block, rows in written:
+            self.store.write(block, rows)
         self._fill_feed()
+        return self.wrote_directly or bool(written)
+
+    def _changed_trades(self) -> list[Row]:
+        fresh = {trade.id for trade in self.new_trades}
+        return [_CHANGED(self.trades[trade_id]) for trade_id in sorted(self.changed_trades - fresh)]
+
+    def _touched_items(self) -> list[Row]:
+        touched = sorted(self.changed_items | {trade.id for trade in self.new_trades})
+        return [plain(item) for trade_id in touched for item in self.items[trade_id]]
+
+    def _standing_claims(self) -> list[Row]:
+        """What ended in the batch that began it holds nothing; claims of earlier batches are freed by a trigger (migration 19)."""
+        ended = self.freed_trades
+        return [(project, *asset, trade_id) for project, asset, trade_id in self.new_claims if trade_id not in ended]
+
+    def _standing_assets(self) -> list[Row]:
+        return [(*asset, trade_id) for asset, trade_id in self.new_assets if trade_id not in self.freed_trades]
+
+    def _new_quarantines(self) -> list[Row]:
+        return [(bot, reason, self.now, until) for bot, (reason, until) in sorted(self.quarantines.items())]
 
     def _fill_feed(self) -> None:
         feed = self.feed
-        for buyer, item in sorted(self.dropped_orders - self.changed_orders):
+        for buyer, item in sorted(self.dropped_orders - self.orders.changed):
             feed.orders.append((item, buyer, 0, 0))
-        for key in sorted(self.changed_orders):
+        for key in sorted(self.orders.changed):
             order = self.orders[key]
             feed.orders.append((order.item, order.buyer, order.price, order.remaining))
         for account in sorted(self.ledger.touched):
@@ -499,9 +522,5 @@ class Work:
         feed.bots = sorted({*feed.bots, *(trade.bot for trade in self.new_trades)})
 
 
-def _plain(row: msgspec.Struct) -> tuple[object, ...]:
-    return msgspec.structs.astuple(row)
-
-
-_ADDED = attrgetter(*(name for name, _ in all_blocks()["add_trades"].columns))
-_CHANGED = attrgetter(*(name for name, _ in all_blocks()["change_trades"].columns))
+def _as_it_is(row: tuple[object, ...]) -> Row:
+    return row

@@ -3,8 +3,8 @@
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import choose_bot, choose_room, why_no_bot
 from selldesk.catalog.games import is_supported
+from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.commands import OpenTrade
-from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.kernel.money import platform_fee
@@ -16,22 +16,22 @@ from selldesk.trades.status import Status
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
 
 
-def wants(command: OpenTrade, want: Wants) -> None:
-    want.custom_ids.add((command.project, command.custom_id))
-    want.assets.update((command.seller, command.game, item.contextid, item.assetid) for item in command.items)
-    want.sellers.add(command.seller)
-    if command.project not in want.projects:
-        want.projects.add(command.project)
-        want.persons.add(command.project)
-        want.purse_of(command.project)
-    want.rooms_and_bots = True
+def loads(command: OpenTrade, load: BatchLoad) -> None:
+    load.custom_ids.add((command.project, command.custom_id))
+    load.assets.update((command.seller, command.game, item.contextid, item.assetid) for item in command.items)
+    load.sellers.add(command.seller)
+    if command.project not in load.projects:
+        load.projects.add(command.project)
+        load.persons.add(command.project)
+        load.purse_of(command.project)
+    load.rooms_and_bots = True
     if command.buyer is not None:
-        want.persons.add(command.buyer)
-        want.purse_of(command.buyer)
-        want.orders.update((command.buyer, item.item) for item in command.items if item.item != UNKNOWN_ITEM)
+        load.persons.add(command.buyer)
+        load.purse_of(command.buyer)
+        load.orders.update((command.buyer, item.item) for item in command.items if item.item != UNKNOWN_ITEM)
 
 
-def decide(command: OpenTrade, work: Work) -> dict[str, object]:
+def decide(command: OpenTrade, batch: Batch) -> dict[str, object]:
     """Freezes the buyer's money, reserves the units, picks room and bot, and leaves the offer as work to do.
 
     Refuses, first failure first: CUSTOM_ID_EXISTS, ACCOUNT_FROZEN, TRADING_STOPPED, GAME_NOT_SUPPORTED, GAME_STOPPED, SELLER_BLOCKED,
@@ -39,64 +39,64 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE, ASSET_IN_TRADE, NO_ROOM, NO_BOT; INVALID_API_KEY and FORBIDDEN if the project is not (any
     more) one, INVALID_BODY for a trade link of one of our own bots. A refusal leaves no trace: everything is checked before anything is changed.
     """
-    project = work.persons.get(command.project)
+    project = batch.persons.get(command.project)
     if project is None or project.disabled:
         raise refusals.INVALID_API_KEY()
     if not has_role(project.roles, Role.PROJECT):
         raise refusals.FORBIDDEN()
-    if command.seller in work.bots_accounts:
+    if command.seller in batch.bots_accounts:
         message = "this is the trade link of one of the market's own bots"
         raise refusals.INVALID_BODY(details=[{"path": "$.tradelink", "message": message}])
-    if (command.project, command.custom_id) in work.taken_custom_ids:
+    if (command.project, command.custom_id) in batch.taken_custom_ids:
         raise refusals.CUSTOM_ID_EXISTS()
     if project.frozen:
         raise refusals.ACCOUNT_FROZEN()
-    if work.is_stopped:
+    if batch.is_stopped:
         raise refusals.TRADING_STOPPED()
     if not is_supported(command.game):
         raise refusals.GAME_NOT_SUPPORTED()
-    if command.game in work.stopped_games:
+    if command.game in batch.stopped_games:
         raise refusals.GAME_STOPPED()
     value = sum(item.price for item in command.items)
-    _check_limits(command, value, work)
-    buyer = work.persons.get(command.buyer) if command.buyer is not None else None
+    _check_limits(command, value, batch)
+    buyer = batch.persons.get(command.buyer) if command.buyer is not None else None
     if buyer is None or not buyer.may_buy or buyer.number == command.project or command.mismatch:
         raise refusals.BUYER_MISMATCH()
 
-    _check_orders(command, buyer.number, work)
+    _check_orders(command, buyer.number, batch)
     if value <= 0:
         raise refusals.VALUE_NOT_POSITIVE()
-    if value > work.ledger.balance(accounts.available(buyer.number)):
+    if value > batch.ledger.balance(accounts.available(buyer.number)):
         raise refusals.INSUFFICIENT_BALANCE()
-    if work.ledger.owned(command.project) + work.project_loads[command.project][1] + value > MONEY_MAX:
+    if batch.ledger.owned(command.project) + batch.project_loads[command.project][1] + value > MONEY_MAX:
         raise refusals.BALANCE_TOO_LARGE()
     assets = [(command.seller, command.game, item.contextid, item.assetid) for item in command.items]
     for asset, item in zip(assets, command.items, strict=True):
-        if asset in work.live_assets or (command.project, asset) in work.claims:
+        if asset in batch.live_assets or (command.project, asset) in batch.claims:
             raise refusals.ASSET_IN_TRADE(name=item.name)
-    room = choose_room(work.rooms, command.game, value, buyer.number)
+    room = choose_room(batch.rooms, command.game, value, buyer.number)
     if room is None:
         raise refusals.NO_ROOM()
-    seller_offers = counted_by_bot(work.loads[command.seller].values(), command.project)
-    bot = choose_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
+    seller_offers = counted_by_bot(batch.loads[command.seller].values(), command.project)
+    bot = choose_bot(room, batch.bots.values(), command.game, len(assets), seller_offers, batch.real_us)
     if bot is None:
-        cause = why_no_bot(room, work.bots.values(), command.game, len(assets), seller_offers, work.real_us)
+        cause = why_no_bot(room, batch.bots.values(), command.game, len(assets), seller_offers, batch.real_us)
         raise refusals.NO_BOT(cause=cause)
 
     trade = Trade(
         id=command.trade_id, project=command.project, buyer=buyer.number, custom_id=command.custom_id, game=command.game, value=value,
-        fee=platform_fee(value, work.settings.fee_basis_points), items_count=len(assets), room=room.id, seller=command.seller,
-        tradelink=command.tradelink, message=command.message, created_at=work.now, bot=bot.number, status=Status.PROCESSING,
-        updated_at=work.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
-        settlement=None, expires_at=None, stage=Stage.VERIFY, due_at=work.now, attempts=0, send_started_at=None, misses=0,
+        fee=platform_fee(value, batch.settings.fee_basis_points), items_count=len(assets), room=room.id, seller=command.seller,
+        tradelink=command.tradelink, message=command.message, created_at=batch.now, bot=bot.number, status=Status.PROCESSING,
+        updated_at=batch.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
+        settlement=None, expires_at=None, stage=Stage.VERIFY, due_at=batch.now, attempts=0, send_started_at=None, misses=0,
         first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
-        verified_at=None, stage_at=work.now,
+        verified_at=None, stage_at=batch.now,
     )  # fmt: skip
     items = []
     for position, item in enumerate(command.items):
-        order = work.orders[buyer.number, item.item]
+        order = batch.orders[buyer.number, item.item]
         order.reserve(1)
-        work.order_changed(order)
+        batch.orders.changed.add((order.buyer, order.item))
         items.append(
             TradeItem(
                 trade.id,
@@ -112,24 +112,24 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
                 None,
             )
         )
-    work.holds[trade.id] = work.ledger.freeze(trade.id, buyer.number, value, work.now)
-    work.changed_holds.add(trade.id)
-    work.taken_custom_ids.add((command.project, command.custom_id))
+    batch.holds[trade.id] = batch.ledger.freeze(trade.id, buyer.number, value, batch.now)
+    batch.holds.changed.add(trade.id)
+    batch.taken_custom_ids.add((command.project, command.custom_id))
     for asset in assets:
-        work.claims.add((command.project, asset))
-        work.new_claims.append((command.project, asset, trade.id))
-    work.add_load(trade, +1)
-    project_load = work.project_loads[command.project]
+        batch.claims.add((command.project, asset))
+        batch.new_claims.append((command.project, asset, trade.id))
+    batch.add_load(trade, +1)
+    project_load = batch.project_loads[command.project]
     project_load[0], project_load[1] = project_load[0] + 1, project_load[1] + value
     bot.live_offers += 1
     bot.hold(command.game, len(assets))
-    work.changed_bots.add(bot.number)
-    work.trades[trade.id] = trade
-    work.items[trade.id] = items
-    work.new_trades.append(trade)
-    work.count(trade, trade.status, +1)
-    work.history.append(HistoryEntry(trade.id, 1, trade.status, work.now, f"Created in room {room.name}"))
-    work.feed.trades.append(trade.id)
+    batch.bots.changed.add(bot.number)
+    batch.trades[trade.id] = trade
+    batch.items[trade.id] = items
+    batch.new_trades.append(trade)
+    batch.count(trade, trade.status, +1)
+    batch.history.append(HistoryEntry(trade.id, 1, trade.status, batch.now, f"Created in room {room.name}"))
+    batch.feed.trades.append(trade.id)
     return {
         "trade_id": trade.id,
         "items_count": len(assets),
@@ -141,32 +141,32 @@ def decide(command: OpenTrade, work: Work) -> dict[str, object]:
     }
 
 
-def _check_limits(command: OpenTrade, value: int, work: Work) -> None:
+def _check_limits(command: OpenTrade, value: int, batch: Batch) -> None:
     """People P6: the seller's standing, then what the project has open."""
-    limits = work.limits_of(command.project)
-    strikes = [one for one in work.strikes.values() if one.seller == command.seller] if work.strikes else []
+    limits = batch.limits_of(command.project)
+    strikes = [one for one in batch.strikes.values() if one.seller == command.seller] if batch.strikes else []
     unsettled = 0
     if limits.seller_unsettled_value_max is not None:
-        unsettled = int(work.store.value("unsettled_of_seller", seller=command.seller))
-    seller = work.sellers.get(command.seller)
-    refusal = why_not(seller, strikes, work.loads[command.seller].values(), unsettled, command.project, value, limits, work.now)
+        unsettled = int(batch.store.value("unsettled_of_seller", seller=command.seller))
+    seller = batch.sellers.get(command.seller)
+    refusal = why_not(seller, strikes, batch.loads[command.seller].values(), unsettled, command.project, value, limits, batch.now)
     if refusal is not None:
         raise refusal
-    sales, project_value = work.project_loads[command.project]
+    sales, project_value = batch.project_loads[command.project]
     needs_others = limits.project_processing_percent is not None
-    refusal = why_not_project(sales + 1, project_value + value, limits, work.slots, needs_others and work.has_second_project)
+    refusal = why_not_project(sales + 1, project_value + value, limits, batch.slots, needs_others and batch.has_second_project)
     if refusal is not None:
         raise refusal
 
 
-def _check_orders(command: OpenTrade, buyer: int, work: Work) -> None:
+def _check_orders(command: OpenTrade, buyer: int, batch: Batch) -> None:
     """Units first, for all items; then prices (R3's order)."""
     asked: dict[int, int] = {}
     for item in command.items:
-        order = work.orders.get((buyer, item.item))
+        order = batch.orders.get((buyer, item.item))
         units = asked[item.item] = asked.get(item.item, 0) + 1
         if order is None or order.game != command.game or units > order.remaining:
             raise refusals.NO_BUY_ORDER(name=item.name)
     for item in command.items:
-        if item.price > work.orders[buyer, item.item].price:
+        if item.price > batch.orders[buyer, item.item].price:
             raise refusals.PRICE_EXCEEDS_ORDER(name=item.name)

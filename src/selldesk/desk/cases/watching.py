@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import Bot, BotState, bot_of, room_of, why_no_bot
 from selldesk.catalog.games import GAMES
-from selldesk.desk import advancing, commands
-from selldesk.desk.work import DeskSettings, Wants, Work
+from selldesk.desk import commands
+from selldesk.desk.batch import Batch, BatchLoad
+from selldesk.desk.cases import advancing
+from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
 from selldesk.offers.overdue import ends_without_steam, is_overdue
 from selldesk.store.rows import AlertEndRow
@@ -196,32 +198,32 @@ _CAUSES = {
 }
 
 
-def watch(command: commands.Watch, work: Work) -> dict[str, Any]:
+def watch(command: commands.Watch, batch: Batch) -> dict[str, Any]:
     """Carries the plan out, as far as it is still true on the rows of this transaction."""
-    work.load(Wants(trades={*command.end, *command.overdue}, rooms_and_bots=True))
-    rules = work.settings.rules
+    batch.load(BatchLoad(trades={*command.end, *command.overdue}, rooms_and_bots=True))
+    rules = batch.settings.rules
     ended = 0
     for trade_id in command.end:
-        trade = work.trades.get(trade_id)
-        if trade is not None and ends_without_steam(trade, work.now, rules):
-            advancing.give_up_unsent(trade, work)
+        trade = batch.trades.get(trade_id)
+        if trade is not None and ends_without_steam(trade, batch.now, rules):
+            advancing.give_up_unsent(trade, batch)
             ended += 1
     for trade_id in command.overdue:
-        trade = work.trades.get(trade_id)
-        if trade is not None and is_overdue(trade, work.now, rules):
+        trade = batch.trades.get(trade_id)
+        if trade is not None and is_overdue(trade, batch.now, rules):
             moment = trade.stage_at if trade.stage_at is not None else trade.created_at
-            minutes = max(0, work.now - moment) // MINUTE_US
+            minutes = max(0, batch.now - moment) // MINUTE_US
             text = f"This sale has stood in stage {trade.stage} for {minutes} minutes"
-            work.alert("trade_overdue", text, trade.bot, trade.id)
+            batch.alert("trade_overdue", text, trade.bot, trade.id)
     for alert_id, reason in command.close:
-        known = work.store.fetch_as(AlertEndRow, "alert_by_id", id=alert_id)
+        known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=alert_id)
         if known and known[0].closed_at is None:
-            work.store.put("close_alert", id=alert_id, closed_at=work.now, closed_by="selldesk", reason=reason)
-            work.wrote_directly = True
+            batch.store.put("close_alert", id=alert_id, closed_at=batch.now, closed_by="selldesk", reason=reason)
+            batch.wrote_directly = True
     for kind, bot, text in command.open:
-        work.alert(kind, text, bot, None)
+        batch.alert(kind, text, bot, None)
     for bot in command.stocktakes:
-        work.store.put("ask_stocktake", bot=bot, at=work.now)
-        work.feed.bots.append(bot)
-        work.wrote_directly = True
+        batch.store.put("ask_stocktake", bot=bot, at=batch.now)
+        batch.feed.bots.append(bot)
+        batch.wrote_directly = True
     return {"ended": ended}

@@ -8,9 +8,9 @@ import msgspec
 from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import BotState, choose_bot
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
-from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.kernel.times import DAY_US
 from selldesk.offers import exchange, offered, sending
@@ -38,352 +38,352 @@ class ImpossibleMove(Exception):
     """A room asked for a transition that the status table lacks. It means a bug: the command fails, nothing is written."""
 
 
-def wants(command: TradeCommand, want: Wants) -> None:
-    want.trades.add(command.trade_id)
+def loads(command: TradeCommand, load: BatchLoad) -> None:
+    load.trades.add(command.trade_id)
     if isinstance(command, commands.OfferRefused) and command.why in ANOTHER_BOT:
-        want.sellers.add(command.seller)
+        load.sellers.add(command.seller)
 
 
-def wants_of_rollback(command: commands.RolledBack, want: Wants) -> None:
-    want.trades.update(trade_id for trade_id, _ in command.readings)
+def loads_of_rollback(command: commands.RolledBack, load: BatchLoad) -> None:
+    load.trades.update(trade_id for trade_id, _ in command.readings)
 
 
-def decide(command: TradeCommand, work: Work) -> dict[str, object]:
+def decide(command: TradeCommand, batch: Batch) -> dict[str, object]:
     """News about one trade. Refuses TRADE_NOT_FOUND; news that no longer matters changes nothing."""
-    trade = work.trades.get(command.trade_id)
+    trade = batch.trades.get(command.trade_id)
     if trade is None:
         raise refusals.TRADE_NOT_FOUND()
-    before = _Before(trade, work.items[trade.id])
+    before = _Before(trade, batch.items[trade.id])
     granted = False
     effects = Effects()
     if isinstance(command, commands.IntendSend | commands.IntendCancel):
-        granted = _grant(command, trade, work)
+        granted = _grant(command, trade, batch)
     else:
-        effects = _HEARD[type(command)](command, trade, work)
-    _adopt_exchange(trade, before, work)
-    apply(effects, trade, work)
-    before.finish(trade, work)
+        effects = _HEARD[type(command)](command, trade, batch)
+    _adopt_exchange(trade, before, batch)
+    apply(effects, trade, batch)
+    before.finish(trade, batch)
     return {"granted": granted, "status": trade.status}
 
 
-def _grant(command: commands.IntendSend | commands.IntendCancel, trade: Trade, work: Work) -> bool:
+def _grant(command: commands.IntendSend | commands.IntendCancel, trade: Trade, batch: Batch) -> bool:
     """May the bot do it now? What is granted is on record before Steam is asked."""
     if isinstance(command, commands.IntendCancel):
-        return offered.intend_to_cancel(trade, work.now, work.settings.rules)
-    if work.is_stopped or trade.game in work.stopped_games:
+        return offered.intend_to_cancel(trade, batch.now, batch.settings.rules)
+    if batch.is_stopped or trade.game in batch.stopped_games:
         return False
-    granted = sending.intend_to_send(trade, work.now, work.settings.rules)
+    granted = sending.intend_to_send(trade, batch.now, batch.settings.rules)
     if granted:
-        work.steam_objects.add(("tag", f"{trade.tag}/{trade.seller}", trade.id))
+        batch.steam_objects.add(("tag", f"{trade.tag}/{trade.seller}", trade.id))
     return granted
 
 
 # -- one kind of news each ---------------------------------------------------------------------------------------------
 
 
-def _proof_read(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
+def _proof_read(command: commands.ProofRead, trade: Trade, batch: Batch) -> Effects:
     """From verification on an asset is in at most one live trade (I7): of two claims the first to be verified keeps it."""
-    now, rules = work.now, work.settings.rules
+    now, rules = batch.now, batch.settings.rules
     if command.proof is not Proof.AS_NAMED or trade.stage is not Stage.VERIFY:
-        return _hear_proof(command, trade, work)
-    items, assets = work.items[trade.id], work.assets_of(trade)
+        return _hear_proof(command, trade, batch)
+    items, assets = batch.items[trade.id], batch.assets_of(trade)
     for asset, item in zip(assets, items, strict=True):
-        if work.live_assets.get(asset, trade.id) != trade.id:
-            text = refusals.ASSET_IN_TRADE(name=work.item_name(item.item)).text
+        if batch.live_assets.get(asset, trade.id) != trade.id:
+            text = refusals.ASSET_IN_TRADE(name=batch.item_name(item.item)).text
             return of_sale(end_after_look(trade, Outcome.REFUSED, text, command.looked_at, now, rules))
     if trade.verified_at is not None:
-        _keep_what_was_shown(command, trade, work)
-        return _hear_proof(command, trade, work)
-    if not _has_room_with_seller(trade, work):
+        _keep_what_was_shown(command, trade, batch)
+        return _hear_proof(command, trade, batch)
+    if not _has_room_with_seller(trade, batch):
         sending.wait_for_a_bot(trade, now, rules)
-        _move_to_another_bot(trade, work, "its bot has as many offers with this seller as it may")
+        _move_to_another_bot(trade, batch, "its bot has as many offers with this seller as it may")
         return Effects()
-    _keep_what_was_shown(command, trade, work)
-    work.add_load(trade, -1)
-    effects = _hear_proof(command, trade, work)
-    work.add_load(trade, +1)
+    _keep_what_was_shown(command, trade, batch)
+    batch.add_load(trade, -1)
+    effects = _hear_proof(command, trade, batch)
+    batch.add_load(trade, +1)
     return effects
 
 
-def _hear_proof(command: commands.ProofRead, trade: Trade, work: Work) -> Effects:
-    rules = work.settings.rules
-    return of_sale(sending.read_proof(trade, command.proof, command.text, command.began_at, work.now, rules, command.looked_at))
+def _hear_proof(command: commands.ProofRead, trade: Trade, batch: Batch) -> Effects:
+    rules = batch.settings.rules
+    return of_sale(sending.read_proof(trade, command.proof, command.text, command.began_at, batch.now, rules, command.looked_at))
 
 
-def _keep_what_was_shown(command: commands.ProofRead, trade: Trade, work: Work) -> None:
+def _keep_what_was_shown(command: commands.ProofRead, trade: Trade, batch: Batch) -> None:
     """Classes and properties of the items, and that they are in this sale now."""
-    items, assets = work.items[trade.id], work.assets_of(trade)
+    items, assets = batch.items[trade.id], batch.assets_of(trade)
     for item, (classid, instanceid) in zip(items, command.classes, strict=True):
         item.classid, item.instanceid = classid, instanceid
-    work.changed_items.add(trade.id)
+    batch.changed_items.add(trade.id)
     if command.properties:
         known = [(trade.id, item.position, one) for item, one in zip(items, command.properties, strict=True) if one is not None]
-        work.item_properties.extend(known)
-    work.new_assets.extend((asset, trade.id) for asset in assets if asset not in work.live_assets)
-    work.live_assets.update(dict.fromkeys(assets, trade.id))
+        batch.item_properties.extend(known)
+    batch.new_assets.extend((asset, trade.id) for asset in assets if asset not in batch.live_assets)
+    batch.live_assets.update(dict.fromkeys(assets, trade.id))
 
 
-def _offer_made(command: commands.OfferMade, trade: Trade, work: Work) -> Effects:
-    return of_sale(sending.offer_made(trade, command.offer_id, command.needs_confirmation, work.now))
+def _offer_made(command: commands.OfferMade, trade: Trade, batch: Batch) -> Effects:
+    return of_sale(sending.offer_made(trade, command.offer_id, command.needs_confirmation, batch.now))
 
 
-def _offer_refused(command: commands.OfferRefused, trade: Trade, work: Work) -> Effects:
+def _offer_refused(command: commands.OfferRefused, trade: Trade, batch: Batch) -> Effects:
     was_sending = trade.stage is Stage.SENDING
-    rules = work.settings.rules
-    heard = sending.offer_refused(trade, command.why, command.text, work.now, rules, command.looked_at)
+    rules = batch.settings.rules
+    heard = sending.offer_refused(trade, command.why, command.text, batch.now, rules, command.looked_at)
     if was_sending:
-        _learn_from_refusal(command, trade, work)
+        _learn_from_refusal(command, trade, batch)
     return of_sale(heard)
 
 
-def _offer_unconfirmed(command: commands.OfferUnconfirmed, trade: Trade, work: Work) -> Effects:
-    return of_sale(sending.offer_unconfirmed(trade, work.now, work.settings.rules))
+def _offer_unconfirmed(command: commands.OfferUnconfirmed, trade: Trade, batch: Batch) -> Effects:
+    return of_sale(sending.offer_unconfirmed(trade, batch.now, batch.settings.rules))
 
 
-def _outcome_unknown(command: commands.OutcomeUnknown, trade: Trade, work: Work) -> Effects:
-    return of_sale(sending.outcome_unknown(trade, work.now))
+def _outcome_unknown(command: commands.OutcomeUnknown, trade: Trade, batch: Batch) -> Effects:
+    return of_sale(sending.outcome_unknown(trade, batch.now))
 
 
-def _not_listed(command: commands.NotListed, trade: Trade, work: Work) -> Effects:
-    return of_sale(sending.not_listed(trade, command.began_at, work.now, work.settings.rules))
+def _not_listed(command: commands.NotListed, trade: Trade, batch: Batch) -> Effects:
+    return of_sale(sending.not_listed(trade, command.began_at, batch.now, batch.settings.rules))
 
 
-def _offer_read(command: commands.OfferRead, trade: Trade, work: Work) -> Effects:
+def _offer_read(command: commands.OfferRead, trade: Trade, batch: Batch) -> Effects:
     seen = _seen(trade)
     if trade.status in RELEASED or trade.status in ROLLED_BACK:
         effects = afterwards.offer_shown(trade, command.offer)
     else:
-        effects = of_sale(offered.read_offer(trade, command.offer, work.now, work.settings.rules, command.looked_at))
+        effects = of_sale(offered.read_offer(trade, command.offer, batch.now, batch.settings.rules, command.looked_at))
     if seen != _seen(trade):
-        work.evidence.append((trade.id, work.now, "offer", command.raw))
+        batch.evidence.append((trade.id, batch.now, "offer", command.raw))
     return effects
 
 
-def _exchange_found(command: commands.ExchangeFound, trade: Trade, work: Work) -> Effects:
-    effects = of_sale(exchange.exchange_found(trade, command.steam_trade_id, work.now))
+def _exchange_found(command: commands.ExchangeFound, trade: Trade, batch: Batch) -> Effects:
+    effects = of_sale(exchange.exchange_found(trade, command.steam_trade_id, batch.now))
     if effects.moves:
-        work.evidence.append((trade.id, work.now, "trade", command.raw))
+        batch.evidence.append((trade.id, batch.now, "trade", command.raw))
     return effects
 
 
-def _trade_read(command: commands.TradeRead, trade: Trade, work: Work) -> Effects:
-    status_before, items, rules = trade.steam_status, work.items[trade.id], work.settings.rules
-    effects = of_sale(exchange.read_trade(trade, items, command.word, command.began_at, work.now, rules))
+def _trade_read(command: commands.TradeRead, trade: Trade, batch: Batch) -> Effects:
+    status_before, items, rules = trade.steam_status, batch.items[trade.id], batch.settings.rules
+    effects = of_sale(exchange.read_trade(trade, items, command.word, command.began_at, batch.now, rules))
     if status_before != trade.steam_status or effects.moves:
-        work.evidence.append((trade.id, work.now, "trade", command.raw))
+        batch.evidence.append((trade.id, batch.now, "trade", command.raw))
     return effects
 
 
-def _exchange_after_end(command: commands.ExchangeAfterEnd, trade: Trade, work: Work) -> Effects:
+def _exchange_after_end(command: commands.ExchangeAfterEnd, trade: Trade, batch: Batch) -> Effects:
     return afterwards.exchange_shown(trade, command.steam_trade_id, command.text)
 
 
-def _give_up(command: commands.GiveUp, trade: Trade, work: Work) -> Effects:
-    now, rules = work.now, work.settings.rules
+def _give_up(command: commands.GiveUp, trade: Trade, batch: Batch) -> Effects:
+    now, rules = batch.now, batch.settings.rules
     if not sending.too_late_to_offer(trade, now, rules):
         return Effects()
     return of_sale(sending.give_up(trade, command.looked_at, now, rules))
 
 
-def _has_room_with_seller(trade: Trade, work: Work) -> bool:
+def _has_room_with_seller(trade: Trade, batch: Batch) -> bool:
     """R7's count of one bot and seller: what is verified counts for all projects."""
-    verified = sum(load.verified for load in work.loads[trade.seller].values() if load.bot == trade.bot)
-    return verified < work.bots[trade.bot].seller_offers_max
+    verified = sum(load.verified for load in batch.loads[trade.seller].values() if load.bot == trade.bot)
+    return verified < batch.bots[trade.bot].seller_offers_max
 
 
-def _adopt_exchange(trade: Trade, before: "_Before", work: Work) -> None:
+def _adopt_exchange(trade: Trade, before: "_Before", batch: Batch) -> None:
     """One exchange of Steam belongs to one sale. If another sale has adopted this one, its number stays there; and what this sale
     forgets (the number of an offer that another one took the place of) stays on record as its own."""
     if before.offer_id is not None and trade.offer_id != before.offer_id:
-        work.steam_objects.add(("offer", before.offer_id, trade.id))
+        batch.steam_objects.add(("offer", before.offer_id, trade.id))
     if trade.steam_trade_id is None or trade.steam_trade_id == before.steam_trade_id:
         return
-    owners = {one.id for one in work.store.load_as(ExchangedTradeRow, "trades_by_steam_trade", [(trade.steam_trade_id,)])}
-    owners |= {other.id for other in work.trades.values() if other.steam_trade_id == trade.steam_trade_id}
+    owners = {one.id for one in batch.store.load_as(ExchangedTradeRow, "trades_by_steam_trade", [(trade.steam_trade_id,)])}
+    owners |= {other.id for other in batch.trades.values() if other.steam_trade_id == trade.steam_trade_id}
     if owners - {trade.id}:
-        work.steam_objects.add(("exchange", trade.steam_trade_id, trade.id))
+        batch.steam_objects.add(("exchange", trade.steam_trade_id, trade.id))
         trade.steam_trade_id = before.steam_trade_id
 
 
-def decide_rollback(command: commands.RolledBack, work: Work) -> dict[str, object]:
+def decide_rollback(command: commands.RolledBack, batch: Batch) -> dict[str, object]:
     """Reversals of one bot: who pressed the button is read off all its protected trades together (R5)."""
     protected = [
         (trade.seller, status)
         for trade_id, status in command.readings
-        if (trade := work.trades.get(trade_id)) is not None
-        and (reversals.is_reversible(trade, work.now) or status == TradeStatus.TRADE_PROTECTION_ROLLBACK)
+        if (trade := batch.trades.get(trade_id)) is not None
+        and (reversals.is_reversible(trade, batch.now) or status == TradeStatus.TRADE_PROTECTION_ROLLBACK)
     ]
     by = reversals.who_reversed(protected) if command.complete else Reversal.USER
     for trade_id, status in command.readings:
-        trade = work.trades.get(trade_id)
+        trade = batch.trades.get(trade_id)
         if trade is None or status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
             continue
-        before = _Before(trade, work.items[trade.id])
+        before = _Before(trade, batch.items[trade.id])
         if trade.status is Status.COMPLETED:
-            _reversed_after_completion(trade, work)
+            _reversed_after_completion(trade, batch)
         else:
-            apply(reversals.rolled_back(trade, by), trade, work)
-        before.finish(trade, work)
-    if by is Reversal.BOT and command.bot in work.bots:
-        work.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
+            apply(reversals.rolled_back(trade, by), trade, batch)
+        before.finish(trade, batch)
+    if by is Reversal.BOT and command.bot in batch.bots:
+        batch.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
     return {"by": by.value}
 
 
-def give_up_unsent(trade: Trade, work: Work) -> None:
+def give_up_unsent(trade: Trade, batch: Batch) -> None:
     """Nothing was sent in time, and nothing can be out: the desk's own clock ends it, whatever its bot does."""
-    before = _Before(trade, work.items[trade.id])
-    apply(of_sale(sending.give_up(trade, None, work.now, work.settings.rules)), trade, work)
-    before.finish(trade, work)
-    work.feed.bots.append(trade.bot)
+    before = _Before(trade, batch.items[trade.id])
+    apply(of_sale(sending.give_up(trade, None, batch.now, batch.settings.rules)), trade, batch)
+    before.finish(trade, batch)
+    batch.feed.bots.append(trade.bot)
 
 
-def apply(effects: Effects, trade: Trade, work: Work) -> None:
+def apply(effects: Effects, trade: Trade, batch: Batch) -> None:
     """Carries out moves, notes and alerts: the one place where a trade's status and its money change."""
     for move in effects.moves:
         if move.status is not None:
-            _move(trade, move.status, move.error, work)
-        work.note(trade, move.note)
-        work.changed_trades.add(trade.id)
+            _move(trade, move.status, move.error, batch)
+        batch.note(trade, move.note)
+        batch.changed_trades.add(trade.id)
     for kind, text in effects.alerts:
-        work.alert(kind, text, trade.bot, trade.id)
+        batch.alert(kind, text, trade.bot, trade.id)
 
 
-def _move(trade: Trade, status: Status, error: str | None, work: Work) -> None:
+def _move(trade: Trade, status: Status, error: str | None, batch: Batch) -> None:
     if not may_follow(trade.status, status):
         raise ImpossibleMove(f"trade {trade.id}: {trade.status} → {status}")
-    hold, ledger, now = work.holds[trade.id], work.ledger, work.now
-    items = work.items[trade.id]
-    bot = work.bots[trade.bot]
-    work.changed_bots.add(bot.number)
+    hold, ledger, now = batch.holds[trade.id], batch.ledger, batch.now
+    items = batch.items[trade.id]
+    bot = batch.bots[trade.bot]
+    batch.bots.changed.add(bot.number)
     if trade.status is Status.PROCESSING:
         bot.live_offers -= 1
-        work.add_load(trade, -1)
-        load = work.project_loads.get(trade.project)
+        batch.add_load(trade, -1)
+        load = batch.project_loads.get(trade.project)
         if load is not None:
             load[0], load[1] = load[0] - 1, load[1] - trade.value
-        work.changed_holds.add(trade.id)
+        batch.holds.changed.add(trade.id)
     if status in RELEASED:
         ledger.release(hold, now)
         for item in items:
-            order = work.generation_of(trade, item)
+            order = batch.generation_of(trade, item)
             order.give_back(1)
         bot.hold(trade.game, -len(items))
     elif status is Status.ACCEPTED:
         ledger.capture(hold, trade.project, trade.fee, now)
         for item in items:
-            work.generation_of(trade, item).sell(1)
+            batch.generation_of(trade, item).sell(1)
     elif status is Status.COMPLETED:
         ledger.pay_out(hold, trade.project, trade.fee, now)
     elif status in ROLLED_BACK:
         ledger.refund(hold, trade.project, trade.fee, now)
         for item in items:
             # Whatever was noted about it: it is back with the seller.
-            work.note_item(trade, item.position, None, "")
+            batch.note_item(trade, item.position, None, "")
         bot.hold(trade.game, -len(items))
     if status is not Status.ACCEPTED:
         trade.stage, trade.due_at = Stage.DONE, None
-        work.freed_trades.add(trade.id)
-    work.count(trade, trade.status, -1)
+        batch.freed_trades.add(trade.id)
+    batch.count(trade, trade.status, -1)
     trade.status, trade.error = status, error
-    work.count(trade, trade.status, +1)
+    batch.count(trade, trade.status, +1)
     for kind in closing(Closes.TRADE_MOVES):
-        work.close_alert_of(kind, trade.id, "The sale has moved on")
-    _judge_seller(trade, work)
+        batch.close_alert_of(kind, trade.id, "The sale has moved on")
+    _judge_seller(trade, batch)
 
 
-def _judge_seller(trade: Trade, work: Work) -> None:
+def _judge_seller(trade: Trade, batch: Batch) -> None:
     """What an end or an acceptance makes of the seller's record (people P6)."""
     key = (trade.seller, trade.project)
-    known = work.strikes.get(key, Strikes(trade.seller, trade.project, 0, 0))
+    known = batch.strikes.get(key, Strikes(trade.seller, trade.project, 0, 0))
     if trade.status is Status.ACCEPTED and (known.strikes or known.cooldown_until):
-        work.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
-        work.changed_strikes.add(key)
+        batch.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
+        batch.strikes.changed.add(key)
     elif trade.status is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
-        work.strikes[key] = struck(known, work.limits, work.now)
-        work.changed_strikes.add(key)
+        batch.strikes[key] = struck(known, batch.limits, batch.now)
+        batch.strikes.changed.add(key)
     elif trade.status is Status.ROLLED_BACK_BY_USER:
-        since = work.now // DAY_US - _YEAR_DAYS
-        reversals = 1 + int(work.store.value("reversals_of_seller", seller=trade.seller, day=since)) + work.reversed[trade.seller]
-        work.reversed[trade.seller] += 1
-        seller = blocked_for_reversal(trade.seller, reversals, work.sellers.get(trade.seller), work.limits, work.now)
+        since = batch.now // DAY_US - _YEAR_DAYS
+        reversals = 1 + int(batch.store.value("reversals_of_seller", seller=trade.seller, day=since)) + batch.reversed[trade.seller]
+        batch.reversed[trade.seller] += 1
+        seller = blocked_for_reversal(trade.seller, reversals, batch.sellers.get(trade.seller), batch.limits, batch.now)
         if seller is not None:
-            work.sellers[trade.seller] = seller
-            work.changed_sellers.add(trade.seller)
+            batch.sellers[trade.seller] = seller
+            batch.sellers.changed.add(trade.seller)
 
 
-def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, work: Work) -> None:
+def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, batch: Batch) -> None:
     """What a refused send says about the bot or the game, beyond this sale (protocol §6)."""
-    now, rules = work.now, work.settings.rules
+    now, rules = batch.now, batch.settings.rules
     match command.why:
         case SendRefusal.BOT_FULL:
-            bot = work.bots[trade.bot]
+            bot = batch.bots[trade.bot]
             bot.blocked_games.append(trade.game)
-            work.blocks[bot.number, trade.game] = (now + rules.bot_full_us, command.text)
-            work.alert("bot_full", f"Its inventory of game {trade.game} is full", bot.number, None)
+            batch.blocks[bot.number, trade.game] = (now + rules.bot_full_us, command.text)
+            batch.alert("bot_full", f"Its inventory of game {trade.game} is full", bot.number, None)
         case SendRefusal.BOT_ILL:
-            work.quarantine(trade.bot, command.text, now + rules.quarantine_us)
+            batch.quarantine(trade.bot, command.text, now + rules.quarantine_us)
         case SendRefusal.GAME_DOWN:
-            work.pauses[trade.game] = (now + rules.game_pause_us, command.text)
+            batch.pauses[trade.game] = (now + rules.game_pause_us, command.text)
     if command.why in ANOTHER_BOT and trade.stage is Stage.SEND:
-        _move_to_another_bot(trade, work, command.text)
+        _move_to_another_bot(trade, batch, command.text)
 
 
-def relieve(command: commands.Relieve, work: Work) -> dict[str, object]:
+def relieve(command: commands.Relieve, batch: Batch) -> dict[str, object]:
     """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
-    waiting = work.store.fetch_as(WaitingRow, "waiting_of_bot", bot=command.bot)
-    want = Wants(trades={one.id for one in waiting}, sellers={one.seller for one in waiting}, rooms_and_bots=True)
-    work.load(want)
+    waiting = batch.store.fetch_as(WaitingRow, "waiting_of_bot", bot=command.bot)
+    load = BatchLoad(trades={one.id for one in waiting}, sellers={one.seller for one in waiting}, rooms_and_bots=True)
+    batch.load(load)
     moved = 0
     for trade_id, _ in waiting:
-        trade = work.trades[trade_id]
-        bot = work.bots[trade.bot]
-        if bot.state == BotState.OK and bot.is_fresh(work.real_us) and trade.game not in bot.blocked_games:
+        trade = batch.trades[trade_id]
+        bot = batch.bots[trade.bot]
+        if bot.state == BotState.OK and bot.is_fresh(batch.real_us) and trade.game not in bot.blocked_games:
             continue
-        before = _Before(trade, work.items[trade.id])
-        _move_to_another_bot(trade, work, f"bot {bot.number} is {bot.state}")
-        before.finish(trade, work)
+        before = _Before(trade, batch.items[trade.id])
+        _move_to_another_bot(trade, batch, f"bot {bot.number} is {bot.state}")
+        before.finish(trade, batch)
         moved += trade.bot != command.bot
     return {"moved": moved}
 
 
-def _move_to_another_bot(trade: Trade, work: Work, because: str) -> None:
+def _move_to_another_bot(trade: Trade, batch: Batch, because: str) -> None:
     """The same trade, served by another able bot of its room, as long as no offer can exist (R7). Without one it stays."""
-    room = next((room for room in work.rooms if room.id == trade.room), None)
+    room = next((room for room in batch.rooms if room.id == trade.room), None)
     if room is None or trade.unknown_since is not None or trade.offer_id is not None or trade.cancel_by is not None:
         return
     # In turn, so that each of them is tried before one is tried again; after a whole round the back-off counts.
-    numbers = sorted(work.bots)
+    numbers = sorted(batch.bots)
     place = numbers.index(trade.bot)
-    seller_offers = counted_by_bot(work.loads[trade.seller].values(), trade.project)
+    seller_offers = counted_by_bot(batch.loads[trade.seller].values(), trade.project)
     for number in (*numbers[place + 1 :], *numbers[:place]):
-        other = choose_bot(room, [work.bots[number]], trade.game, trade.items_count, seller_offers, work.real_us)
+        other = choose_bot(room, [batch.bots[number]], trade.game, trade.items_count, seller_offers, batch.real_us)
         if other is not None:
             break
     else:
         return
-    old = work.bots[trade.bot]
+    old = batch.bots[trade.bot]
     old.live_offers, other.live_offers = old.live_offers - 1, other.live_offers + 1
     old.hold(trade.game, -trade.items_count)
     other.hold(trade.game, trade.items_count)
-    work.changed_bots.update((old.number, other.number))
-    work.add_load(trade, -1)
+    batch.bots.changed.update((old.number, other.number))
+    batch.add_load(trade, -1)
     trade.bot = other.number
-    work.add_load(trade, +1)
+    batch.add_load(trade, +1)
     if trade.attempts < len(numbers):
-        trade.due_at = work.now
-    work.feed.bots.append(other.number)
-    work.note(trade, f"Moved to another bot: {because}")
+        trade.due_at = batch.now
+    batch.feed.bots.append(other.number)
+    batch.note(trade, f"Moved to another bot: {because}")
 
 
-def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+def _operate(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
     """An operator's action, logged. Refuses WRONG_STATUS where it makes no sense now, and FORCE_REQUIRED for a declaration against
     Steam's last word (contract C4)."""
     operation = _OPERATIONS.get((command.action, trade.status))
-    effects = operation(command, trade, work) if operation is not None else None
+    effects = operation(command, trade, batch) if operation is not None else None
     if effects is None:
         raise refusals.WRONG_STATUS()
     log(
-        work,
+        batch,
         command.operator,
         f"trade.{command.action}",
         trade.id,
@@ -392,40 +392,40 @@ def _operate(command: commands.OperateTrade, trade: Trade, work: Work) -> Effect
     return effects
 
 
-def _cancel(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects | None:
+def _cancel(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects | None:
     if trade.stage in (Stage.EXCHANGED, Stage.OPERATOR):
         return None
-    work.feed.bots.append(trade.bot)
-    return of_sale(offered.withdraw(trade, work.now))
+    batch.feed.bots.append(trade.bot)
+    return of_sale(offered.withdraw(trade, batch.now))
 
 
-def _retry(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects | None:
+def _retry(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects | None:
     if trade.stage is Stage.OPERATOR:
         return None
-    trade.attempts, trade.due_at = 0, work.now
-    work.feed.bots.append(trade.bot)
+    trade.attempts, trade.due_at = 0, batch.now
+    batch.feed.bots.append(trade.bot)
     return Effects()
 
 
-def _declare_accepted(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+def _declare_accepted(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
     _require(_has_last_word(trade) or command.force)
-    exchange.declare_exchanged(trade, work.now, work.settings.rules)
+    exchange.declare_exchanged(trade, batch.now, batch.settings.rules)
     return Effects([Move(_declared(command), Status.ACCEPTED)])
 
 
-def _declare_failed(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+def _declare_failed(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
     _require(_has_last_word(trade) or command.force)
     exchange.declare_failed(trade)
     return Effects([Move(_declared(command), Status.ERROR, _declared(command))])
 
 
-def _declare_completed(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
-    is_due = trade.settle_at is not None and work.now >= trade.settle_at
+def _declare_completed(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
+    is_due = trade.settle_at is not None and batch.now >= trade.settle_at
     _require((is_due and trade.steam_status == TradeStatus.COMPLETE) or command.force)
     return Effects([Move(_declared(command), Status.COMPLETED)])
 
 
-def _declare_rolled_back(command: commands.OperateTrade, trade: Trade, work: Work) -> Effects:
+def _declare_rolled_back(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
     _require(trade.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
     status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
     return Effects([Move(_declared(command), status)])
@@ -445,15 +445,15 @@ def _require(allowed: bool) -> None:
         raise refusals.FORCE_REQUIRED()
 
 
-def _reversed_after_completion(trade: Trade, work: Work) -> None:
+def _reversed_after_completion(trade: Trade, batch: Batch) -> None:
     """Too late for a status: an operator must adjust by hand (contract C4). Said once."""
     if trade.steam_status == TradeStatus.TRADE_PROTECTION_ROLLBACK:
         return
     trade.steam_status = TradeStatus.TRADE_PROTECTION_ROLLBACK
     text = "Steam shows this trade reversed after it was completed; nothing was moved"
-    work.alert("reversed_after_completion", text, trade.bot, trade.id)
-    work.note(trade, text)
-    work.changed_trades.add(trade.id)
+    batch.alert("reversed_after_completion", text, trade.bot, trade.id)
+    batch.note(trade, text)
+    batch.changed_trades.add(trade.id)
 
 
 def _seen(trade: Trade) -> tuple[object, ...]:
@@ -477,22 +477,22 @@ class _Before:
         self.seen = _seen(trade)
         self.ids = _ids(items)
 
-    def finish(self, trade: Trade, work: Work) -> None:
+    def finish(self, trade: Trade, batch: Batch) -> None:
         """`updated_at` moves with what a reader sees; a row is written only if it changed."""
         if trade.stage != self.stage:
-            trade.stage_at = work.now
-        ids_changed = _ids(work.items[trade.id]) != self.ids
+            trade.stage_at = batch.now
+        ids_changed = _ids(batch.items[trade.id]) != self.ids
         if ids_changed:
-            work.changed_items.add(trade.id)
+            batch.changed_items.add(trade.id)
         if ids_changed or _seen(trade) != self.seen:
-            trade.updated_at = max(work.now, trade.updated_at)
-            if trade.id not in work.feed.trades:
-                work.feed.trades.append(trade.id)
+            trade.updated_at = max(batch.now, trade.updated_at)
+            if trade.id not in batch.feed.trades:
+                batch.feed.trades.append(trade.id)
         if msgspec.structs.astuple(trade) != self.whole:
-            work.changed_trades.add(trade.id)
+            batch.changed_trades.add(trade.id)
 
 
-_OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Trade, Work], Effects | None]] = {
+_OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Trade, Batch], Effects | None]] = {
     ("cancel", Status.PROCESSING): _cancel,
     ("retry", Status.PROCESSING): _retry,
     ("declare-accepted", Status.PROCESSING): _declare_accepted,
@@ -502,7 +502,7 @@ _OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Trade, Wo
 }
 """What an operator may do to a sale, by its status; None: not in its present stage."""
 
-_HEARD: dict[type[TradeCommand], Callable[[Any, Trade, Work], Effects]] = {
+_HEARD: dict[type[TradeCommand], Callable[[Any, Trade, Batch], Effects]] = {
     commands.ProofRead: _proof_read,
     commands.OfferMade: _offer_made,
     commands.OfferRefused: _offer_refused,

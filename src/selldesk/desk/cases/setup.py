@@ -7,8 +7,8 @@ from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.leases import WorkerProcess, alive_workers
 from selldesk.bots.rooms import BotState, in_quarantine, room_of
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch
 from selldesk.desk.operator_log import log
-from selldesk.desk.work import Work
 from selldesk.kernel import refusals
 from selldesk.kernel.money import dollars
 from selldesk.kernel.processes import is_gone
@@ -20,17 +20,17 @@ def _json(values: list[int] | None) -> str | None:
     return None if values is None else json.dumps(values)
 
 
-def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
+def put_room(command: commands.PutRoom, batch: Batch) -> dict[str, Any]:
     """Refuses INVALID_BODY for a room that no trade fits, ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
     if command.min_value is not None and command.max_value is not None and command.min_value > command.max_value:
         message = f"lies above max_value: no trade would be from {dollars(command.min_value)} to {dollars(command.max_value)}"
         raise refusals.INVALID_BODY(details=[{"path": "$.min_value", "message": message}])
-    rooms = {room.id: room for room in work.store.fetch_as(RoomRow, "load_rooms")}
+    rooms = {room.id: room for room in batch.store.fetch_as(RoomRow, "load_rooms")}
     if command.id is not None and command.id not in rooms:
         raise refusals.ROOM_NOT_FOUND()
     if any(room.name == command.name and room.id != command.id for room in rooms.values()):
         raise refusals.ROOM_NAME_TAKEN()
-    room_id = command.id if command.id is not None else _new_room_id(work)
+    room_id = command.id if command.id is not None else _new_room_id(batch)
     body = {
         "name": command.name,
         "game": command.game,
@@ -41,42 +41,42 @@ def put_room(command: commands.PutRoom, work: Work) -> dict[str, Any]:
         "priority": command.priority,
         "enabled": int(command.enabled),
     }
-    work.store.execute("put_room", id=room_id, **body)
-    log(work, command.operator, "room.put", str(room_id), body)
-    _tell_rooms(work)
+    batch.store.execute("put_room", id=room_id, **body)
+    log(batch, command.operator, "room.put", str(room_id), body)
+    _tell_rooms(batch)
     return {"id": room_id}
 
 
-def _tell_rooms(work: Work) -> None:
+def _tell_rooms(batch: Batch) -> None:
     """Followers learn all rooms as they are now, without asking the store."""
-    work.feed.rooms = True
-    work.feed.room_list = [room_of(row) for row in work.store.fetch("load_rooms")]
+    batch.feed.rooms = True
+    batch.feed.room_list = [room_of(row) for row in batch.store.fetch("load_rooms")]
 
 
-def _new_room_id(work: Work) -> int:
+def _new_room_id(batch: Batch) -> int:
     """Numbers of deleted rooms are never used again: trades and the log remember them."""
-    marked = work.store.value("get_mark", name="last_room")
-    room_id = max(int(work.store.value("last_room")), int(marked or 0)) + 1
-    work.store.execute("set_mark", name="last_room", value=str(room_id))
+    marked = batch.store.value("get_mark", name="last_room")
+    room_id = max(int(batch.store.value("last_room")), int(marked or 0)) + 1
+    batch.store.execute("set_mark", name="last_room", value=str(room_id))
     return room_id
 
 
-def drop_room(command: commands.DropRoom, work: Work) -> dict[str, Any]:
+def drop_room(command: commands.DropRoom, batch: Batch) -> dict[str, Any]:
     """Refuses ROOM_NOT_FOUND. Trades remember their room by number; running ones go on."""
-    if not any(room.id == command.id for room in work.store.fetch_as(RoomRow, "load_rooms")):
+    if not any(room.id == command.id for room in batch.store.fetch_as(RoomRow, "load_rooms")):
         raise refusals.ROOM_NOT_FOUND()
-    work.store.execute("drop_room", id=command.id)
-    log(work, command.operator, "room.drop", str(command.id), {})
-    _tell_rooms(work)
+    batch.store.execute("drop_room", id=command.id)
+    log(batch, command.operator, "room.drop", str(command.id), {})
+    _tell_rooms(batch)
     return {"id": command.id}
 
 
-def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
+def add_bot(command: commands.AddBot, batch: Batch) -> dict[str, Any]:
     """Refuses BOT_EXISTS. Its worker logs it in; until then it takes no trades."""
-    if work.store.fetch("bot_by_identity", steamid64=command.steamid64, account_name=command.account_name):
+    if batch.store.fetch("bot_by_identity", steamid64=command.steamid64, account_name=command.account_name):
         raise refusals.BOT_EXISTS()
-    number = int(work.store.value("last_bot")) + 1
-    work.store.execute(
+    number = int(batch.store.value("last_bot")) + 1
+    batch.store.execute(
         "add_bot",
         number=number,
         steamid64=command.steamid64,
@@ -89,50 +89,50 @@ def add_bot(command: commands.AddBot, work: Work) -> dict[str, Any]:
         items_max=command.items_max,
         secrets=command.secrets,
         tokens=command.tokens,
-        created_at=work.now,
+        created_at=batch.now,
     )
-    log(work, command.operator, "bot.add", command.steamid64, {"account_name": command.account_name})
-    work.feed.bots.append(number)
+    log(batch, command.operator, "bot.add", command.steamid64, {"account_name": command.account_name})
+    batch.feed.bots.append(number)
     return {"number": number}
 
 
-def replace_bot_secrets(command: commands.ReplaceBotSecrets, work: Work) -> dict[str, Any]:
+def replace_bot_secrets(command: commands.ReplaceBotSecrets, batch: Batch) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND. Its worker takes the new ones at its next step, and tries to log in at once."""
-    bot = _bot_record(command.number, work)
+    bot = _bot_record(command.number, batch)
     tokens = bot["tokens"] if command.tokens is None and not command.forgets_tokens else command.tokens
-    work.store.execute("change_bot_secrets", number=command.number, secrets=command.secrets, tokens=tokens)
-    log(work, command.operator, "bot.secrets", bot["steamid64"], {})
-    work.feed.bots.append(command.number)
+    batch.store.execute("change_bot_secrets", number=command.number, secrets=command.secrets, tokens=tokens)
+    log(batch, command.operator, "bot.secrets", bot["steamid64"], {})
+    batch.feed.bots.append(command.number)
     return {"number": command.number}
 
 
-def reseal(command: commands.Reseal, work: Work) -> dict[str, Any]:
+def reseal(command: commands.Reseal, batch: Batch) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND, and OLDER_RELEASE while a process of a release that can't read such seals works for bots."""
-    store = work.store
-    records = {bot.number: _bot_record(bot.number, work) for bot in command.bots}
+    store = batch.store
+    records = {bot.number: _bot_record(bot.number, batch) for bot in command.bots}
     if command.begins:
         workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
-        alive = alive_workers(workers, is_gone, work.lease_us)
+        alive = alive_workers(workers, is_gone, batch.lease_us)
         older = [worker.name for worker in workers if worker.name in alive and (worker.seal_format or 1) < int(SEAL_FORMAT)]
         if older:
             raise refusals.OLDER_RELEASE(details=[{"path": "worker", "message": name} for name in older])
         store.execute("set_mark", name=SEAL_MARK, value=SEAL_FORMAT)
-        log(work, command.operator, "secrets.reseal", "store", {})
+        log(batch, command.operator, "secrets.reseal", "store", {})
     for bot in command.bots:
         known = records[bot.number]
         if (known["secrets"], known["tokens"]) == (bot.old_secrets, bot.old_tokens):
             store.execute("change_bot_secrets", number=bot.number, secrets=bot.secrets, tokens=bot.tokens)
-            work.feed.bots.append(bot.number)
+            batch.feed.bots.append(bot.number)
     if command.links:
         store.write("reseal_links", command.links)
-    work.wrote_directly = True
+    batch.wrote_directly = True
     return {}
 
 
-def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
+def change_bot(command: commands.ChangeBot, batch: Batch) -> dict[str, Any]:
     """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own. Enabling a bot also ends its
     quarantine and what its full inventory blocked."""
-    bot = _bot_record(command.number, work)
+    bot = _bot_record(command.number, batch)
     bot["games"] = None if command.all_games else bot["games"] if command.games is None else _json(command.games)
     for name in ("profile_name", "avatar", "live_offers_max", "seller_offers_max", "items_max"):
         if getattr(command, name) is not None:
@@ -140,15 +140,15 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
     if command.enabled is not None:
         bot["enabled"] = int(command.enabled)
     if command.enabled:
-        work.store.execute("drop_blocks", bot=command.number)
+        batch.store.execute("drop_blocks", bot=command.number)
         if bot["state"] in (BotState.QUARANTINED, BotState.RESTRICTED):
             reason = "Enabled by an operator; waiting for the next good call"
-            work.store.execute(
+            batch.store.execute(
                 "change_bot_state",
                 number=command.number,
                 state=BotState.NEEDS_LOGIN.value,
                 state_reason=reason,
-                state_since=work.now,
+                state_since=batch.now,
             )
     names = (
         "profile_name",
@@ -161,25 +161,25 @@ def change_bot(command: commands.ChangeBot, work: Work) -> dict[str, Any]:
         "number",
     )
     changed = {name: bot[name] for name in names}
-    work.store.execute("change_bot", **changed)
-    log(work, command.operator, "bot.change", bot["steamid64"], changed)
-    work.feed.bots.append(command.number)
+    batch.store.execute("change_bot", **changed)
+    log(batch, command.operator, "bot.change", bot["steamid64"], changed)
+    batch.feed.bots.append(command.number)
     return {"number": command.number}
 
 
-def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
+def report_bot(command: commands.BotReport, batch: Batch) -> dict[str, Any]:
     """A worker's word about its bot. New tokens are on record before they are used (protocol §7)."""
-    bot = _bot_record(command.bot, work)
-    until = work.now + work.settings.rules.restricted_us if command.state == BotState.RESTRICTED else None
+    bot = _bot_record(command.bot, batch)
+    until = batch.now + batch.settings.rules.restricted_us if command.state == BotState.RESTRICTED else None
     if command.tokens is not None:
-        work.store.execute("change_bot_tokens", number=command.bot, tokens=command.tokens)
+        batch.store.execute("change_bot_tokens", number=command.bot, tokens=command.tokens)
     if (
         command.state is not None
         and (command.state, command.reason) != (bot["state"], bot["state_reason"])
-        and not in_quarantine(bot["state"], bot["quarantined_until"], work.now)
+        and not in_quarantine(bot["state"], bot["quarantined_until"], batch.now)
     ):
-        since = work.now if command.state != bot["state"] else bot["state_since"]
-        work.store.execute(
+        since = batch.now if command.state != bot["state"] else bot["state_since"]
+        batch.store.execute(
             "change_bot_state",
             number=command.bot,
             state=BotState(command.state).value,
@@ -187,66 +187,66 @@ def report_bot(command: commands.BotReport, work: Work) -> dict[str, Any]:
             state_since=since,
         )
         if until is not None:
-            work.store.execute("restrict_bot", number=command.bot, until=until)
+            batch.store.execute("restrict_bot", number=command.bot, until=until)
             text = f"Steam refuses its offers whoever the partner is: {command.reason}"
-            work.alert("bot_restricted", text, command.bot, None)
+            batch.alert("bot_restricted", text, command.bot, None)
         if command.state == BotState.OK:
             for kind in closing(Closes.BOT_OK):
-                work.close_alerts(kind, command.bot, "The bot is well again")
-    work.wrote_directly = True
+                batch.close_alerts(kind, command.bot, "The bot is well again")
+    batch.wrote_directly = True
     return {"state": bot["state"]}
 
 
-def import_items(command: commands.ImportItems, work: Work) -> dict[str, Any]:
+def import_items(command: commands.ImportItems, batch: Batch) -> dict[str, Any]:
     """New names get numbers, known ones their new reference price; nothing is ever removed."""
     asked = [(command.game, name) for name, _ in command.items]
-    known = {item.name: item for item in work.store.load_as(ItemRow, "load_items", asked)}
-    number = int(work.store.value("last_item"))
+    known = {item.name: item for item in batch.store.load_as(ItemRow, "load_items", asked)}
+    number = int(batch.store.value("last_item"))
     rows, created, updated = [], 0, 0
     for name, price in dict(command.items).items():
         if name not in known:
             number += 1
             created += 1
             rows.append((number, command.game, name, price))
-            work.feed.items.append((number, command.game, name))
+            batch.feed.items.append((number, command.game, name))
         elif price is not None and known[name].price != price:
             updated += 1
             rows.append((known[name].number, command.game, name, price))
-    work.store.write("put_items", rows)
+    batch.store.write("put_items", rows)
     if rows:
-        log(work, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
+        log(batch, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
     return {"created": created, "updated": updated, "unchanged": len(known) - updated}
 
 
-def set_mark(command: commands.SetMark, work: Work) -> dict[str, Any]:
-    work.store.execute("set_mark", name=command.name, value=command.value)
-    work.wrote_directly = True
+def set_mark(command: commands.SetMark, batch: Batch) -> dict[str, Any]:
+    batch.store.execute("set_mark", name=command.name, value=command.value)
+    batch.wrote_directly = True
     return {}
 
 
-def raise_alert(command: commands.RaiseAlert, work: Work) -> dict[str, Any]:
+def raise_alert(command: commands.RaiseAlert, batch: Batch) -> dict[str, Any]:
     if command.trade_id is not None:
-        alerts = work.store.load_as(OpenAlertRow, "load_open_alerts", [(command.trade_id,)])
-        work.open_alerts = {(alert.kind, alert.trade_id) for alert in alerts}
-    work.alert(command.kind, command.text, command.bot, command.trade_id)
+        alerts = batch.store.load_as(OpenAlertRow, "load_open_alerts", [(command.trade_id,)])
+        batch.open_alerts = {(alert.kind, alert.trade_id) for alert in alerts}
+    batch.alert(command.kind, command.text, command.bot, command.trade_id)
     return {}
 
 
-def close_alert(command: commands.CloseAlert, work: Work) -> dict[str, Any]:
+def close_alert(command: commands.CloseAlert, batch: Batch) -> dict[str, Any]:
     """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
-    known = work.store.fetch_as(AlertEndRow, "alert_by_id", id=command.alert_id)
+    known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=command.alert_id)
     if not known:
         raise refusals.ALERT_NOT_FOUND()
     if known[0].closed_at is None:
-        work.store.execute(
-            "close_alert", id=command.alert_id, closed_at=work.now, closed_by=command.operator, reason=command.reason
+        batch.store.execute(
+            "close_alert", id=command.alert_id, closed_at=batch.now, closed_by=command.operator, reason=command.reason
         )
-        log(work, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
+        log(batch, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
     return {"id": command.alert_id}
 
 
-def _bot_record(number: int, work: Work) -> dict[str, Any]:
-    found = work.store.fetch_as(BotRow, "bot_record", number=number)
+def _bot_record(number: int, batch: Batch) -> dict[str, Any]:
+    found = batch.store.fetch_as(BotRow, "bot_record", number=number)
     if not found:
         raise refusals.BOT_NOT_FOUND()
     return found[0]._asdict()

@@ -7,29 +7,29 @@ import msgspec
 
 from selldesk.bots.stock import HeldItem, OwnAsset, find_assets, gone_with
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.operator_log import log
-from selldesk.desk.work import Wants, Work
 from selldesk.kernel import refusals
 from selldesk.store.rows import MissRow, StockCountRow
 
 
-def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> dict[str, Any]:
+def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) -> dict[str, Any]:
     """Marks what left as missing and tells once, by name. What an operator has decided, and closed the alert, nobody asks him again: he
     might pay twice."""
     if command.steam_trade_id is not None:
-        if work.store.load("known_exchanges", [(command.steam_trade_id,)]):
+        if batch.store.load("known_exchanges", [(command.steam_trade_id,)]):
             return {"missing": 0}
-        work.steam_objects.add(("exchange", command.steam_trade_id, ""))
+        batch.steam_objects.add(("exchange", command.steam_trade_id, ""))
     if not command.given:
-        if command.offer_id is None or not work.store.fetch(
+        if command.offer_id is None or not batch.store.fetch(
             "alert_of_bot", kind="foreign_offer", bot=command.bot, text=foreign_offer_text(command.offer_id)
         ):
             text = f"{command.what} brought {command.received} items, and the store knows no trade of it"
-            _alert_once("unknown_offer", text, command.bot, work)
+            _alert_once("unknown_offer", text, command.bot, batch)
         return {"missing": 0}
     named: list[str] = []
     # All of them are read before anything is noted: a second reading would forget what the first one changed.
-    held_of = {game: _held(work, command.bot, game) for game in sorted({asset.game for asset in command.given})}
+    held_of = {game: _held(batch, command.bot, game) for game in sorted({asset.game for asset in command.given})}
     for game, held in held_of.items():
         left = [
             OwnAsset(one.contextid, one.assetid, one.classid or "", one.instanceid or "0")
@@ -39,13 +39,13 @@ def unexplained_exchange(command: commands.UnexplainedExchange, work: Work) -> d
         for item, asset in gone_with(left, held):
             if item.assetid is None:
                 # Steam may show the same once more, as an offer and as an exchange: it is this item again, and no other one.
-                _adopt(work, item, asset)
-            _note(work, item, "missing", f"Left the bot: {command.what}")
+                _adopt(batch, item, asset)
+            _note(batch, item, "missing", f"Left the bot: {command.what}")
             named.append(f"{item.name} ({item.item_id})")
     unnamed = len(command.given) - len(named)
     parts = [", ".join(named[:20]) + (" …" if len(named) > 20 else "")] if named else []
     parts += [f"{unnamed} that no sale brought"] if unnamed else []
-    _alert_once("items_left_unasked", f"{command.what} took {len(command.given)} items: {'; '.join(parts)}", command.bot, work)
+    _alert_once("items_left_unasked", f"{command.what} took {len(command.given)} items: {'; '.join(parts)}", command.bot, batch)
     return {"missing": len(named)}
 
 
@@ -53,40 +53,40 @@ def foreign_offer_text(offer_id: str) -> str:
     return f"Offer {offer_id} of this bot was not made by selldesk: somebody else uses the account"
 
 
-def _alert_once(kind: str, text: str, bot: int, work: Work) -> None:
-    if not work.store.fetch("alert_of_bot", kind=kind, bot=bot, text=text):
-        work.alert(kind, text, bot, None)
+def _alert_once(kind: str, text: str, bot: int, batch: Batch) -> None:
+    if not batch.store.fetch("alert_of_bot", kind=kind, bot=bot, text=text):
+        batch.alert(kind, text, bot, None)
 
 
-def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
+def take_stock(command: commands.StockRead, batch: Batch) -> dict[str, Any]:
     """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
     what no item of ours owns is listed as surplus."""
-    held = _held(work, command.bot, command.game)
+    held = _held(batch, command.bot, command.game)
     keys = [(item.trade_id, item.position) for item in held]
-    missed = {(miss.trade_id, miss.position): miss.at for miss in work.store.load_as(MissRow, "misses_of", keys)}
+    missed = {(miss.trade_id, miss.position): miss.at for miss in batch.store.load_as(MissRow, "misses_of", keys)}
     held = [msgspec.structs.replace(item, was_missed=True) if (item.trade_id, item.position) in missed else item for item in held]
     found = find_assets(held, command.assets)
-    work.wrote_directly = True
+    batch.wrote_directly = True
     missing: list[HeldItem] = []
     for item in held:
         key = (item.trade_id, item.position)
         asset = found.get(key)
         if asset is not None:
             if key in missed:
-                work.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
+                batch.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
             if (item.assetid, item.contextid) != (asset.assetid, asset.contextid):
-                _adopt(work, item, asset)
+                _adopt(batch, item, asset)
         elif item.accepted_at > command.began_at:
             # Came while the inventory was read.
             continue
         elif key in missed and missed[key] < command.began_at:
-            _note(work, item, "missing", "Absent at two readings of the bot's inventory")
-            work.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
+            _note(batch, item, "missing", "Absent at two readings of the bot's inventory")
+            batch.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
             missing.append(item)
         elif key not in missed:
-            work.store.put("put_miss", trade_id=item.trade_id, position=item.position, at=command.began_at)
+            batch.store.put("put_miss", trade_id=item.trade_id, position=item.position, at=command.began_at)
     owners = {(asset.contextid, asset.assetid): key for key, asset in found.items()}
-    work.store.put("drop_bot_items", bot=command.bot, game=command.game)
+    batch.store.put("drop_bot_items", bot=command.bot, game=command.game)
     rows = [
         (
             command.bot, command.game, one.contextid, one.assetid, one.classid, one.instanceid, one.name, one.amount, int(one.tradable),
@@ -94,69 +94,69 @@ def take_stock(command: commands.StockRead, work: Work) -> dict[str, Any]:
         )
         for one in command.assets
     ]  # fmt: skip
-    work.store.write("add_bot_items", rows)
-    work.write_notes()
-    (counts,) = work.store.fetch_as(StockCountRow, "stock_counts", bot=command.bot)
+    batch.store.write("add_bot_items", rows)
+    batch.write_notes()
+    (counts,) = batch.store.fetch_as(StockCountRow, "stock_counts", bot=command.bot)
     if command.is_last:
-        work.store.put("end_stocktake", bot=command.bot, at=work.now, missing=counts.missing, surplus=counts.surplus)
+        batch.store.put("end_stocktake", bot=command.bot, at=batch.now, missing=counts.missing, surplus=counts.surplus)
     if missing or (command.is_last and counts.missing):
-        names = ", ".join(work.store.column("missing_names", bot=command.bot))
-        work.alert("item_missing", f"Its inventory lacks {counts.missing} items of buyers: {names}", command.bot, None)
+        names = ", ".join(batch.store.column("missing_names", bot=command.bot))
+        batch.alert("item_missing", f"Its inventory lacks {counts.missing} items of buyers: {names}", command.bot, None)
     elif command.is_last:
-        work.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
+        batch.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
     return {"missing": len(missing), "surplus": len(command.assets) - len(owners)}
 
 
-def ask_for_stocktake(command: commands.AskStocktake, work: Work) -> dict[str, Any]:
-    work.store.put("ask_stocktake", bot=command.bot, at=work.now)
+def ask_for_stocktake(command: commands.AskStocktake, batch: Batch) -> dict[str, Any]:
+    batch.store.put("ask_stocktake", bot=command.bot, at=batch.now)
     if command.operator is not None:
-        log(work, command.operator, "bot.stocktake", str(command.bot), {})
-    work.wrote_directly = True
-    work.feed.bots.append(command.bot)
+        log(batch, command.operator, "bot.stocktake", str(command.bot), {})
+    batch.wrote_directly = True
+    batch.feed.bots.append(command.bot)
     return {"bot": command.bot}
 
 
-def declare_item(command: commands.DeclareItem, work: Work) -> dict[str, Any]:
+def declare_item(command: commands.DeclareItem, batch: Batch) -> dict[str, Any]:
     """An operator handed an item over, or found a missing one. Refuses ITEM_NOT_FOUND, ITEM_WRONG_STATUS (settled 8)."""
     trade_id, _, position = command.item_id.rpartition("-")
     number = int(position) if position.isascii() and position.isdigit() and len(position) < 5 else -1
-    work.load(Wants(trades={trade_id}))
-    trade = work.trades.get(trade_id)
-    if trade is None or not any(item.position == number for item in work.items[trade_id]):
+    batch.load(BatchLoad(trades={trade_id}))
+    trade = batch.trades.get(trade_id)
+    if trade is None or not any(item.position == number for item in batch.items[trade_id]):
         raise refusals.ITEM_NOT_FOUND(item_id=command.item_id)
-    noted = work.notes.get((trade_id, number))
+    noted = batch.notes.get((trade_id, number))
     is_held = noted is None and trade.status == "completed"
     if command.action == "declare-delivered" and (is_held or noted == "missing"):
-        work.note_item(trade, number, "delivered", command.reason)
+        batch.note_item(trade, number, "delivered", command.reason)
     elif command.action == "declare-found" and noted == "missing":
-        work.note_item(trade, number, None, command.reason)
+        batch.note_item(trade, number, None, command.reason)
     else:
         raise refusals.ITEM_WRONG_STATUS()
-    log(work, command.operator, f"item.{command.action}", command.item_id, {"reason": command.reason})
-    work.write_notes()
-    if not work.store.fetch("missing_names", bot=trade.bot):
-        work.close_alerts("item_missing", trade.bot, "Every missing item was declared")
+    log(batch, command.operator, f"item.{command.action}", command.item_id, {"reason": command.reason})
+    batch.write_notes()
+    if not batch.store.fetch("missing_names", bot=trade.bot):
+        batch.close_alerts("item_missing", trade.bot, "Every missing item was declared")
     return {"item_id": command.item_id}
 
 
-def _held(work: Work, bot: int, game: int) -> list[HeldItem]:
-    rows = work.store.fetch("held_of_bot", bot=bot, game=game)
+def _held(batch: Batch, bot: int, game: int) -> list[HeldItem]:
+    rows = batch.store.fetch("held_of_bot", bot=bot, game=game)
     items = [HeldItem(*row) for row in rows]
-    work.load(Wants(trades={item.trade_id for item in items}))
-    missing = {key for key, state in work.notes.items() if state == "missing"}
+    batch.load(BatchLoad(trades={item.trade_id for item in items}))
+    missing = {key for key, state in batch.notes.items() if state == "missing"}
     return [msgspec.structs.replace(item, was_missed=(item.trade_id, item.position) in missing) for item in items]
 
 
-def _note(work: Work, item: HeldItem, state: str, reason: str) -> None:
-    work.note_item(work.trades[item.trade_id], item.position, state, reason)
+def _note(batch: Batch, item: HeldItem, state: str, reason: str) -> None:
+    batch.note_item(batch.trades[item.trade_id], item.position, state, reason)
 
 
-def _adopt(work: Work, item: HeldItem, asset: OwnAsset) -> None:
+def _adopt(batch: Batch, item: HeldItem, asset: OwnAsset) -> None:
     """The id in the bot's inventory: from now on a reader sees it."""
-    trade = work.trades[item.trade_id]
-    known = work.items[item.trade_id][item.position]
+    trade = batch.trades[item.trade_id]
+    known = batch.items[item.trade_id][item.position]
     known.new_assetid, known.new_contextid = asset.assetid, asset.contextid
-    work.changed_items.add(trade.id)
-    trade.updated_at = max(work.now, trade.updated_at)
-    work.changed_trades.add(trade.id)
-    work.feed.trades.append(trade.id)
+    batch.changed_items.add(trade.id)
+    trade.updated_at = max(batch.now, trade.updated_at)
+    batch.changed_trades.add(trade.id)
+    batch.feed.trades.append(trade.id)
