@@ -86,8 +86,13 @@ def run_selldesk(
 
 _launcher: subprocess.Popen[str] | None = None
 _LAUNCHER = """
-import json, os, runpy, signal, sys
+import contextlib, gc, json, os, runpy, signal, sys
 from selldesk.cli import check, exits, main, market, people, sealing, seller, sellers, trading
+
+with contextlib.suppress(ImportError):
+    # Typer's own, which it reads when it first parses a command.
+    import typer._adapters, typer.rich_utils
+gc.freeze()
 
 for line in iter(sys.stdin.readline, ""):
     order = json.loads(line)
