@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -35,6 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         dealt += share + quick[: max(size - len(share), 0)]
         del quick[: max(size - len(share), 0)]
     items[:] = dealt + quick
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where Python is told to write no bytecode, every process that the tests start would compile the whole market anew: they keep it
+    in a folder of this run."""
+    if sys.dont_write_bytecode:
+        base = tmp_path_factory.getbasetemp()
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "bytecode")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
 from selldesk.workers.lease import HeldLease, LeasedDesk, NewsPort
-from tests.stores import drop_database, new_database
+from tests.stores import drop_database, migrated_database
 
 AK = "AK-47 | Redline (Field-Tested)"
 GAME_ITEM = {730: AK, 440: "Mann Co. Supply Crate Key"}
@@ -154,9 +154,8 @@ class LittleMarket:
         self.clock = ManualClock()
         self.settings = settings or DeskSettings()
         self.limits = limits or Limits()
-        self.database_url = new_database(folder)
+        self.database_url = migrated_database(folder)
         self.store = ClosingStore(open_store(self.database_url))
-        self.store.migrate()
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None, ticks=False)
         self.box = SecretBox(b"k" * 32)

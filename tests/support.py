@@ -1,15 +1,17 @@
-"""What stories are told with: a sandbox as a process of its own, and people who talk to it over HTTP."""
+"""What stories are told with: a sandbox as a process of its own, people who talk to it over HTTP, and the selldesk command."""
 
+import atexit
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,62 @@ def fetch(
     sent = {name.lower(): value for name, value in received.items()}
     is_json = sent.get("content-type", "").startswith("application/json")
     return status, json.loads(answer) if is_json and answer and parse else answer, sent
+
+
+def run_selldesk(
+    arguments: Sequence[str], environment: Mapping[str, str], *, anew: bool = False, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """`python -m selldesk …` as a process of its own. Nearly all of what a small command takes is reading its modules: unless it is
+    to be started `anew`, it is forked from a process that has read them and done nothing else."""
+    command = [sys.executable, "-m", "selldesk", *arguments]
+    if anew:
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+    global _launcher
+    if _launcher is None or _launcher.poll() is not None:
+        _launcher = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        atexit.register(_launcher.kill)
+    assert _launcher.stdin is not None
+    assert _launcher.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        order = {"arguments": arguments, "environment": dict(environment), "folder": folder, "cwd": os.getcwd(), "timeout": timeout}
+        _launcher.stdin.write(json.dumps(order) + "\n")
+        _launcher.stdin.flush()
+        code = _launcher.stdout.readline()
+        assert code, "the process that commands are forked from has ended"
+        stdout, stderr = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
+    if int(code) == -signal.SIGALRM:
+        raise subprocess.TimeoutExpired(command, timeout, stdout, stderr)
+    return subprocess.CompletedProcess(command, int(code), stdout, stderr)
+
+
+_launcher: subprocess.Popen[str] | None = None
+_LAUNCHER = """
+import contextlib, gc, json, os, runpy, signal, sys
+from selldesk.cli import check, exits, main, market, people, sealing, seller, sellers, trading
+
+with contextlib.suppress(ImportError):
+    # Typer's own, which it reads when it first parses a command.
+    import typer._adapters, typer.rich_utils
+gc.freeze()
+
+for line in iter(sys.stdin.readline, ""):
+    order = json.loads(line)
+    process = os.fork()
+    if process == 0:
+        for descriptor, path in enumerate((os.devnull, order["folder"] + "/stdout", order["folder"] + "/stderr")):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
+        os.chdir(order["cwd"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        sys.argv = ["-m", *order["arguments"]]
+        signal.setitimer(signal.ITIMER_REAL, order["timeout"])
+        runpy.run_module("selldesk", run_name="__main__", alter_sys=True)
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""The command's modules are read here, and no more than they: what any of them does when it is read is done once for all."""
 
 
 class Steam:

@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from selldesk.config import BadSetting, load_settings
-from tests.support import AK, SandboxProcess
+from tests.support import AK, SandboxProcess, run_selldesk
 
 SECRET = "a-secret-of-at-least-32-characters-here"
 
@@ -28,14 +27,14 @@ class Shell:
         }
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "-m", "selldesk", *arguments],
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert result.returncode == code, (arguments, result.stdout, result.stderr)
+        return self._said(run_selldesk(arguments, self.environment | environment), code)
+
+    def start(self, *arguments: str, code: int = 0) -> str:
+        """The same, and the interpreter too begins anew."""
+        return self._said(run_selldesk(arguments, self.environment, anew=True), code)
+
+    def _said(self, result: subprocess.CompletedProcess[str], code: int) -> str:
+        assert result.returncode == code, (result.args, result.stdout, result.stderr)
         return result.stdout if code == 0 else result.stderr
 
 
@@ -46,8 +45,8 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.mark.long
 def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
-    assert "run selldesk migrate first" in shell.run("audit", code=2)
-    assert "applying 001_market.sql" in shell.run("migrate")
+    assert "run selldesk migrate first" in shell.start("audit", code=2)
+    assert "applying 001_market.sql" in shell.start("migrate")
     assert shell.run("migrate").strip().endswith("up to date")
     shell.run("user", "create", "boss", "--role", "operator")
     key = shell.run("key", "create", "boss").strip()
@@ -145,7 +144,7 @@ def test_a_sellers_client_sells_and_watches(sandbox: SandboxProcess, tmp_path: P
 
 
 def test_help_names_every_command(shell: Shell) -> None:
-    text = shell.run("--help")
+    text = shell.start("--help")
     for command in (
         "sandbox",
         "serve",

@@ -33,6 +33,7 @@ from selldesk.store.open import open_store
 from selldesk.store.rows import BotRow, LinkRow
 from tests.little_market import LittleMarket, in_market
 from tests.stores import new_database
+from tests.support import run_selldesk
 
 OLD, NEW, OTHER = b"the old key of 32 characters!!!!", b"the new key of 32 characters!!!!", b"another key of 32 characters!!!!"
 PLACE = secrets_place("76561198000000001")
@@ -108,14 +109,7 @@ class _Market:
 
     def reseal(self, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SELLDESK_")}
-        return subprocess.run(
-            [sys.executable, "-m", "selldesk", "reseal"],
-            env=clean | {"SELLDESK_DATABASE_URL": url} | environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_selldesk(["reseal"], clean | {"SELLDESK_DATABASE_URL": url} | environment)
 
 
 @pytest.mark.parametrize("mark", [True, False], ids=["of this release", "of an earlier release"])

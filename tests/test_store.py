@@ -6,6 +6,7 @@ import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,7 +24,7 @@ from selldesk.store.sqlite import SqliteStore, render
 from selldesk.store.store import StoreInUse, StoreUnavailable
 from selldesk.trades.trade import Trade
 from tests.little_market import LittleMarket
-from tests.stores import drop_database, new_database, new_store, postgres_server, require_engine, use_engine
+from tests.stores import drop_database, migrated_database, new_database, new_store, postgres_server, require_engine, use_engine
 
 GROWING = ("trade", "trade_item", "ledger_entry", "ledger_account", "buy_order", "closed_order", "hold", "live_asset", "trade_history",
            "steam_evidence", "feed", "person", "api_key", "money_reference", "item")  # fmt: skip
@@ -112,6 +113,46 @@ def test_two_processes_may_migrate_at_once(tmp_path: Path, engine: str) -> None:
     assert sorted(map(len, applied)) == [0, 0, 0, len(migrations("postgres" if engine == "postgresql" else "sqlite"))]
     store = open_store(url)
     assert (store.mark("made_by"), store.mark("nothing"), store.pending_migrations()) == ("a test", None, [])
+
+
+def test_the_stores_of_these_tests_are_what_migrations_leave(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "migrated").mkdir()
+    url, ready = new_database(tmp_path / "migrated"), migrated_database(tmp_path / "ready")
+    assert open_store(url).migrate()
+    assert open_store(ready).pending_migrations() == []
+    assert _all_of(ready, engine) == _all_of(url, engine)
+
+
+def _all_of(url: str, engine: str) -> list[tuple[Any, ...]]:
+    """Everything that is declared in a store, and every row."""
+    if engine == "sqlite":
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        found = list(connection.iterdump())
+        found += [str(connection.execute(f"PRAGMA {name}").fetchall()) for name in ("journal_mode", "page_size", "auto_vacuum")]
+        connection.close()
+        return [(line,) for line in found]
+    with psycopg.connect(url) as server:
+        ((schema,),) = server.execute("SELECT current_schema()").fetchall()
+        said: list[tuple[Any, ...]] = []
+        for question in DECLARED:
+            said += server.execute(question).fetchall()
+        for (table,) in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1").fetchall():
+            said += [(table, *row) for row in server.execute(f"SELECT * FROM {table} ORDER BY 1".encode()).fetchall()]
+    return [tuple(str(value).replace(schema, "here") for value in row) for row in said]
+
+
+DECLARED = [
+    "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, collation_name"
+    " FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 3",
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1",
+    "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema() ORDER BY 1",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2",
+    "SELECT tgname, tgenabled, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
+    " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal ORDER BY 3",
+    "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = current_schema()::regnamespace ORDER BY 1",
+    "SELECT relname, relkind, relpersistence, reloptions FROM pg_class WHERE relnamespace = current_schema()::regnamespace ORDER BY 1",
+]
 
 
 def test_a_password_is_never_shown() -> None:
