@@ -225,7 +225,16 @@ def _people(store: Store, size: Size) -> None:
     desk = Desk(store.writer(), clock, DeskSettings())
 
     def person(login: str, role: Role, steamid64: str | None = None) -> int:
-        made = commands.CreatePerson("bench", new_uuid7(clock.now_us()), login, pack_roles([role]), None, None, None, steamid64)
+        made = commands.CreatePerson(
+            operator="bench",
+            id=new_uuid7(clock.now_us()),
+            login=login,
+            roles=pack_roles([role]),
+            first_name=None,
+            last_name=None,
+            avatar=None,
+            steamid64=steamid64,
+        )
         desk.ask(made)
         return int(desk.store.fetch("person_by_login", login=login)[0][0])
 
@@ -233,18 +242,41 @@ def _people(store: Store, size: Size) -> None:
         person(f"shop-{number}", Role.PROJECT)
     for number in range(size.buyers):
         buyer = person(f"vip-{number}", Role.BUYER, str(STEAMID64_BASE + 5_000_000 + number))
-        desk.ask(commands.MoveMoney("bench", buyer, "deposit", MONEY, "bench"))
+        desk.ask(commands.MoveMoney(operator="bench", person=buyer, direction="deposit", amount=MONEY, reference="bench"))
     operator = person("operator", Role.OPERATOR)
     for owner, key in ((1, market.KEY), (PROJECTS + 1, BUYER_KEY), (operator, OPERATOR_KEY)):
-        desk.ask(commands.CreateKey(owner, "bench", api_key_hash(key), "bench"))
-    desk.ask(commands.PutRoom("bench", None, "all", None, None, None, None, None, 1, True))
-    desk.ask(commands.SetLimits("bench", NO_LIMITS))
+        desk.ask(commands.CreateKey(person=owner, name="bench", key_hash=api_key_hash(key), operator="bench"))
+    desk.ask(
+        commands.PutRoom(
+            operator="bench",
+            id=None,
+            name="all",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
+    desk.ask(commands.SetLimits(operator="bench", limits=NO_LIMITS))
     for place, game in enumerate(GAMES):
         names = range(place * (size.items // len(GAMES)), (place + 1) * (size.items // len(GAMES)))
-        desk.ask(commands.ImportItems("bench", game, [(market.item_name(name), None) for name in names]))
+        desk.ask(commands.ImportItems(operator="bench", game=game, items=[(market.item_name(name), None) for name in names]))
     for bot in range(size.bots):
         made = commands.AddBot(
-            "bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", market.BOT_SECRETS, None, None, None, None, 10**6, 10**6, 10**9
+            operator="bench",
+            steamid64=str(STEAMID64_BASE + bot + 1),
+            account_name=f"bot{bot}",
+            secrets=market.BOT_SECRETS,
+            tokens=None,
+            profile_name=None,
+            avatar=None,
+            games=None,
+            live_offers_max=10**6,
+            seller_offers_max=10**6,
+            items_max=10**9,
         )
         desk.ask(made)
     desk.store.close()

@@ -31,16 +31,16 @@ BATCH = 64
 SALES = 3_000
 
 
-def told_by_bots(trade_id: str, game: int, asset: str, now: int, settlement: int) -> Iterator[commands.Command]:
+def told_by_bots(trade_id: str, game: int, asset: str, now: int, settlement: int) -> Iterator[commands.Command[Any]]:
     """What a bot tells of a sale that goes well, from the seller's inventory to the settlement."""
-    yield commands.ProofRead(trade_id, Proof.AS_NAMED, "", now, [("1", "2")])
-    yield commands.IntendSend(trade_id)
+    yield commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=now, classes=[("1", "2")])
+    yield commands.IntendSend(trade_id=trade_id)
     offer, exchange = f"5{trade_id.replace('-', '')}", f"4{trade_id.replace('-', '')}"
-    yield commands.OfferMade(trade_id, offer, False)
-    yield commands.OfferRead(trade_id, OfferWord(offer, 3, now, exchange), "{}")
+    yield commands.OfferMade(trade_id=trade_id, offer_id=offer, needs_confirmation=False)
+    yield commands.OfferRead(trade_id=trade_id, offer=OfferWord(offer, 3, now, exchange), raw="{}")
     word = TradeWord(3, settlement, False, [AssetWord(game, "2", asset, "1")])
-    yield commands.TradeRead(trade_id, word, now, "{}")
-    yield commands.TradeRead(trade_id, word, settlement + 2 * DAY_US, "{}")
+    yield commands.TradeRead(trade_id=trade_id, word=word, began_at=now, raw="{}")
+    yield commands.TradeRead(trade_id=trade_id, word=word, began_at=settlement + 2 * DAY_US, raw="{}")
 
 
 class Lives:
@@ -58,11 +58,11 @@ class Lives:
         self._number = 0
         bots = [row[0] for row in reader.fetch("bot_numbers")]
         for bot in bots:
-            self.desk.ask(commands.BotReport(bot, state="ok"))
+            self.desk.ask(commands.BotReport(bot=bot, state="ok"))
             Aside(store).beat(bot, self.clock.real_us() + 10 * 365 * DAY_US)
         reader.close()
 
-    def life(self) -> Iterator[commands.Command]:
+    def life(self) -> Iterator[commands.Command[Any]]:
         """The commands of one sale, in their order."""
         self._number += 1
         number, now = self._number, self.clock.now_us()
@@ -71,13 +71,24 @@ class Lives:
         seller, asset, trade_id = STEAMID64_BASE + 30_000_000 + number, str(10**12 + number), new_uuid7(now)
         link = f"https://steamcommunity.com/tradeoffer/new/?partner={30_000_000 + number}&token=abcdefgh"
         line = commands.OpenItem(item, name, "2", asset, price)
-        yield commands.OpenTrade(trade_id, 1 + number % 20, f"life-{trade_id}", game, buyer, False, str(seller), link, "", [line])
+        yield commands.OpenTrade(
+            trade_id=trade_id,
+            project=1 + number % 20,
+            custom_id=f"life-{trade_id}",
+            game=game,
+            buyer=buyer,
+            mismatch=False,
+            seller=str(seller),
+            tradelink=link,
+            message="",
+            items=[line],
+        )
         yield from told_by_bots(trade_id, game, asset, now, now + 7 * DAY_US)
 
     def run(self, sales: int) -> float:
         """Sales a second; many at once, each at another point of its life, as in a market."""
         waiting = [self.life() for _ in range(sales)]
-        living: list[tuple[Iterator[commands.Command], commands.Command]] = []
+        living: list[tuple[Iterator[commands.Command[Any]], commands.Command[Any]]] = []
         done = 0
         began = time.perf_counter()
         while done < sales:

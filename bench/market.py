@@ -46,33 +46,67 @@ def seed(store: Store, buyers: int, items: int, orders_each: int, bots: int = 0,
     """People, money, names and orders through the desk; bots that never tire."""
     clock = SystemClock()
     desk = Desk(store.writer(), clock, DeskSettings())
-    desk.ask(commands.CreatePerson("bench", new_uuid7(clock.now_us()), "shop", pack_roles([Role.PROJECT])))
-    desk.ask(commands.CreateKey(1, "bench", api_key_hash(KEY), "bench"))
-    desk.ask(commands.PutRoom("bench", None, "all", None, None, None, None, None, 1, True))
+    desk.ask(commands.CreatePerson(operator="bench", id=new_uuid7(clock.now_us()), login="shop", roles=pack_roles([Role.PROJECT])))
+    desk.ask(commands.CreateKey(person=1, name="bench", key_hash=api_key_hash(KEY), operator="bench"))
+    desk.ask(
+        commands.PutRoom(
+            operator="bench",
+            id=None,
+            name="all",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
     # What is measured is the road, not its speed limits.
-    desk.ask(commands.SetLimits("bench", NO_LIMITS))
+    desk.ask(commands.SetLimits(operator="bench", limits=NO_LIMITS))
     for start in range(0, items, 1_000):
         names: list[tuple[str, int | None]] = [(item_name(number), None) for number in range(start, min(items, start + 1_000))]
-        desk.ask(commands.ImportItems("bench", GAME, names))
+        desk.ask(commands.ImportItems(operator="bench", game=GAME, items=names))
     chance = random.Random(1)
     for buyer in range(buyers):
         number = FIRST_BUYER + buyer
         steamid64 = str(STEAMID64_BASE + 5_000_000 + buyer)
         person = commands.CreatePerson(
-            "bench", new_uuid7(clock.now_us()), f"vip-{buyer}", pack_roles([Role.BUYER]), None, None, None, steamid64
+            operator="bench",
+            id=new_uuid7(clock.now_us()),
+            login=f"vip-{buyer}",
+            roles=pack_roles([Role.BUYER]),
+            first_name=None,
+            last_name=None,
+            avatar=None,
+            steamid64=steamid64,
         )
         desk.ask(person)
-        desk.ask(commands.MoveMoney("bench", number, "deposit", MONEY // max(1, buyers), "bench"))
+        desk.ask(
+            commands.MoveMoney(
+                operator="bench", person=number, direction="deposit", amount=MONEY // max(1, buyers), reference="bench"
+            )
+        )
         wanted = zipf_items(chance, items, orders_each)
         lines = [OrderLine(item + 1, PRICE - chance.randrange(0, 20_000, 10), amount) for item in wanted]
-        desk.work_off(commands.PutOrders(number, GAME, False, lines, []))
+        desk.work_off(commands.PutOrders(buyer=number, game=GAME, replace=False, lines=lines, keep=[]))
     for bot in range(bots):
         desk.ask(
             commands.AddBot(
-                "bench", str(STEAMID64_BASE + bot + 1), f"bot{bot}", BOT_SECRETS, None, None, None, None, 10**9, 10**9, 10**9
+                operator="bench",
+                steamid64=str(STEAMID64_BASE + bot + 1),
+                account_name=f"bot{bot}",
+                secrets=BOT_SECRETS,
+                tokens=None,
+                profile_name=None,
+                avatar=None,
+                games=None,
+                live_offers_max=10**9,
+                seller_offers_max=10**9,
+                items_max=10**9,
             )
         )
-        desk.ask(commands.BotReport(bot + 1, state="ok"))
+        desk.ask(commands.BotReport(bot=bot + 1, state="ok"))
         writer = store.writer()
         writer.begin()
         writer.execute("beat", bot=bot + 1, real_us=clock.real_us() + AHEAD_US)
@@ -130,7 +164,18 @@ def create_commands(buyers: int, count: int) -> list[OpenTrade]:
         link = f"https://steamcommunity.com/tradeoffer/new/?partner={1_000_000 + number % 5_000}&token=abcdefgh"
         line = OpenItem(buyer + 1, item_name(buyer), "2", str(10**10 + number), 1_000)
         found.append(
-            OpenTrade(new_uuid7(clock.now_us()), 1, f"bench-{number}", GAME, FIRST_BUYER + buyer, False, seller, link, "", [line])
+            OpenTrade(
+                trade_id=new_uuid7(clock.now_us()),
+                project=1,
+                custom_id=f"bench-{number}",
+                game=GAME,
+                buyer=FIRST_BUYER + buyer,
+                mismatch=False,
+                seller=seller,
+                tradelink=link,
+                message="",
+                items=[line],
+            )
         )
     return found
 
@@ -144,9 +189,24 @@ def seed_sales(store: Store, buyers: int, bots: int = 20) -> None:
         steamid64 = str(STEAMID64_BASE + 5_000_000 + buyer)
         desk.ask(
             commands.CreatePerson(
-                "bench", new_uuid7(clock.now_us()), f"vip-{buyer}", pack_roles([Role.BUYER]), None, None, None, steamid64
+                operator="bench",
+                id=new_uuid7(clock.now_us()),
+                login=f"vip-{buyer}",
+                roles=pack_roles([Role.BUYER]),
+                first_name=None,
+                last_name=None,
+                avatar=None,
+                steamid64=steamid64,
             )
         )
-        desk.ask(commands.MoveMoney("bench", FIRST_BUYER + buyer, "deposit", MONEY // buyers, "bench"))
-        desk.work_off(commands.PutOrders(FIRST_BUYER + buyer, GAME, False, [OrderLine(buyer + 1, PRICE, 1_000_000)], []))
+        desk.ask(
+            commands.MoveMoney(
+                operator="bench", person=FIRST_BUYER + buyer, direction="deposit", amount=MONEY // buyers, reference="bench"
+            )
+        )
+        desk.work_off(
+            commands.PutOrders(
+                buyer=FIRST_BUYER + buyer, game=GAME, replace=False, lines=[OrderLine(buyer + 1, PRICE, 1_000_000)], keep=[]
+            )
+        )
     desk.store.close()

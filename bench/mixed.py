@@ -225,7 +225,7 @@ class Mixed:
         children = subprocess.run(["pgrep", "-P", str(self.sandbox.process.pid)], capture_output=True, text=True, check=True)
         for child in children.stdout.split():
             command = Path(f"/proc/{child}/cmdline").read_text()
-            name = "desk" if "desk.process" in command else "work" if "selldesk.child" in command else "steam"
+            name = "desk" if "desk.process" in command else "work" if "selldesk.runtime.child" in command else "steam"
             found[name] = rss_mb(int(child))
         return found
 

@@ -325,7 +325,11 @@ def second_process() -> None:
             waits = []
             for number in range(100 if QUICK else 500):
                 price = 100_000 + number
-                desk.ask(commands.ChangeOrders(market.FIRST_BUYER, market.GAME, [], [commands.OrderLine(1, price, 5)]))
+                desk.ask(
+                    commands.ChangeOrders(
+                        buyer=market.FIRST_BUYER, game=market.GAME, withdraw=[], put=[commands.OrderLine(1, price, 5)]
+                    )
+                )
                 began = time.perf_counter()
                 body = {"game_id": market.GAME, "items": [{"market_hash_name": market.item_name(0)}]}
                 while (

@@ -85,9 +85,9 @@ class Bots:
 
     def __init__(self, store: Store) -> None:
         self._desk = Desk(store.writer(), SystemClock(), DeskSettings())
-        self._due: list[tuple[float, int, commands.Command, Iterator[commands.Command], Iterator[float]]] = []
+        self._due: list[tuple[float, int, commands.Command[Any], Iterator[commands.Command[Any]], Iterator[float]]] = []
         self._number = itertools.count()
-        self.born: queue.SimpleQueue[Iterator[commands.Command]] = queue.SimpleQueue()
+        self.born: queue.SimpleQueue[Iterator[commands.Command[Any]]] = queue.SimpleQueue()
         self.late: list[float] = []
         """Seconds between when a word was due and when it was on record."""
         self.settled = 0
@@ -97,14 +97,14 @@ class Bots:
     def make_ready(self, store: Store) -> None:
         aside, clock = Aside(store), SystemClock()
         for (bot,) in store.reader().fetch("bot_numbers"):
-            self._desk.ask(commands.BotReport(bot, state="ok"))
+            self._desk.ask(commands.BotReport(bot=bot, state="ok"))
             aside.beat(bot, clock.real_us() + 365 * DAY_US)
 
     def keys_for(self, buyers: list[int]) -> dict[int, str]:
         name = f"tenfold-{time.time_ns():x}"
         keys = {buyer: f"selldesk_{name}-{buyer:x}".ljust(52, "k") for buyer in buyers}
         for buyer, key in keys.items():
-            self._desk.ask(commands.CreateKey(buyer, name, api_key_hash(key), "tenfold"))
+            self._desk.ask(commands.CreateKey(person=buyer, name=name, key_hash=api_key_hash(key), operator="tenfold"))
         return keys
 
     def work(self) -> None:
@@ -132,7 +132,7 @@ class Bots:
                 self.late.append(now - due)
                 self._next_word(life, delays, now)
 
-    def _next_word(self, life: Iterator[commands.Command], delays: Iterator[float], now: float) -> None:
+    def _next_word(self, life: Iterator[commands.Command[Any]], delays: Iterator[float], now: float) -> None:
         command = next(life, None)
         if command is None:
             self.settled += 1

@@ -14,6 +14,7 @@ from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
+from selldesk.desk.commands import Command, R
 from selldesk.desk.desk import Desk
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
@@ -88,7 +89,7 @@ class CrashingDesk:
         self._inner = inner
         self._crash = crash
 
-    async def ask(self, command: commands.News) -> dict[str, Any]:
+    async def ask(self, command: Command[R]) -> R:
         self._crash.point(f"before {type(command).__name__}")
         value = await self._inner.ask(command)
         self._crash.point(f"after {type(command).__name__}")
@@ -195,28 +196,48 @@ class LittleMarket:
         ):
             desk.ask(
                 commands.CreatePerson(
-                    "test", new_uuid7(self.clock.now_us()), login, pack_roles([role]), None, None, None, steamid64
+                    operator="test",
+                    id=new_uuid7(self.clock.now_us()),
+                    login=login,
+                    roles=pack_roles([role]),
+                    first_name=None,
+                    last_name=None,
+                    avatar=None,
+                    steamid64=steamid64,
                 )
             )
-        desk.ask(commands.CreateKey(SHOP, "k", api_key_hash("shop-key"), "test"))
-        desk.ask(commands.SetLimits("test", NO_LIMITS))
-        desk.ask(commands.MoveMoney("test", BUYER, "deposit", MONEY, "d1"))
-        desk.ask(commands.PutRoom("test", None, "all", None, None, None, None, None, 1, True))
+        desk.ask(commands.CreateKey(person=SHOP, name="k", key_hash=api_key_hash("shop-key"), operator="test"))
+        desk.ask(commands.SetLimits(operator="test", limits=NO_LIMITS))
+        desk.ask(commands.MoveMoney(operator="test", person=BUYER, direction="deposit", amount=MONEY, reference="d1"))
+        desk.ask(
+            commands.PutRoom(
+                operator="test",
+                id=None,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=None,
+                priority=1,
+                enabled=True,
+            )
+        )
         for game, name in GAME_ITEM.items():
-            desk.ask(commands.ImportItems("test", game, [(name, None)]))
+            desk.ask(commands.ImportItems(operator="test", game=game, items=[(name, None)]))
         self.item = {row[1]: row[0] for row in desk.store.fetch("all_items")}
         for game in GAME_ITEM:
             self.order(game, ORDER_AMOUNT)
         for number, account in enumerate(self.bot_accounts, start=1):
             request = BotRequest(account.login, account.shared_secret, account.identity_secret, account.steamid64, account.password)
             desk.ask(bot_command(self.box, "test", request))
-            desk.ask(commands.BotReport(number, state="ok"))
+            desk.ask(commands.BotReport(bot=number, state="ok"))
         self.beat()
 
     def order(self, game: int, amount: int) -> None:
         """What the buyer wants of a game's item from now on."""
         line = commands.OrderLine(self.item[game], ORDER_PRICE, amount)
-        self.desk.work_off(commands.PutOrders(BUYER, game, False, [line], []))
+        self.desk.work_off(commands.PutOrders(buyer=BUYER, game=game, replace=False, lines=[line], keep=[]))
 
     async def __aenter__(self) -> "LittleMarket":
         await self.server.start_server()
@@ -248,7 +269,7 @@ class LittleMarket:
         crash = crash or CrashAt(None)
         self.desk = self._new_desk()
         if self._process is not None:
-            self.desk.ask(commands.KeepLeases(self._process, leaves=True))
+            self.desk.ask(commands.KeepLeases(worker=self._process, leaves=True))
         self._process = process_name()
         self.leases = {}
         self._keep_leases()
@@ -292,7 +313,7 @@ class LittleMarket:
         if any(lease.ends_at_us - now_us > LEASE_US - 3_000_000 for lease in self.leases.values()):
             return
         if self._process is not None:
-            for number, fence in self.desk.ask(commands.KeepLeases(self._process))["held"]:
+            for number, fence in self.desk.ask(commands.KeepLeases(worker=self._process)).held:
                 lease = self.leases.setdefault(number, HeldLease(self.clock, number, fence, 0))
                 lease.ends_at_us = now_us + LEASE_US
 
@@ -334,7 +355,7 @@ class LittleMarket:
         """What the fleet does every two seconds: trades of bots that can't send move on."""
         now_us = self.clock.now_us()
         for (number,) in self.desk.store.fetch("bots_to_relieve", stale_us=now_us - FRESH_WITHIN_US, now=now_us, furthest=FAR_US):
-            self.desk.ask(commands.Relieve(number))
+            self.desk.ask(commands.Relieve(bot=number))
 
     async def pass_time(self, worker: BotWorker | list[BotWorker], seconds: float) -> None:
         """Lets the bots work for so long."""
@@ -367,21 +388,23 @@ class LittleMarket:
         trade_id = new_uuid7(self.clock.now_us())
         opened = self.desk.ask(
             commands.OpenTrade(
-                trade_id,
-                SHOP,
-                custom_id,
-                game,
-                BUYER,
-                False,
-                seller.steamid64,
-                self.box.seal_link(link, link_place(trade_id)),
-                message,
-                [commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets],
+                trade_id=trade_id,
+                project=SHOP,
+                custom_id=custom_id,
+                game=game,
+                buyer=BUYER,
+                mismatch=False,
+                seller=seller.steamid64,
+                tradelink=self.box.seal_link(link, link_place(trade_id)),
+                message=message,
+                items=[
+                    commands.OpenItem(self.item[game], name or GAME_ITEM[game], "2", assetid, ORDER_PRICE) for assetid in assets
+                ],
             )
         )
         for worker in self._running:
             worker.alarm.ring()
-        self._opened.append(str(opened["trade_id"]))
+        self._opened.append(str(opened.trade_id))
         return self._opened[-1]
 
     def trade(self, trade_id: str) -> Trade:

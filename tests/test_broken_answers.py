@@ -501,14 +501,14 @@ def test_an_empty_list_after_a_full_one_ends_nothing_and_is_no_look(tmp_path: Pa
         market.steam.world.accept(market.offers()[0])
         await market.run(worker, lambda: market.trade(trade_id).status == "completed")
 
-        market.desk.ask(commands.StopTrading("op", "backup put back", None, True))
+        market.desk.ask(commands.StopTrading(operator="op", reason="backup put back", known_seq=None, history_lost=True))
         worker.alarm.ring()
         await market.pass_time(worker, 5 * MINUTE)
         with pytest.raises(Refusal):
-            market.desk.ask(commands.ResumeTrading("op", "go on"))
+            market.desk.ask(commands.ResumeTrading(operator="op", reason="go on"))
         market.calm("poll_empty")
         await market.pass_time(worker, 5 * MINUTE)
-        market.desk.ask(commands.ResumeTrading("op", "go on"))
+        market.desk.ask(commands.ResumeTrading(operator="op", reason="go on"))
         assert run_audit(market.store.reader()).violations == []
 
     in_market(tmp_path, story)

@@ -101,7 +101,7 @@ def test_a_bot_comes_from_a_mafile(shell: Shell) -> None:
         ("SELLDESK_PORT", "x", "port"),
         ("SELLDESK_PORT", "99999", "port"),
         ("SELLDESK_FEE_BASIS_POINTS", "10001", "fee_basis_points"),
-        ("SELLDESK_DATABASE_URL", "oracle://x", "no database URL"),
+        ("SELLDESK_DATABASE_URL", "oracle://x", "not a database URL"),
         ("SELLDESK_CONFIG", "/does/not/exist.toml", "exist.toml"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_desk_that_stays_silent_costs_its_callers_no_more_than_their_patience(
         await client.connected.wait()
         with pytest.raises(Refusal) as refused:
             async with asyncio.timeout(5):
-                await client.ask(CloseAlert("operator", "id", "reason"))
+                await client.ask(CloseAlert(operator="operator", alert_id="id", reason="reason"))
         assert refused.value.status == 503
         running.cancel()
         server.close()

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from selldesk.desk import commands
 from selldesk.desk.cases.orders import Portions
-from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine
+from selldesk.desk.commands import OpenItem, OpenTrade, OrderLine, OrdersChanged
 from selldesk.desk.desk import Desk
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
@@ -48,27 +49,65 @@ class Market:
             ("poor", Role.BUYER, "76561197960300002"),
         ):
             self.ask(
-                commands.CreatePerson("t", new_uuid7(self.clock.now_us()), login, pack_roles([role]), None, None, None, steamid64)
+                commands.CreatePerson(
+                    operator="t",
+                    id=new_uuid7(self.clock.now_us()),
+                    login=login,
+                    roles=pack_roles([role]),
+                    first_name=None,
+                    last_name=None,
+                    avatar=None,
+                    steamid64=steamid64,
+                )
             )
-        self.ask(commands.SetLimits("t", NO_LIMITS))
-        self.ask(commands.MoveMoney("t", RICH, "deposit", 1_000_000, "d"))
-        self.ask(commands.MoveMoney("t", POOR, "deposit", 50, "d"))
-        self.ask(commands.PutRoom("t", None, "room", None, 10, 100_000, None, None, 1, True))
-        self.ask(commands.ImportItems("t", 730, [("A", None), ("B", None), ("C", None)]))
+        self.ask(commands.SetLimits(operator="t", limits=NO_LIMITS))
+        self.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=1_000_000, reference="d"))
+        self.ask(commands.MoveMoney(operator="t", person=POOR, direction="deposit", amount=50, reference="d"))
+        self.ask(
+            commands.PutRoom(
+                operator="t",
+                id=None,
+                name="room",
+                game=None,
+                min_value=10,
+                max_value=100_000,
+                buyers=None,
+                bots=None,
+                priority=1,
+                enabled=True,
+            )
+        )
+        self.ask(commands.ImportItems(operator="t", game=730, items=[("A", None), ("B", None), ("C", None)]))
         self.item = {row[2]: row[0] for row in self.desk.store.fetch("all_items")}
         for number in (1, 2):
-            self.ask(commands.AddBot("t", f"7656119796126572{number}", f"bot{number}", b"s", None, None, None, None, 30, 5, 1000))
-            self.ask(commands.BotReport(number, state="ok"))
+            self.ask(
+                commands.AddBot(
+                    operator="t",
+                    steamid64=f"7656119796126572{number}",
+                    account_name=f"bot{number}",
+                    secrets=b"s",
+                    tokens=None,
+                    profile_name=None,
+                    avatar=None,
+                    games=None,
+                    live_offers_max=30,
+                    seller_offers_max=5,
+                    items_max=1000,
+                )
+            )
+            self.ask(commands.BotReport(bot=number, state="ok"))
             Aside(self.store).beat(number, self.clock.real_us())
         self.put(RICH, A=(100, 5), B=(20_000, 50))
         self.put(POOR, A=(100, 5))
 
-    def ask(self, command: commands.Command) -> dict[str, Any]:
+    def ask(self, command: commands.Command[Any]) -> Any:
         return self.desk.ask(command)
 
-    def put(self, buyer: int, replace: bool = False, keep: tuple[str, ...] = (), **orders: tuple[int, int]) -> dict[str, int]:
+    def put(self, buyer: int, replace: bool = False, keep: tuple[str, ...] = (), **orders: tuple[int, int]) -> OrdersChanged:
         lines = [OrderLine(self.item[name], price, amount) for name, (price, amount) in orders.items()]
-        return self.desk.work_off(commands.PutOrders(buyer, 730, replace, lines, [self.item[name] for name in keep]))
+        return self.desk.work_off(
+            commands.PutOrders(buyer=buyer, game=730, replace=replace, lines=lines, keep=[self.item[name] for name in keep])
+        )
 
     def assets(self, count: int) -> list[str]:
         self._assets += count
@@ -99,14 +138,20 @@ class Market:
         """Steam's words that lead to an ending."""
         now = self.clock.now_us()
         items = self.desk.store.load("load_trade_items", [(trade_id,)])
-        self.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", now, [("1", "2")] * len(items)))
-        self.ask(commands.IntendSend(trade_id))
-        self.ask(commands.OfferMade(trade_id, f"5{trade_id[-6:]}", False))
+        self.ask(
+            commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=now, classes=[("1", "2")] * len(items))
+        )
+        self.ask(commands.IntendSend(trade_id=trade_id))
+        self.ask(commands.OfferMade(trade_id=trade_id, offer_id=f"5{trade_id[-6:]}", needs_confirmation=False))
         state, tradeid = (3, f"4{trade_id[-6:]}") if ending == "accepted" else (7, None)
-        self.ask(commands.OfferRead(trade_id, OfferWord(f"5{trade_id[-6:]}", state, now, tradeid), "{}"))
+        self.ask(commands.OfferRead(trade_id=trade_id, offer=OfferWord(f"5{trade_id[-6:]}", state, now, tradeid), raw="{}"))
         if ending == "accepted":
             received = [AssetWord(730, row[3], row[4], "1") for row in items]
-            self.ask(commands.TradeRead(trade_id, TradeWord(3, now + 7 * 86_400 * SECOND, False, received), now, "{}"))
+            self.ask(
+                commands.TradeRead(
+                    trade_id=trade_id, word=TradeWord(3, now + 7 * 86_400 * SECOND, False, received), began_at=now, raw="{}"
+                )
+            )
 
     def assert_clean(self) -> None:
         assert run_audit(self.store.reader()).violations == []
@@ -171,8 +216,8 @@ def test_a_refused_create_says_why_and_leaves_no_trace(market: Market, what: str
 def test_refusals_come_in_the_documents_order(market: Market) -> None:
     """Everything is wrong at once; mending one fault after the other shows them in order."""
     market.ask(market.open("used", assets=["7"]))
-    market.ask(commands.ChangeBot("t", 1, enabled=False))
-    market.ask(commands.ChangeBot("t", 2, enabled=False))
+    market.ask(commands.ChangeBot(operator="t", number=1, enabled=False))
+    market.ask(commands.ChangeBot(operator="t", number=2, enabled=False))
     state: dict[str, Any] = {
         "custom_id": "used",
         "game": 999,
@@ -219,11 +264,11 @@ def test_a_batch_sees_itself(market: Market) -> None:
 
 def test_bots_share_the_load_and_have_limits(market: Market) -> None:
     """5 offers with one seller on each of two bots, then none is suitable; another seller is served."""
-    chosen = [market.ask(market.open(f"c{number}", sold="B", price=20_000))["bot"] for number in range(10)]
+    chosen = [market.ask(market.open(f"c{number}", sold="B", price=20_000)).bot for number in range(10)]
     assert chosen == [1, 2] * 5
     with pytest.raises(Refusal, match="No suitable bot found"):
         market.ask(market.open("c10", sold="B", price=20_000))
-    assert market.ask(market.open("c11", sold="B", price=20_000, seller="76561197961265799"))["bot"] == 1
+    assert market.ask(market.open("c11", sold="B", price=20_000, seller="76561197961265799")).bot == 1
 
 
 def test_a_stale_bot_gets_nothing(market: Market) -> None:
@@ -248,7 +293,7 @@ def _fields(command: OpenTrade) -> dict[str, Any]:
 
 
 def _existing(market: Market) -> str:
-    return str(market.ask(market.open("existing"))["trade_id"])
+    return str(market.ask(market.open("existing")).trade_id)
 
 
 class TornWriter:
@@ -279,7 +324,7 @@ def test_a_lost_answer_to_a_commit_is_resolved_by_reading(market: Market, happen
     assert (result.answers[0].value is not None) is happened
     if not happened:
         assert result.answers[0].status == 503
-        assert market.ask(market.open("c1"))["value"] == 100
+        assert market.ask(market.open("c1")).value == 100
     with pytest.raises(Refusal, match="already exists"):
         market.ask(market.open("c1"))
 
@@ -287,9 +332,9 @@ def test_a_lost_answer_to_a_commit_is_resolved_by_reading(market: Market, happen
 def test_another_batch_under_its_number_does_not_make_a_lost_commit_happen(market: Market) -> None:
     """Both change nothing that followers must know: but for the number that each batch has for itself they would look alike."""
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
-    torn = TornWriter(market.store.writer(), False, lambda: beside.ask(commands.SetMark("theirs", "b")))
+    torn = TornWriter(market.store.writer(), False, lambda: beside.ask(commands.SetMark(name="theirs", value="b")))
     desk = Desk(torn, market.clock, DeskSettings())
-    (result,) = desk.process([commands.SetMark("ours", "a")])
+    (result,) = desk.process([commands.SetMark(name="ours", value="a")])
     assert result.answers[0].status == 503
     assert market.store.mark("ours") is None
     assert market.store.mark("theirs") == "b"
@@ -388,8 +433,8 @@ def test_a_connection_that_breaks_is_made_again(market: Market, engine: str) -> 
 
 
 def test_unchanged_updated_created_withdrawn(market: Market) -> None:
-    assert market.put(RICH, A=(100, 5), B=(19_000, 50), C=(7, 1)) == {"created": 1, "updated": 1, "unchanged": 1, "withdrawn": 0}
-    assert market.put(RICH, replace=True, A=(100, 5)) == {"created": 0, "updated": 0, "unchanged": 1, "withdrawn": 2}
+    assert market.put(RICH, A=(100, 5), B=(19_000, 50), C=(7, 1)) == OrdersChanged(created=1, updated=1, unchanged=1, withdrawn=0)
+    assert market.put(RICH, replace=True, A=(100, 5)) == OrdersChanged(created=0, updated=0, unchanged=1, withdrawn=2)
     assert market.order(RICH, "B") == ()
 
 
@@ -398,7 +443,9 @@ def test_of_two_lists_at_two_desks_the_later_one_counts(market: Market) -> None:
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
 
     def listed(price: int, names: str) -> commands.PutOrders:
-        return commands.PutOrders(RICH, 730, True, [OrderLine(market.item[name], price, 5) for name in names], [])
+        return commands.PutOrders(
+            buyer=RICH, game=730, replace=True, lines=[OrderLine(market.item[name], price, 5) for name in names], keep=[]
+        )
 
     first = Portions(listed(500, "ABC"), market.desk.store)
     begun = first.next()
@@ -421,7 +468,7 @@ def test_lists_that_queue_at_one_desk_are_worked_off_in_their_order(market: Mark
 
     def send(price: int) -> None:
         lines = [OrderLine(market.item[name], price, 5) for name in "AB"]
-        server._queue.append(_Waiting(None, 1, commands.PutOrders(RICH, 730, True, lines, [])))  # type: ignore[arg-type]
+        server._queue.append(_Waiting(None, 1, commands.PutOrders(buyer=RICH, game=730, replace=True, lines=lines, keep=[])))  # type: ignore[arg-type]
 
     send(100)
     send(200)
@@ -441,15 +488,15 @@ def test_a_rejected_line_keeps_its_order_under_replace(market: Market) -> None:
 
 def test_a_line_says_what_is_wanted_from_now_on(market: Market) -> None:
     """Running trades come on top; what they give back belongs to their own generation."""
-    running = market.ask(market.open("c1", count=2))["trade_id"]
-    assert market.put(RICH, A=(100, 5))["updated"] == 1
+    running = market.ask(market.open("c1", count=2)).trade_id
+    assert market.put(RICH, A=(100, 5)).updated == 1
     assert market.order(RICH, "A") == (5, 5, 0, 0)
     market.end(running, "declined")
     assert market.order(RICH, "A") == (5, 5, 0, 0)
 
 
 def test_a_release_gives_units_back_to_the_same_generation(market: Market) -> None:
-    running = market.ask(market.open("c1", count=2))["trade_id"]
+    running = market.ask(market.open("c1", count=2)).trade_id
     assert market.order(RICH, "A") == (5, 3, 2, 0)
     market.end(running, "declined")
     assert market.order(RICH, "A") == (5, 5, 0, 0)
@@ -458,48 +505,48 @@ def test_a_release_gives_units_back_to_the_same_generation(market: Market) -> No
 
 def test_an_order_that_got_all_its_units_back_may_be_replaced(market: Market) -> None:
     """Nothing must remember its generation any more, and no audit question may miss it."""
-    running = market.ask(market.open("c1", count=2))["trade_id"]
+    running = market.ask(market.open("c1", count=2)).trade_id
     market.end(running, "declined")
     market.put(RICH, A=(90, 3))
-    market.desk.work_off(commands.WithdrawOrders(RICH, 730, None))
+    market.desk.work_off(commands.WithdrawOrders(buyer=RICH, game=730, items=None))
     market.assert_clean()
 
 
 def test_a_sale_after_withdrawal_still_counts_in_its_generation(market: Market) -> None:
-    running = market.ask(market.open("c1", count=2))["trade_id"]
-    market.desk.work_off(commands.WithdrawOrders(RICH, 730, None))
+    running = market.ask(market.open("c1", count=2)).trade_id
+    market.desk.work_off(commands.WithdrawOrders(buyer=RICH, game=730, items=None))
     assert market.order(RICH, "A") == ()
     market.end(running, "accepted")
     assert market.status(running) == "accepted"
 
 
 def test_a_rollback_gives_no_units_back(market: Market) -> None:
-    running = market.ask(market.open("c1", count=2))["trade_id"]
+    running = market.ask(market.open("c1", count=2)).trade_id
     market.end(running, "accepted")
-    market.ask(commands.RolledBack(1, [(running, 12)], True))
+    market.ask(commands.RolledBack(bot=1, readings=[(running, 12)], complete=True))
     assert market.status(running) == "rolled_back_by_user"
     assert market.order(RICH, "A") == (5, 3, 0, 2)
 
 
 def test_reversal_of_all_trades_of_two_sellers_is_the_bots(market: Market) -> None:
-    first = market.ask(market.open("c1"))["trade_id"]
-    market.ask(commands.ChangeBot("t", 2, enabled=False))
-    second = market.ask(market.open("c2", seller="76561197961265799"))["trade_id"]
+    first = market.ask(market.open("c1")).trade_id
+    market.ask(commands.ChangeBot(operator="t", number=2, enabled=False))
+    second = market.ask(market.open("c2", seller="76561197961265799")).trade_id
     for trade_id in (first, second):
         market.end(trade_id, "accepted")
-    market.ask(commands.RolledBack(1, [(first, 12), (second, 12)], True))
+    market.ask(commands.RolledBack(bot=1, readings=[(first, 12), (second, 12)], complete=True))
     assert [market.status(trade_id) for trade_id in (first, second)] == ["rolled_back_by_bot"] * 2
 
 
 def test_fees_are_taken_at_completion_and_returned_on_rollback(tmp_path: Path) -> None:
     market = Market(tmp_path, fee_basis_points=250)
-    paid, reversed_ = (market.ask(market.open(name, sold="B", price=20_000))["trade_id"] for name in ("c1", "c2"))
+    paid, reversed_ = (market.ask(market.open(name, sold="B", price=20_000)).trade_id for name in ("c1", "c2"))
     market.end(paid, "accepted")
     market.end(reversed_, "accepted")
-    market.ask(commands.RolledBack(2, [(reversed_, 12)], True))
+    market.ask(commands.RolledBack(bot=2, readings=[(reversed_, 12)], complete=True))
     market.clock.advance(7 * 86_400 + 901)
     word = TradeWord(3, None, False, [])
-    market.ask(commands.TradeRead(paid, word, market.clock.now_us(), "{}"))
+    market.ask(commands.TradeRead(trade_id=paid, word=word, began_at=market.clock.now_us(), raw="{}"))
     rows = market.store.reader().load("load_balances", [(4,), (6,), (8,), (-2,), (-4,)])
     assert sorted(rows) == [(-4, 0), (-2, 500), (4, 19_500), (6, 0), (8, 980_000)]
     market.assert_clean()
@@ -507,16 +554,16 @@ def test_fees_are_taken_at_completion_and_returned_on_rollback(tmp_path: Path) -
 
 def test_a_reading_from_before_the_margin_pays_nobody(market: Market) -> None:
     """Steam said 3, but the reading began too early (I9)."""
-    trade_id = market.ask(market.open("c1"))["trade_id"]
+    trade_id = market.ask(market.open("c1")).trade_id
     market.end(trade_id, "accepted")
     market.clock.advance(7 * 86_400 + 899)
     began_early = market.clock.now_us()
     market.clock.advance(2)
-    market.ask(commands.TradeRead(trade_id, TradeWord(3, None, False, []), began_early, "{}"))
+    market.ask(commands.TradeRead(trade_id=trade_id, word=TradeWord(3, None, False, []), began_at=began_early, raw="{}"))
     assert market.status(trade_id) == "accepted"
-    market.ask(commands.TradeRead(trade_id, TradeWord(3, None, False, []), market.clock.now_us(), "{}"))
+    market.ask(commands.TradeRead(trade_id=trade_id, word=TradeWord(3, None, False, []), began_at=market.clock.now_us(), raw="{}"))
     assert market.status(trade_id) == "completed"
-    market.ask(commands.RolledBack(1, [(trade_id, 12)], False))
+    market.ask(commands.RolledBack(bot=1, readings=[(trade_id, 12)], complete=False))
     assert market.status(trade_id) == "completed"
     assert [row[1] for row in market.store.reader().fetch("alerts_page", open=1, limit=9, offset=0)] == [
         "reversed_after_completion"
@@ -524,30 +571,30 @@ def test_a_reading_from_before_the_margin_pays_nobody(market: Market) -> None:
 
 
 def test_items_that_are_not_what_was_verified_wait_for_an_operator(market: Market) -> None:
-    trade_id = market.ask(market.open("c1", assets=["70"]))["trade_id"]
+    trade_id = market.ask(market.open("c1", assets=["70"])).trade_id
     now = market.clock.now_us()
-    market.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", now, [("1", "2")]))
-    market.ask(commands.IntendSend(trade_id))
-    market.ask(commands.OfferMade(trade_id, "51", False))
-    market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, now, "41"), "{}"))
+    market.ask(commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=now, classes=[("1", "2")]))
+    market.ask(commands.IntendSend(trade_id=trade_id))
+    market.ask(commands.OfferMade(trade_id=trade_id, offer_id="51", needs_confirmation=False))
+    market.ask(commands.OfferRead(trade_id=trade_id, offer=OfferWord("51", 3, now, "41"), raw="{}"))
     no_assets = TradeWord(3, None, False, [])
-    market.ask(commands.TradeRead(trade_id, no_assets, now, "{}"))
+    market.ask(commands.TradeRead(trade_id=trade_id, word=no_assets, began_at=now, raw="{}"))
     row = market.trade(trade_id)
     assert (row.status, row.offer_state) == ("processing", 3), "an answer without assets is no difference"
     wrong = TradeWord(3, None, False, [AssetWord(730, "2", "70", "another class")])
-    market.ask(commands.TradeRead(trade_id, wrong, now, "{}"))
+    market.ask(commands.TradeRead(trade_id=trade_id, word=wrong, began_at=now, raw="{}"))
     row = market.trade(trade_id)
     assert (row.status, row.offer_state) == ("processing", 13)
     for action in ("cancel", "retry"):
         with pytest.raises(Refusal) as refused:
-            market.ask(commands.OperateTrade(trade_id, "op", action, "can't work"))
+            market.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action=action, reason="can't work"))
         assert refused.value.code == "wrong_status"
     (alert,) = market.store.reader().fetch("alerts_page", open=1, limit=9, offset=0)
-    market.ask(commands.CloseAlert("op", alert[0], "seen"))
+    market.ask(commands.CloseAlert(operator="op", alert_id=alert[0], reason="seen"))
     market.assert_clean()
-    market.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "wrong item"))
+    market.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="declare-failed", reason="wrong item"))
     assert market.status(trade_id) == "error"
-    market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, now, "41"), "{}"))
+    market.ask(commands.OfferRead(trade_id=trade_id, offer=OfferWord("51", 3, now, "41"), raw="{}"))
     assert market.trade(trade_id).offer_state == 13, "a final trade stays as it was declared"
     assert market.order(RICH, "A") == (5, 5, 0, 0)
 
@@ -556,40 +603,41 @@ def test_items_that_are_not_what_was_verified_wait_for_an_operator(market: Marke
 
 
 def test_references_are_used_once_per_direction(market: Market) -> None:
-    first = market.ask(commands.MoveMoney("t", RICH, "deposit", 10, "ref"))
-    again = market.ask(commands.MoveMoney("t", RICH, "deposit", 10, "ref"))
-    assert again == first | {"repeated": True}
+    first = market.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=10, reference="ref"))
+    again = market.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=10, reference="ref"))
+    assert again == msgspec.structs.replace(first, repeated=True)
     with pytest.raises(Refusal) as refused:
-        market.ask(commands.MoveMoney("t", RICH, "deposit", 11, "ref"))
+        market.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=11, reference="ref"))
     assert (refused.value.status, refused.value.code) == (409, "reference_reused")
-    assert market.ask(commands.MoveMoney("t", RICH, "withdrawal", 10, "ref"))["balance_after"] == 1_000_000
+    withdrawn = market.ask(commands.MoveMoney(operator="t", person=RICH, direction="withdrawal", amount=10, reference="ref"))
+    assert withdrawn.balance_after == 1_000_000
 
 
 def test_the_last_key_goes_only_by_an_operator(market: Market) -> None:
-    market.ask(commands.CreateKey(SHOP, "only", "hash"))
+    market.ask(commands.CreateKey(person=SHOP, name="only", key_hash="hash"))
     with pytest.raises(Refusal) as refused:
-        market.ask(commands.DeleteKey(SHOP, "only"))
+        market.ask(commands.DeleteKey(person=SHOP, name="only"))
     assert refused.value.code == "last_api_key"
-    market.ask(commands.DeleteKey(SHOP, "only", operator="op"))
+    market.ask(commands.DeleteKey(person=SHOP, name="only", operator="op"))
 
 
 def test_sums_survive_trades_that_enter_and_leave_a_status_in_one_batch(market: Market) -> None:
     """One trade completes and another of other value is accepted, in the same transaction."""
-    leaving = market.ask(market.open("c1", sold="B", price=20_000))["trade_id"]
+    leaving = market.ask(market.open("c1", sold="B", price=20_000)).trade_id
     market.end(leaving, "accepted")
     market.clock.advance(7 * 86_400 + 901)
     for number in (1, 2):
         Aside(market.store).beat(number, market.clock.real_us())
-    entering = market.ask(market.open("c2", assets=["70"]))["trade_id"]
+    entering = market.ask(market.open("c2", assets=["70"])).trade_id
     now = market.clock.now_us()
-    market.ask(commands.ProofRead(entering, Proof.AS_NAMED, "", now, [("1", "2")]))
-    market.ask(commands.IntendSend(entering))
-    market.ask(commands.OfferMade(entering, "52", False))
-    market.ask(commands.OfferRead(entering, OfferWord("52", 3, now, "42"), "{}"))
+    market.ask(commands.ProofRead(trade_id=entering, proof=Proof.AS_NAMED, text="", began_at=now, classes=[("1", "2")]))
+    market.ask(commands.IntendSend(trade_id=entering))
+    market.ask(commands.OfferMade(trade_id=entering, offer_id="52", needs_confirmation=False))
+    market.ask(commands.OfferRead(trade_id=entering, offer=OfferWord("52", 3, now, "42"), raw="{}"))
     received = [AssetWord(730, "2", "70", "1")]
     news = [
-        commands.TradeRead(leaving, TradeWord(3, None, False, []), now, "{}"),
-        commands.TradeRead(entering, TradeWord(3, None, False, received), now, "{}"),
+        commands.TradeRead(trade_id=leaving, word=TradeWord(3, None, False, []), began_at=now, raw="{}"),
+        commands.TradeRead(trade_id=entering, word=TradeWord(3, None, False, received), began_at=now, raw="{}"),
     ]
     (result,) = market.desk.process(news)
     assert [answer.value is not None for answer in result.answers] == [True, True]

@@ -22,10 +22,10 @@ from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
 from selldesk.people.roles import Role, pack_roles
+from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.open import open_store
 from selldesk.store.store import Reader, StoreUnavailable
 from selldesk.web.routes import RouteSpec
-from selldesk.wiring import RunningMarket
 from selldesk.workers.waiting import Alarm
 from tests.little_market import LittleMarket
 from tests.stores import new_database, postgres_server, require_engine, use_engine
@@ -114,20 +114,42 @@ def _market(url: str) -> None:
         ("vip", Role.BUYER, "76561197960300001"),
     ):
         desk.ask(
-            commands.CreatePerson("t", new_uuid7(time.time_ns() // 1000), login, pack_roles([role]), None, None, None, steamid64)
+            commands.CreatePerson(
+                operator="t",
+                id=new_uuid7(time.time_ns() // 1000),
+                login=login,
+                roles=pack_roles([role]),
+                first_name=None,
+                last_name=None,
+                avatar=None,
+                steamid64=steamid64,
+            )
         )
     for number, key in enumerate(("boss-key", "shop-key", "vip-key"), start=1):
-        desk.ask(commands.CreateKey(number, "k", api_key_hash(key), "t"))
-    desk.ask(commands.MoveMoney("t", 3, "deposit", 10**7, "d"))
-    desk.ask(commands.PutRoom("t", None, "all", None, None, None, None, None, 1, True))
-    desk.ask(commands.ImportItems("t", 440, [("Key", None)]))
-    desk.work_off(commands.PutOrders(3, 440, False, [commands.OrderLine(1, 40_000, 25)], []))
+        desk.ask(commands.CreateKey(person=number, name="k", key_hash=api_key_hash(key), operator="t"))
+    desk.ask(commands.MoveMoney(operator="t", person=3, direction="deposit", amount=10**7, reference="d"))
+    desk.ask(
+        commands.PutRoom(
+            operator="t",
+            id=None,
+            name="all",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
+    desk.ask(commands.ImportItems(operator="t", game=440, items=[("Key", None)]))
+    desk.work_off(commands.PutOrders(buyer=3, game=440, replace=False, lines=[commands.OrderLine(1, 40_000, 25)], keep=[]))
     desk.store.close()
 
 
 def _routes(url: str) -> list[RouteSpec]:
     """Every route of a market, asked as somebody who may."""
-    market = RunningMarket(load_settings({"database_url": url, "secret_key": SECRET}, environment={}))
+    market = ApiProcess(load_settings({"database_url": url, "secret_key": SECRET}, environment={}))
     return market.api.routes
 
 

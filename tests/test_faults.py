@@ -241,7 +241,9 @@ def test_11_other_items_than_verified_wait_for_a_human(tmp_path: Path, fault: st
         await market.pass_time(worker, 3600)
         assert (market.trade(trade_id).status, market.trade(trade_id).offer_state) == ("processing", 13)
         assert market.alerts() == ["missing_items"]
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "the seller swapped them"))
+        market.desk.ask(
+            commands.OperateTrade(trade_id=trade_id, operator="op", action="declare-failed", reason="the seller swapped them")
+        )
         assert market.trade(trade_id).status == "error"
         assert _paid(market) == NOBODY_PAID
 
@@ -342,10 +344,36 @@ def test_16_a_reversal_on_the_bots_side_stops_the_bot(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         workers = market.workers()
         sellers = [market.steam.world.add_account(f"s{number}", "seller") for number in range(3)]
-        market.desk.ask(commands.PutRoom("test", 1, "all", None, None, None, None, [1], 1, True))
+        market.desk.ask(
+            commands.PutRoom(
+                operator="test",
+                id=1,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=[1],
+                priority=1,
+                enabled=True,
+            )
+        )
         ids = [market.open_trade(f"c{number}", seller=seller) for number, seller in enumerate(sellers)]
         await market.run(workers, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in ids))
-        market.desk.ask(commands.PutRoom("test", 1, "all", None, None, None, None, None, 1, True))
+        market.desk.ask(
+            commands.PutRoom(
+                operator="test",
+                id=1,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=None,
+                priority=1,
+                enabled=True,
+            )
+        )
         market.steam.world.reverse(market.bot_account.steamid64)
         await market.run(workers, lambda: all(market.trade(trade_id).status == "rolled_back_by_bot" for trade_id in ids))
         assert market.bot_state(1) == "quarantined"
@@ -356,7 +384,7 @@ def test_16_a_reversal_on_the_bots_side_stops_the_bot(tmp_path: Path) -> None:
         await market.run(workers, lambda: market.trade(again).status == "completed")
         await market.pass_time(workers, 30 * MINUTE)
         assert market.bot_state(1) == "quarantined", "good calls alone do not end it"
-        market.desk.ask(commands.ChangeBot("op", 1, enabled=True))
+        market.desk.ask(commands.ChangeBot(operator="op", number=1, enabled=True))
         await market.run(workers, lambda: market.bot_state(1) == "ok")
 
     in_market(tmp_path, story, bots=2)
@@ -506,7 +534,20 @@ def test_23_a_changed_password_parks_the_bot_and_its_sales_move_on(tmp_path: Pat
     async def story(market: LittleMarket) -> None:
         workers = market.workers()
         await market.pass_time(workers, 60)
-        market.desk.ask(commands.PutRoom("test", 1, "all", None, None, None, None, [1], 1, True))
+        market.desk.ask(
+            commands.PutRoom(
+                operator="test",
+                id=1,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=[1],
+                priority=1,
+                enabled=True,
+            )
+        )
         market.bot_account.password = "another"
         market.steam.auth.revoke(market.bot_account)
         parked = market.open_trade("parked", TF2)
@@ -514,7 +555,20 @@ def test_23_a_changed_password_parks_the_bot_and_its_sales_move_on(tmp_path: Pat
         await market.pass_time(workers, 5 * MINUTE)
         assert market.trade(parked).status == "processing"
         assert "login_refused" in market.alerts()
-        market.desk.ask(commands.PutRoom("test", 1, "all", None, None, None, None, None, 1, True))
+        market.desk.ask(
+            commands.PutRoom(
+                operator="test",
+                id=1,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=None,
+                priority=1,
+                enabled=True,
+            )
+        )
         await market.run(workers, lambda: market.trade(parked).status == "completed")
         assert market.trade(parked).bot == 2
         before = _logins(market)

@@ -32,38 +32,44 @@ BOT = 1
 
 
 def _opened(market: Market) -> str:
-    trade_id: str = market.ask(market.open("sale", assets=["70"]))["trade_id"]
+    trade_id: str = market.ask(market.open("sale", assets=["70"])).trade_id
     return trade_id
 
 
 def _verified(market: Market) -> str:
     trade_id = _opened(market)
-    market.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "2")]))
+    market.ask(
+        commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("1", "2")])
+    )
     return trade_id
 
 
 def _intended(market: Market) -> str:
     trade_id = _verified(market)
-    assert market.ask(commands.IntendSend(trade_id))["granted"]
+    assert market.ask(commands.IntendSend(trade_id=trade_id)).granted
     return trade_id
 
 
 def _lost(market: Market) -> str:
     trade_id = _intended(market)
-    market.ask(commands.OutcomeUnknown(trade_id))
+    market.ask(commands.OutcomeUnknown(trade_id=trade_id))
     return trade_id
 
 
 def _offered(market: Market, needs_confirmation: bool = False) -> str:
     trade_id = _intended(market)
-    market.ask(commands.OfferMade(trade_id, "51", needs_confirmation))
-    market.ask(commands.OfferRead(trade_id, OfferWord("51", 9 if needs_confirmation else 2, market.clock.now_us()), "{}"))
+    market.ask(commands.OfferMade(trade_id=trade_id, offer_id="51", needs_confirmation=needs_confirmation))
+    market.ask(
+        commands.OfferRead(
+            trade_id=trade_id, offer=OfferWord("51", 9 if needs_confirmation else 2, market.clock.now_us()), raw="{}"
+        )
+    )
     return trade_id
 
 
 def _exchanged(market: Market) -> str:
     trade_id = _offered(market)
-    market.ask(commands.OfferRead(trade_id, OfferWord("51", 3, market.clock.now_us(), "41"), "{}"))
+    market.ask(commands.OfferRead(trade_id=trade_id, offer=OfferWord("51", 3, market.clock.now_us(), "41"), raw="{}"))
     return trade_id
 
 
@@ -75,7 +81,7 @@ def _accepted(market: Market) -> str:
 
 def _released(market: Market) -> str:
     trade_id = _opened(market)
-    market.ask(commands.OperateTrade(trade_id, "op", "cancel", "why"))
+    market.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="why"))
     return trade_id
 
 
@@ -86,7 +92,7 @@ def _later(market: Market, trade_id: str) -> str:
 
 
 def _stopped(market: Market) -> int:
-    market.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
+    market.ask(commands.StopTrading(operator="op", reason="a backup was put back", history_lost=True))
     return BOT
 
 
@@ -95,37 +101,51 @@ def _received(market: Market) -> TradeWord:
     return TradeWord(3, settlement, False, [AssetWord(730, "2", "70", "1")])
 
 
-NEWS: dict[type[commands.Command], Callable[[Market], commands.News]] = {
-    commands.ProofRead: lambda market: commands.ProofRead(_opened(market), Proof.OTHER_NAME, "a lie", market.clock.now_us()),
-    commands.IntendSend: lambda market: commands.IntendSend(_verified(market)),
-    commands.OfferMade: lambda market: commands.OfferMade(_intended(market), "51", False),
-    commands.OfferRefused: lambda market: commands.OfferRefused(_intended(market), SendRefusal.SELLER, "(26)", SELLER),
-    commands.OfferUnconfirmed: lambda market: commands.OfferUnconfirmed(_offered(market, needs_confirmation=True)),
-    commands.OutcomeUnknown: lambda market: commands.OutcomeUnknown(_intended(market)),
-    commands.NotListed: lambda market: commands.NotListed(_lost(market), market.clock.now_us()),
-    commands.OfferRead: lambda market: commands.OfferRead(_offered(market), OfferWord("51", 7, market.clock.now_us()), "{}"),
-    commands.ExchangeFound: lambda market: commands.ExchangeFound(_lost(market), "41", "{}"),
-    commands.ExchangeAfterEnd: lambda market: commands.ExchangeAfterEnd(_released(market), "41", "too late"),
-    commands.UnexplainedExchange: lambda market: commands.UnexplainedExchange(BOT, "Exchange 9", None, "9", [], 1),
-    commands.StockRead: lambda market: commands.StockRead(BOT, 730, [OwnAsset("2", "1", "1", "0")], market.clock.now_us(), True),
-    commands.TradeRead: lambda market: commands.TradeRead(_exchanged(market), _received(market), market.clock.now_us(), "{}"),
-    commands.RaiseAlert: lambda market: commands.RaiseAlert("foreign_offer", "by hand", BOT, None),
-    commands.RolledBack: lambda market: commands.RolledBack(BOT, [(_accepted(market), 12)], True),
-    commands.IntendCancel: lambda market: commands.IntendCancel(_later(market, _offered(market))),
-    commands.GiveUp: lambda market: commands.GiveUp(_later(market, _opened(market))),
-    commands.BotReport: lambda market: commands.BotReport(BOT, state="down", reason="tired", tokens=b"new"),
-    commands.BotLooked: lambda market: commands.BotLooked(_stopped(market)),
+NEWS: dict[type[commands.Command[Any]], Callable[[Market], commands.News]] = {
+    commands.ProofRead: lambda market: commands.ProofRead(
+        trade_id=_opened(market), proof=Proof.OTHER_NAME, text="a lie", began_at=market.clock.now_us()
+    ),
+    commands.IntendSend: lambda market: commands.IntendSend(trade_id=_verified(market)),
+    commands.OfferMade: lambda market: commands.OfferMade(trade_id=_intended(market), offer_id="51", needs_confirmation=False),
+    commands.OfferRefused: lambda market: commands.OfferRefused(
+        trade_id=_intended(market), why=SendRefusal.SELLER, text="(26)", seller=SELLER
+    ),
+    commands.OfferUnconfirmed: lambda market: commands.OfferUnconfirmed(trade_id=_offered(market, needs_confirmation=True)),
+    commands.OutcomeUnknown: lambda market: commands.OutcomeUnknown(trade_id=_intended(market)),
+    commands.NotListed: lambda market: commands.NotListed(trade_id=_lost(market), began_at=market.clock.now_us()),
+    commands.OfferRead: lambda market: commands.OfferRead(
+        trade_id=_offered(market), offer=OfferWord("51", 7, market.clock.now_us()), raw="{}"
+    ),
+    commands.ExchangeFound: lambda market: commands.ExchangeFound(trade_id=_lost(market), steam_trade_id="41", raw="{}"),
+    commands.ExchangeAfterEnd: lambda market: commands.ExchangeAfterEnd(
+        trade_id=_released(market), steam_trade_id="41", text="too late"
+    ),
+    commands.UnexplainedExchange: lambda market: commands.UnexplainedExchange(
+        bot=BOT, what="Exchange 9", offer_id=None, steam_trade_id="9", given=[], received=1
+    ),
+    commands.StockRead: lambda market: commands.StockRead(
+        bot=BOT, game=730, assets=[OwnAsset("2", "1", "1", "0")], began_at=market.clock.now_us(), is_last=True
+    ),
+    commands.TradeRead: lambda market: commands.TradeRead(
+        trade_id=_exchanged(market), word=_received(market), began_at=market.clock.now_us(), raw="{}"
+    ),
+    commands.RaiseAlert: lambda market: commands.RaiseAlert(kind="foreign_offer", text="by hand", bot=BOT, trade_id=None),
+    commands.RolledBack: lambda market: commands.RolledBack(bot=BOT, readings=[(_accepted(market), 12)], complete=True),
+    commands.IntendCancel: lambda market: commands.IntendCancel(trade_id=_later(market, _offered(market))),
+    commands.GiveUp: lambda market: commands.GiveUp(trade_id=_later(market, _opened(market))),
+    commands.BotReport: lambda market: commands.BotReport(bot=BOT, state="down", reason="tired", tokens=b"new"),
+    commands.BotLooked: lambda market: commands.BotLooked(bot=_stopped(market)),
 }
 """Of each kind: news that matter in the moment in which they are told."""
 
 
 def _fence(market: Market, worker: str) -> int:
     """Under which number this worker process has the bot now."""
-    fence: int = dict(market.ask(commands.KeepLeases(worker))["held"])[BOT]
+    fence: int = dict(market.ask(commands.KeepLeases(worker=worker)).held)[BOT]
     return fence
 
 
-def _say(market: Market, fence: int, news: commands.News) -> dict[str, Any]:
+def _say(market: Market, fence: int, news: commands.News) -> Any:
     """As a worker says everything: through the desk under its lease."""
     lease = HeldLease(market.clock, BOT, fence, market.clock.monotonic_us() + LEASE_US)
     return asyncio.run(LeasedDesk(InlineDesk(market.desk, lambda feed: None), lease).ask(news))
@@ -134,7 +154,7 @@ def _say(market: Market, fence: int, news: commands.News) -> dict[str, Any]:
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("kind", get_args(commands.News), ids=lambda kind: kind.__name__)
 def test_news_of_every_kind_are_refused_under_another_fence_and_change_nothing(
-    tmp_path: Path, kind: type[commands.Command]
+    tmp_path: Path, kind: type[commands.Command[Any]]
 ) -> None:
     assert kind in NEWS, (
         f"{kind.__name__} may be said by a bot's worker: say here which of them matter, and that a fence stops them"
@@ -152,7 +172,7 @@ def test_news_of_every_kind_are_refused_under_another_fence_and_change_nothing(
 
     refuses(1, "before anybody had the bot")
     old = _fence(market, "old")
-    market.ask(commands.KeepLeases("old", leaves=True))
+    market.ask(commands.KeepLeases(worker="old", leaves=True))
     refuses(old, "of a worker that gave the bot back")
     new = _fence(market, "new")
     assert new == old + 1

@@ -18,9 +18,9 @@ from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.refusals import Refusal
 from selldesk.people.roles import Role, pack_roles
+from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
-from selldesk.wiring import RunningMarket
 from tests.stores import new_database
 from tests.test_lost_history import photograph, put_back
 
@@ -30,12 +30,11 @@ PATIENCE_SECONDS = 10
 
 
 @contextlib.asynccontextmanager
-async def _following(database_url: str) -> AsyncIterator[RunningMarket]:
+async def _following(database_url: str) -> AsyncIterator[ApiProcess]:
     """An API process without its door: its desk is a process of its own, its view follows the feed."""
-    running = RunningMarket(Settings(database_url=database_url, secret_key="k" * 32))
+    running = ApiProcess(Settings(database_url=database_url, secret_key="k" * 32))
     assert running.supervisor is not None
-    running.view.load()
-    running._loaded = True
+    running.load()
     tasks = [
         asyncio.create_task(work) for work in (running.supervisor.run(asyncio.Event()), running.desk.run(), running.follower.run())
     ]
@@ -56,7 +55,7 @@ async def _until(holds: Callable[[], object], what: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _kill_its_desk(running: RunningMarket) -> None:
+async def _kill_its_desk(running: ApiProcess) -> None:
     """The supervisor starts another one, which remembers nothing."""
     assert running.supervisor is not None
     killed = running.supervisor.pid
@@ -69,7 +68,18 @@ async def _kill_its_desk(running: RunningMarket) -> None:
 
 def _sale() -> commands.OpenTrade:
     items = [commands.OpenItem(1, "A", "2", "70", 100)]
-    return commands.OpenTrade(new_uuid7(1), 1, "next", 730, None, False, "7", "", "", items)
+    return commands.OpenTrade(
+        trade_id=new_uuid7(1),
+        project=1,
+        custom_id="next",
+        game=730,
+        buyer=None,
+        mismatch=False,
+        seller="7",
+        tradelink="",
+        message="",
+        items=items,
+    )
 
 
 WRITTEN_SINCE = [
@@ -88,15 +98,15 @@ def test_a_follower_whose_desk_was_started_anew_tells_of_a_loss(tmp_path: Path, 
     store = open_store(database_url)
     store.migrate()
     Desk(store.writer(), SystemClock(), DeskSettings()).ask(
-        commands.CreatePerson("t", new_uuid7(1), "shop", pack_roles([Role.PROJECT]))
+        commands.CreatePerson(operator="t", id=new_uuid7(1), login="shop", roles=pack_roles([Role.PROJECT]))
     )
 
     async def story() -> None:
         async with _following(database_url) as running:
-            await running.desk.ask(commands.SetMark("kept", "a"))
+            await running.desk.ask(commands.SetMark(name="kept", value="a"))
             before = photograph(store)
             for number in range(2):
-                await running.desk.ask(commands.SetMark(f"lost {number}", "b"))
+                await running.desk.ask(commands.SetMark(name=f"lost {number}", value="b"))
             reader = store.reader()
             assert (running.view.seq, running.view.stamp) == reader.fetch("current_batch")[0]
             lost_at = running.view.seq
@@ -106,7 +116,7 @@ def test_a_follower_whose_desk_was_started_anew_tells_of_a_loss(tmp_path: Path, 
             put_back(store, before)
             other = Desk(store.writer(), SystemClock(), DeskSettings())
             for number in range(batches):
-                other.ask(commands.SetMark(f"since {number}", "c"))
+                other.ask(commands.SetMark(name=f"since {number}", value="c"))
             await _until(lambda: reader.fetch("open_stop"), "the follower tells of the loss")
 
             ((_, reason, history_lost),) = reader.fetch("open_stop")
@@ -133,21 +143,21 @@ def test_a_loss_that_came_while_the_desk_was_away_is_told_when_both_are_back(tmp
     store = open_store(database_url)
     store.migrate()
     Desk(store.writer(), SystemClock(), DeskSettings()).ask(
-        commands.CreatePerson("t", new_uuid7(1), "shop", pack_roles([Role.PROJECT]))
+        commands.CreatePerson(operator="t", id=new_uuid7(1), login="shop", roles=pack_roles([Role.PROJECT]))
     )
 
     async def story() -> None:
         async with _following(database_url) as running:
             before = photograph(store)
             for number in range(2):
-                await running.desk.ask(commands.SetMark(f"lost {number}", "b"))
+                await running.desk.ask(commands.SetMark(name=f"lost {number}", value="b"))
             assert running.supervisor is not None
             assert running.supervisor.pid is not None
             os.kill(running.supervisor.pid, signal.SIGKILL)
             put_back(store, before)
             await _until(lambda: not running.desk.connected.is_set(), "its desk is gone")
             await _until(running.desk.connected.is_set, "its desk is there")
-            Desk(store.writer(), SystemClock(), DeskSettings()).ask(commands.SetMark("since", "c"))
+            Desk(store.writer(), SystemClock(), DeskSettings()).ask(commands.SetMark(name="since", value="c"))
             reader = store.reader()
             await _until(lambda: reader.fetch("open_stop"), "the follower tells of the loss")
             with pytest.raises(Refusal, match="Trading is stopped"):

@@ -17,7 +17,7 @@ from selldesk.steam.errors import read_send_error
 from selldesk.steam.results import Cause, Rejected, TradePage
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour, OfferRecord
-from selldesk.workers.offers import _WHY, offer_message
+from selldesk.workers.sending import BLAME, offer_message
 from tests.little_market import LittleMarket, in_market
 from tests.test_steam import LINK, SORRY, _client
 
@@ -86,7 +86,7 @@ HARMS_NOBODY_ELSE = {None, SendRefusal.SELLER, SendRefusal.PARTNER_CHANGED}
 def _blame(text: str, *names: str) -> SendRefusal | None:
     """Who is to blame, and so what follows; None: nobody knows whether there is an offer."""
     told = read_send_error(text, names)
-    return _WHY[told.cause] if isinstance(told, Rejected) else None
+    return BLAME[told.cause] if isinstance(told, Rejected) else None
 
 
 @pytest.mark.parametrize(("text", "expected"), TEXTS, ids=[row[0].removeprefix(SORRY)[:50] for row in TEXTS])
@@ -96,7 +96,7 @@ def test_no_name_changes_what_an_error_means(text: str, expected: Cause | None) 
     told = read_send_error(text.replace("{}", "Bob"), ["Bob"])
     assert told == read_send_error(text.replace("{}", "Bob"))
     assert (told.cause if isinstance(told, Rejected) else None) == expected
-    blame = None if expected is None else _WHY[expected]
+    blame = None if expected is None else BLAME[expected]
     said = text.removeprefix(f"{SORRY}<br><br>").lower()
     for name in NAMES:
         for written in (name, html.escape(name), html.escape(name).replace("&#x27;", "&#039;")):

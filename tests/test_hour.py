@@ -53,7 +53,9 @@ class Hour:
 
     async def tell(self) -> None:
         market = self.market
-        market.desk.ask(commands.MoveMoney("test", BUYER, "deposit", SALES * 80_000, "more"))
+        market.desk.ask(
+            commands.MoveMoney(operator="test", person=BUYER, direction="deposit", amount=SALES * 80_000, reference="more")
+        )
         for game in (730, 440):
             market.order(game, SALES * 2)
         self.workers = market.workers()
@@ -114,14 +116,20 @@ class Hour:
         for trade in self._trades():
             if trade.stage is Stage.OPERATOR:
                 self.market.desk.ask(
-                    commands.OperateTrade(trade.id, "op", "declare-accepted", "the items are in the inventory", force=True)
+                    commands.OperateTrade(
+                        trade_id=trade.id,
+                        operator="op",
+                        action="declare-accepted",
+                        reason="the items are in the inventory",
+                        force=True,
+                    )
                 )
         now = self.market.clock.now_us()
         full = {bot for bot, _ in self.market.desk.store.fetch("standing_blocks", now=now, furthest=2**62)}
         for number in range(1, BOTS + 1):
             out = number in full or self.market.bot_state(number) == "quarantined"
             if out and self.chance.random() < 0.5:
-                self.market.desk.ask(commands.ChangeBot("op", number, enabled=True))
+                self.market.desk.ask(commands.ChangeBot(operator="op", number=number, enabled=True))
 
     def _trades(self) -> list[Trade]:
         store = self.market.desk.store

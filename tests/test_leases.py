@@ -113,8 +113,8 @@ def test_a_process_is_known_to_be_gone() -> None:
 def test_the_desk_spreads_bots_and_takes_them_over(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         def ask(worker: str, **more: Any) -> tuple[dict[int, int], list[int]]:
-            answer = market.desk.ask(commands.KeepLeases(worker, **more))
-            return dict(answer["held"]), answer["let_go"]
+            answer = market.desk.ask(commands.KeepLeases(worker=worker, **more))
+            return dict(answer.held), answer.let_go
 
         assert ask("one") == ({1: 1, 2: 1, 3: 1, 4: 1}, [])
         assert ask("two") == ({}, [])
@@ -134,52 +134,59 @@ def test_the_desk_spreads_bots_and_takes_them_over(tmp_path: Path) -> None:
 
 def test_news_under_an_older_fence_are_refused_and_write_nothing(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
-        def say(news: commands.News, fence: int) -> dict[str, Any]:
-            return market.desk.ask(commands.BotNews(1, fence, news))
+        def say(news: commands.News, fence: int) -> Any:
+            return market.desk.ask(commands.BotNews(bot=1, fence=fence, news=news))
 
         trade_id = market.open_trade("sale", 440)
-        ((_, old),) = market.desk.ask(commands.KeepLeases("old"))["held"]
+        ((_, old),) = market.desk.ask(commands.KeepLeases(worker="old")).held
         market.clock.advance(LEASE_US / S + 1)
-        ((_, new),) = market.desk.ask(commands.KeepLeases("new"))["held"]
+        ((_, new),) = market.desk.ask(commands.KeepLeases(worker="new")).held
         assert new == old + 1
         before = market.desk.store.fetch("current_seq")
         for news in (
-            commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]),
-            commands.IntendSend(trade_id),
-            commands.OfferMade(trade_id, "5", False),
-            commands.BotReport(1, state="down"),
-            commands.RaiseAlert("x", "y", 1, None),
-            commands.RolledBack(1, [(trade_id, 12)], True),
+            commands.ProofRead(
+                trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("1", "0")]
+            ),
+            commands.IntendSend(trade_id=trade_id),
+            commands.OfferMade(trade_id=trade_id, offer_id="5", needs_confirmation=False),
+            commands.BotReport(bot=1, state="down"),
+            commands.RaiseAlert(kind="x", text="y", bot=1, trade_id=None),
+            commands.RolledBack(bot=1, readings=[(trade_id, 12)], complete=True),
         ):
             with pytest.raises(Refusal, match="Another worker"):
                 say(news, old)
         assert market.desk.store.fetch("current_seq") == before
         assert market.bot_state() == "ok"
-        say(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]), new)
+        say(
+            commands.ProofRead(
+                trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("1", "0")]
+            ),
+            new,
+        )
         # An intent needs a lease that outlives the send; other news only the fence.
         market.clock.advance((LEASE_US - SEND_WITHIN_US) / S + 1)
         with pytest.raises(Refusal, match="Another worker"):
-            say(commands.IntendSend(trade_id), new)
-        say(commands.BotReport(1, state="limited"), new)
-        market.desk.ask(commands.KeepLeases("new"))
-        assert say(commands.IntendSend(trade_id), new)["granted"]
+            say(commands.IntendSend(trade_id=trade_id), new)
+        say(commands.BotReport(bot=1, state="limited"), new)
+        market.desk.ask(commands.KeepLeases(worker="new"))
+        assert say(commands.IntendSend(trade_id=trade_id), new).granted
 
     in_market(tmp_path, story)
 
 
 def test_a_bot_has_no_say_in_a_sale_that_moved_to_another(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
-        leases = dict(market.desk.ask(commands.KeepLeases("one"))["held"])
+        leases = dict(market.desk.ask(commands.KeepLeases(worker="one")).held)
         trade_id = market.open_trade("moves", 440)
         first = market.trade(trade_id).bot
-        market.desk.ask(commands.BotNews(first, leases[first], commands.BotReport(first, state="down")))
-        assert market.desk.ask(commands.Relieve(first)) == {"moved": 1}
+        market.desk.ask(commands.BotNews(bot=first, fence=leases[first], news=commands.BotReport(bot=first, state="down")))
+        assert market.desk.ask(commands.Relieve(bot=first)).moved == 1
         assert market.trade(trade_id).bot == 3 - first
-        news = commands.ProofRead(trade_id, Proof.OTHER_NAME, "a lie", market.clock.now_us())
+        news = commands.ProofRead(trade_id=trade_id, proof=Proof.OTHER_NAME, text="a lie", began_at=market.clock.now_us())
         with pytest.raises(Refusal, match="Another worker"):
-            market.desk.ask(commands.BotNews(first, leases[first], news))
+            market.desk.ask(commands.BotNews(bot=first, fence=leases[first], news=news))
         assert market.trade(trade_id).status == "processing"
-        market.desk.ask(commands.BotNews(3 - first, leases[3 - first], news))
+        market.desk.ask(commands.BotNews(bot=3 - first, fence=leases[3 - first], news=news))
         assert market.trade(trade_id).status == "cancelled"
 
     in_market(tmp_path, story, bots=2)
@@ -200,13 +207,19 @@ def test_a_worker_without_a_lease_asks_nothing(tmp_path: Path) -> None:
 def test_a_good_call_does_not_end_a_quarantine(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         trade_id = market.open_trade("restricted", 440)
-        market.desk.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]))
-        market.desk.ask(commands.IntendSend(trade_id))
-        market.desk.ask(commands.OfferRefused(trade_id, SendRefusal.BOT_ILL, "(24)", market.seller.steamid64))
-        market.desk.ask(commands.BotReport(1, state="ok"))
+        market.desk.ask(
+            commands.ProofRead(
+                trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("1", "0")]
+            )
+        )
+        market.desk.ask(commands.IntendSend(trade_id=trade_id))
+        market.desk.ask(
+            commands.OfferRefused(trade_id=trade_id, why=SendRefusal.BOT_ILL, text="(24)", seller=market.seller.steamid64)
+        )
+        market.desk.ask(commands.BotReport(bot=1, state="ok"))
         assert market.bot_state() == "quarantined"
         market.clock.advance(7 * 86_400 + 1)
-        market.desk.ask(commands.BotReport(1, state="ok"))
+        market.desk.ask(commands.BotReport(bot=1, state="ok"))
         assert market.bot_state() == "ok"
 
     in_market(tmp_path, story)
@@ -238,7 +251,7 @@ class _Sleeper:
         )
         return answer
 
-    async def ask(self, command: commands.Command) -> Any:
+    async def ask(self, command: commands.Command[Any]) -> Any:
         return await self._around(
             self._meanwhile is not None and self._is_moment("desk", command), lambda: self._inner.ask(command)
         )
@@ -323,7 +336,7 @@ def test_a_bot_whose_secrets_can_not_be_opened_is_told_and_the_others_are_worked
         assert fleet._bots.keys() == {1}
         assert market.alerts() == ["secrets_unreadable"]
         store, given = market.desk.store, {"password": "p"}
-        with pytest.raises(Refusal, match="give all of them anew"):
+        with pytest.raises(Refusal, match="send all of them again"):
             secrets_command(market.box, "op", store, 2, dict(given))
         given |= {"shared_secret": request.shared_secret, "identity_secret": request.identity_secret}
         market.desk.ask(secrets_command(market.box, "op", store, 2, given))

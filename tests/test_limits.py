@@ -34,44 +34,46 @@ def market(tmp_path: Path) -> Iterator[Market]:
 
 def limit(market: Market, **changed: Any) -> None:
     fields = {name: getattr(NO_LIMITS, name) for name in MarketLimits.__struct_fields__}
-    market.ask(commands.SetLimits("t", MarketLimits(**(fields | changed))))
+    market.ask(commands.SetLimits(operator="t", limits=MarketLimits(**(fields | changed))))
 
 
 def second_project(market: Market) -> int:
-    made = market.ask(commands.CreatePerson("t", new_uuid7(NOW), "shop-2", pack_roles([Role.PROJECT])))
-    return int(made["number"])
+    made = market.ask(commands.CreatePerson(operator="t", id=new_uuid7(NOW), login="shop-2", roles=pack_roles([Role.PROJECT])))
+    return int(made.number)
 
 
-def refused(market: Market, command: commands.Command) -> str:
+def refused(market: Market, command: commands.Command[Any]) -> str:
     with pytest.raises(Refusal) as caught:
         market.ask(command)
     return caught.value.text
 
 
 def verify(market: Market, trade_id: str) -> None:
-    market.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("c", "0")]))
+    market.ask(
+        commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("c", "0")])
+    )
 
 
 def offer(market: Market, trade_id: str, number: str) -> None:
     verify(market, trade_id)
-    assert market.ask(commands.IntendSend(trade_id))["granted"]
-    market.ask(commands.OfferMade(trade_id, number, False))
+    assert market.ask(commands.IntendSend(trade_id=trade_id)).granted
+    market.ask(commands.OfferMade(trade_id=trade_id, offer_id=number, needs_confirmation=False))
 
 
 def end(market: Market, trade_id: str, number: str, state: int) -> str:
     offer(market, trade_id, number)
     steam = f"4{number}" if state == 3 else None
-    market.ask(commands.OfferRead(trade_id, OfferWord(number, state, market.clock.now_us(), steam), "{}"))
+    market.ask(commands.OfferRead(trade_id=trade_id, offer=OfferWord(number, state, market.clock.now_us(), steam), raw="{}"))
     if state == 3:
         items = market.desk.store.fetch("items_of_trade", trade_id=trade_id)
         word = TradeWord(3, market.clock.now_us() + 7 * DAY_US, False, [AssetWord(730, row[3], row[4], "c") for row in items])
-        market.ask(commands.TradeRead(trade_id, word, market.clock.now_us(), "{}"))
+        market.ask(commands.TradeRead(trade_id=trade_id, word=word, began_at=market.clock.now_us(), raw="{}"))
     status: str = market.trade(trade_id).status
     return status
 
 
 def open_one(market: Market, custom_id: str, **changed: Any) -> str:
-    return str(market.ask(market.open(custom_id, **changed))["trade_id"])
+    return str(market.ask(market.open(custom_id, **changed)).trade_id)
 
 
 def test_a_seller_may_have_so_many_open(market: Market) -> None:
@@ -105,7 +107,7 @@ def test_a_table_of_bounds(market: Market, changed: dict[str, int], price: int, 
 
 def test_no_project_takes_more_than_its_share_of_the_slots_once_there_is_a_second(market: Market) -> None:
     for number in (1, 2):
-        market.ask(commands.ChangeBot("t", number, live_offers_max=3))
+        market.ask(commands.ChangeBot(operator="t", number=number, live_offers_max=3))
     limit(market, project_processing_percent=50)
     second = second_project(market)
     for number in range(3):
@@ -117,13 +119,13 @@ def test_no_project_takes_more_than_its_share_of_the_slots_once_there_is_a_secon
 def test_a_project_may_have_limits_of_its_own(market: Market) -> None:
     limit(market, project_processing_max=1)
     shop = market.desk.store.fetch("person_by_number", number=SHOP)[0][1]
-    market.ask(commands.SetProjectLimits("t", shop, ProjectLimits(project_processing_max=None)))
+    market.ask(commands.SetProjectLimits(operator="t", person_id=shop, limits=ProjectLimits(project_processing_max=None)))
     open_one(market, "a")
     open_one(market, "b")
-    market.ask(commands.SetProjectLimits("t", shop, ProjectLimits()))
+    market.ask(commands.SetProjectLimits(operator="t", person_id=shop, limits=ProjectLimits()))
     assert refused(market, market.open("c")) == "Project has too many open trades"
     vip = market.desk.store.fetch("person_by_number", number=RICH)[0][1]
-    assert "Only a project" in refused(market, commands.SetProjectLimits("t", vip, ProjectLimits()))
+    assert "Only a project" in refused(market, commands.SetProjectLimits(operator="t", person_id=vip, limits=ProjectLimits()))
 
 
 def test_the_order_of_refusals(market: Market) -> None:
@@ -135,18 +137,18 @@ def test_the_order_of_refusals(market: Market) -> None:
     market.desk.store.write("put_strikes", [(SELLER, SHOP, 3, market.clock.now_us() + 90 * S)])
     market.desk.store.commit()
     limit(market, seller_processing_max=1, project_processing_max=1, strikes_free=2, cooldown_seconds=[900])
-    market.ask(commands.SetSeller("t", SELLER, "blocked", "why"))
-    market.ask(commands.StopGame("t", 730, "why"))
-    market.ask(commands.StopTrading("t", "why"))
-    market.ask(commands.ChangePerson("t", shop, frozen=True))
+    market.ask(commands.SetSeller(operator="t", steamid64=SELLER, status="blocked", reason="why"))
+    market.ask(commands.StopGame(operator="t", game=730, reason="why"))
+    market.ask(commands.StopTrading(operator="t", reason="why"))
+    market.ask(commands.ChangePerson(operator="t", person_id=shop, frozen=True))
     wrong: dict[str, Any] = {"mismatch": True}
     waits = wire_time(market.clock.now_us() + 90 * S)
-    steps: list[tuple[str, commands.Command | None]] = [
+    steps: list[tuple[str, commands.Command[Any] | None]] = [
         ("A trade with this custom_id already exists", None),
-        ("Account frozen", commands.ChangePerson("t", shop, frozen=False)),
-        ("Trading is stopped", commands.ResumeTrading("t", "go")),
-        ("Trading of this game is stopped", commands.ResumeGame("t", 730, "go")),
-        ("Seller is blocked", commands.SetSeller("t", SELLER, "normal", "lifted")),
+        ("Account frozen", commands.ChangePerson(operator="t", person_id=shop, frozen=False)),
+        ("Trading is stopped", commands.ResumeTrading(operator="t", reason="go")),
+        ("Trading of this game is stopped", commands.ResumeGame(operator="t", game=730, reason="go")),
+        ("Seller is blocked", commands.SetSeller(operator="t", steamid64=SELLER, status="normal", reason="lifted")),
         ("Seller has too many open trades", None),
     ]
     custom_id = "taken"
@@ -225,7 +227,7 @@ def test_a_reversal_blocks_for_a_month_and_the_second_until_it_is_lifted(market:
         trade_id = open_one(market, custom_id)
         assert end(market, trade_id, number, 3) == "accepted"
         bot = market.trade(trade_id).bot
-        market.ask(commands.RolledBack(bot, [(trade_id, 12)], False))
+        market.ask(commands.RolledBack(bot=bot, readings=[(trade_id, 12)], complete=False))
 
     reverse("one", "71")
     assert refused(market, market.open("x")) == "Seller is blocked"
@@ -235,7 +237,7 @@ def test_a_reversal_blocks_for_a_month_and_the_second_until_it_is_lifted(market:
     market.clock.advance(300 * 86_400)
     _beat(market)
     assert refused(market, market.open("y")) == "Seller is blocked"
-    market.ask(commands.SetSeller("t", SELLER, "normal", "he explained"))
+    market.ask(commands.SetSeller(operator="t", steamid64=SELLER, status="normal", reason="he explained"))
     open_one(market, "z")
 
 
@@ -245,21 +247,23 @@ def test_of_two_claims_on_an_asset_the_first_verified_keeps_it(market: Market) -
     first = open_one(market, "mine", assets=["900"])
     assert refused(market, market.open("again", assets=["900"])) == "Item A is already in an active trade"
     theirs = open_one(market, "theirs", assets=["900"], project=second)
-    third = market.ask(commands.CreatePerson("t", new_uuid7(NOW + 1), "shop-3", pack_roles([Role.PROJECT])))["number"]
+    third = market.ask(
+        commands.CreatePerson(operator="t", id=new_uuid7(NOW + 1), login="shop-3", roles=pack_roles([Role.PROJECT]))
+    ).number
     verify(market, theirs)
     assert refused(market, market.open("late", assets=["900"], project=third)) == "Item A is already in an active trade"
     verify(market, first)
     loser = market.trade(first)
     assert (loser.status, loser.error) == ("cancelled", "Item A is already in an active trade")
-    assert not market.ask(commands.IntendSend(first))["granted"]
-    assert market.ask(commands.IntendSend(theirs))["granted"]
+    assert not market.ask(commands.IntendSend(trade_id=first)).granted
+    assert market.ask(commands.IntendSend(trade_id=theirs)).granted
 
 
 def test_a_verified_sale_over_the_bound_of_its_bot_changes_it(market: Market) -> None:
     """R7: unverified claims of others don't count at create, so the bound is judged again when the items are verified."""
     for number in (1, 2):
-        market.ask(commands.ChangeBot("t", number, seller_offers_max=1))
-    market.ask(commands.ChangeBot("t", 2, enabled=False))
+        market.ask(commands.ChangeBot(operator="t", number=number, seller_offers_max=1))
+    market.ask(commands.ChangeBot(operator="t", number=2, enabled=False))
     second = second_project(market)
     mine = open_one(market, "mine", assets=["1"])
     theirs = open_one(market, "theirs", assets=["2"], project=second)
@@ -272,8 +276,8 @@ def test_a_verified_sale_over_the_bound_of_its_bot_changes_it(market: Market) ->
     verify(market, mine)
     verify(market, theirs)
     assert stands(theirs) == (1, "verify"), "nowhere else to go: it waits"
-    market.ask(commands.ChangeBot("t", 2, enabled=True))
-    market.ask(commands.BotReport(2, state="ok"))
+    market.ask(commands.ChangeBot(operator="t", number=2, enabled=True))
+    market.ask(commands.BotReport(bot=2, state="ok"))
     _beat(market)
     verify(market, theirs)
     assert stands(theirs) == (2, "verify")
@@ -284,7 +288,7 @@ def test_a_verified_sale_over_the_bound_of_its_bot_changes_it(market: Market) ->
 def test_what_one_project_can_take_with_its_invented_links_is_bounded(market: Market) -> None:
     """Slots that one project can take with the defaults: half of them, once there is a second project."""
     second_project(market)
-    market.ask(commands.SetLimits("t", MarketLimits()))
+    market.ask(commands.SetLimits(operator="t", limits=MarketLimits()))
     taken = 0
     for number in range(100):
         try:

@@ -135,7 +135,9 @@ def test_totals_follow_each_sale(store: Store) -> None:
         status: list_trades(reader, TradeFilter(buyer=trade.buyer, statuses=[status]))[1] for status in ("accepted", "completed")
     }
     entries = reader.fetch("wallet_entries_count", account=trade.project * 4)[0][0]
-    desk.ask(commands.OperateTrade(trade.id, "op", "declare-completed", "test", None, True))
+    desk.ask(
+        commands.OperateTrade(trade_id=trade.id, operator="op", action="declare-completed", reason="test", by=None, force=True)
+    )
     assert {
         status: list_trades(reader, TradeFilter(buyer=trade.buyer, statuses=[status]))[1] for status in ("accepted", "completed")
     } == {"accepted": totals["accepted"] - 1, "completed": totals["completed"] + 1}
@@ -314,7 +316,14 @@ def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path,
     desk = Desk(store.writer(), SystemClock(), DeskSettings())
     desk.ask(
         commands.CreatePerson(
-            "t", "01900000-0000-7000-8000-000000000001", "vip", pack_roles([Role.BUYER]), None, None, None, "7656"
+            operator="t",
+            id="01900000-0000-7000-8000-000000000001",
+            login="vip",
+            roles=pack_roles([Role.BUYER]),
+            first_name=None,
+            last_name=None,
+            avatar=None,
+            steamid64="7656",
         )
     )
     begun, migrated, deposits = threading.Event(), threading.Event(), []
@@ -323,7 +332,9 @@ def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path,
         writer = Desk(store.writer(), SystemClock(), DeskSettings())
         for number in itertools.count():
             last = migrated.is_set()
-            (result,) = writer.process([commands.MoveMoney("t", 1, "deposit", 10, f"d{number}")])
+            (result,) = writer.process(
+                [commands.MoveMoney(operator="t", person=1, direction="deposit", amount=10, reference=f"d{number}")]
+            )
             deposits.append(result.answers[0].value is not None)
             begun.set()
             if last:

@@ -154,7 +154,7 @@ def _by_the_deadline(market: LittleMarket, trade_id: str) -> None:
 
 
 def _by_an_operator(market: LittleMarket, trade_id: str) -> None:
-    market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "the shop asked for it"))
+    market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="the shop asked for it"))
 
 
 def _without_our_phone(market: LittleMarket, trade_id: str) -> None:

@@ -55,7 +55,7 @@ def alerts(store: Store) -> list[str]:
     return [row[1] for row in store.reader().fetch("alerts_page", open=1, limit=20, offset=0)]
 
 
-def refused(desk: Desk, command: commands.Command) -> tuple[int, str]:
+def refused(desk: Desk, command: commands.Command[Any]) -> tuple[int, str]:
     with pytest.raises(Refusal) as refusal:
         desk.ask(command)
     return refusal.value.status, refusal.value.code
@@ -112,11 +112,11 @@ def test_a_desk_that_remembers_more_than_its_store_stops_trading(market: Market)
     assert match is not None
     assert (match.buyer, match.fills) == (RICH, [(100, 5)])
 
-    market.ask(commands.MoveMoney("t", RICH, "deposit", 10, "other work goes on"))
-    assert refused(market.desk, commands.ResumeTrading("op", "in a hurry")) == (409, "bots_not_looked_at")
-    market.ask(commands.ResumeTrading("op", "I looked myself", force=True))
+    market.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=10, reference="other work goes on"))
+    assert refused(market.desk, commands.ResumeTrading(operator="op", reason="in a hurry")) == (409, "bots_not_looked_at")
+    market.ask(commands.ResumeTrading(operator="op", reason="I looked myself", force=True))
     assert alerts(market.store) == []
-    assert refused(market.desk, commands.ResumeTrading("op", "twice")) == (409, "not_stopped")
+    assert refused(market.desk, commands.ResumeTrading(operator="op", reason="twice")) == (409, "not_stopped")
     market.ask(market.open("next"))
     market.assert_clean()
 
@@ -130,7 +130,7 @@ def test_a_desk_learns_of_the_loss_though_another_one_has_written_since(market: 
     put_back(market.store, before)
     other = Desk(market.store.writer(), market.clock, DeskSettings())
     for number in range(3):
-        other.ask(commands.MoveMoney("t", RICH, "deposit", 10, f"d{number}"))
+        other.ask(commands.MoveMoney(operator="t", person=RICH, direction="deposit", amount=10, reference=f"d{number}"))
     server = postgres_server()
     assert server is not None
     with psycopg.connect(server, autocommit=True) as admin:
@@ -146,10 +146,10 @@ def test_a_desk_learns_of_the_loss_though_another_one_has_written_since(market: 
 def test_a_desk_learns_of_the_loss_by_the_batch_that_took_the_place_of_its_own(market: Market) -> None:
     """Neither numbers nor contents differ, no connection breaks: but it is another batch."""
     before = photograph(market.store)
-    market.ask(commands.SetMark("ours", "a"))
+    market.ask(commands.SetMark(name="ours", value="a"))
     put_back(market.store, before)
     other = Desk(market.store.writer(), market.clock, DeskSettings())
-    other.ask(commands.SetMark("theirs", "b"))
+    other.ask(commands.SetMark(name="theirs", value="b"))
     assert refused(market.desk, market.open("next")) == (503, "trading_stopped")
     assert alerts(market.store) == ["history_lost"]
 
@@ -164,11 +164,11 @@ def test_a_follower_learns_of_a_loss_that_only_it_remembers(market: Market, batc
     put_back(market.store, before)
     other = Desk(market.store.writer(), market.clock, DeskSettings())
     for number in range(batches):
-        other.ask(commands.SetMark(f"m{number}", "b"))
+        other.ask(commands.SetMark(name=f"m{number}", value="b"))
     view.catch_up()
     assert view.has_lost(*market.store.reader().fetch("current_batch")[0])
     known = view.seq
-    other.ask(commands.StopTrading("selldesk", "The database lost what was committed", known))
+    other.ask(commands.StopTrading(operator="selldesk", reason="The database lost what was committed", known_seq=known))
     view.catch_up()
     assert not view.has_lost(*market.store.reader().fetch("current_batch")[0])
     assert (view.seq, view.stamp) == market.store.reader().fetch("current_batch")[0]
@@ -178,11 +178,11 @@ def test_a_follower_learns_of_a_loss_that_only_it_remembers(market: Market, batc
 
 
 def test_a_loss_that_several_tell_of_stops_trading_once(market: Market) -> None:
-    market.ask(commands.StopTrading("selldesk", "lost", 10**6))
+    market.ask(commands.StopTrading(operator="selldesk", reason="lost", known_seq=10**6))
     reader = market.store.reader()
     first, seq = reader.fetch("open_stop"), reader.fetch("current_seq")
     market.clock.advance(1)
-    market.ask(commands.StopTrading("selldesk", "lost", 10**6 - 3))
+    market.ask(commands.StopTrading(operator="selldesk", reason="lost", known_seq=10**6 - 3))
     assert (reader.fetch("open_stop"), reader.fetch("current_seq")) == (first, seq)
     assert alerts(market.store) == ["history_lost"]
 
@@ -194,7 +194,7 @@ def test_batches_of_an_older_version_are_followed_and_cause_no_alarm(market: Mar
     older = Desk(WithoutStamps(market.store.writer()), market.clock, DeskSettings())
     for price in (110, 120, 130, 140, 150):
         line = commands.OrderLine(market.item["A"], price, 5)
-        (older if price % 20 else market.desk).ask(commands.ChangeOrders(RICH, 730, [], [line]))
+        (older if price % 20 else market.desk).ask(commands.ChangeOrders(buyer=RICH, game=730, withdraw=[], put=[line]))
         view.catch_up()
         match = view.book.best(730, [(market.item["A"], 1)], exclude=SHOP)
         assert match is not None
@@ -225,12 +225,12 @@ class WithoutStamps:
 
 def test_a_loss_ends_a_stop_by_hand_and_begins_its_own(market: Market) -> None:
     """What was looked at and decided before counts no more, and bots take nothing for known."""
-    market.ask(commands.StopTrading("op", "lunch"))
+    market.ask(commands.StopTrading(operator="op", reason="lunch"))
     market.clock.advance(60)
-    market.ask(commands.BotLooked(1))
+    market.ask(commands.BotLooked(bot=1))
     reader = market.store.reader()
     ((by_hand, _, _),) = reader.fetch("open_stop")
-    market.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
+    market.ask(commands.StopTrading(operator="op", reason="a backup was put back", history_lost=True))
     ((since, _, lost),) = reader.fetch("open_stop")
     assert alerts(market.store) == ["history_lost"]
     assert (since - by_hand, lost) == (60_000_000, 1)
@@ -251,10 +251,10 @@ def test_a_broken_connection_alone_stops_nothing(market: Market, engine: str) ->
 
 def test_an_operator_stops_and_resumes_the_whole_trade(market: Market) -> None:
     market.ask(market.open("before"))
-    market.ask(commands.StopTrading("op", "the exchange rate is wrong"))
+    market.ask(commands.StopTrading(operator="op", reason="the exchange rate is wrong"))
     assert refused(market.desk, market.open("meanwhile")) == (503, "trading_stopped")
     assert refused(market.desk, market.open("before")) == (409, "custom_id_exists")
-    market.ask(commands.ResumeTrading("op", "mended"))
+    market.ask(commands.ResumeTrading(operator="op", reason="mended"))
     market.ask(market.open("meanwhile"))
     market.assert_clean()
     logged = {row[3] for row in market.store.reader().fetch("log_page", limit=50, offset=0)}
@@ -286,9 +286,9 @@ def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: 
         await market.run(worker, lambda: "unknown_offer" in alerts(market.store) and not reader.fetch("bots_not_looked_at"))
         (told,) = [row for row in reader.fetch("alerts_page", open=1, limit=9, offset=0) if row[1] == "unknown_offer"]
         assert market.seller.steamid64 in told[4], "with whom it was exchanged"
-        assert refused(market.desk, commands.ResumeTrading("op", "too early")) == (409, "offers_undecided")
-        market.desk.ask(commands.CloseAlert("op", told[0], "paid by hand"))
-        market.desk.ask(commands.ResumeTrading("op", "decided"))
+        assert refused(market.desk, commands.ResumeTrading(operator="op", reason="too early")) == (409, "offers_undecided")
+        market.desk.ask(commands.CloseAlert(operator="op", alert_id=told[0], reason="paid by hand"))
+        market.desk.ask(commands.ResumeTrading(operator="op", reason="decided"))
 
         assert reader.fetch("balances_of", available=12, held=13, escrow=14) == purse, "none is credited by itself"
         assert reader.load("load_trades", [(lost,), (waiting,)]) == []
@@ -324,7 +324,7 @@ def test_an_offer_whose_send_the_store_forgot_is_found_and_no_second_one_goes_ou
         reader = market.store.reader()
         await market.run(worker, lambda: market.trade(trade_id).offer_id is not None and not reader.fetch("bots_not_looked_at"))
         assert "unknown_offer" not in alerts(market.store)
-        market.desk.ask(commands.ResumeTrading("op", "all found"))
+        market.desk.ask(commands.ResumeTrading(operator="op", reason="all found"))
         market.seller.behaviour = Behaviour.ACCEPT
         await market.run(worker, lambda: market.trade(trade_id).status == "accepted")
         assert [offer.state for offer in market.offers()] == [3]
@@ -343,7 +343,7 @@ def test_a_doubted_sale_of_a_quiet_bot_ends_when_its_time_is_over(tmp_path: Path
         await market.pass_time(worker, 8 * 86_400)
         market.wait_at_least_seconds = lambda: 0.0
         trade_id = market.open_trade("doubted")
-        market.desk.ask(commands.StopTrading("op", "a backup was put back", history_lost=True))
+        market.desk.ask(commands.StopTrading(operator="op", reason="a backup was put back", history_lost=True))
         await market.pass_time(worker, 1_200)
         ended = market.trade(trade_id)
         assert (ended.status, ended.error) == ("declined", "No offer could be sent in time")
@@ -367,7 +367,7 @@ def test_a_sale_that_was_never_sent_goes_on_when_that_is_certain(tmp_path: Path)
         assert {market.trade(trade_id).stage for trade_id in trades} == {"reconcile"}
         worker = market.worker()
         await market.run(worker, lambda: {market.trade(trade_id).stage for trade_id in trades} == {"send"})
-        market.desk.ask(commands.ResumeTrading("op", "nothing was out"))
+        market.desk.ask(commands.ResumeTrading(operator="op", reason="nothing was out"))
         await market.run(worker, lambda: {market.trade(trade_id).status for trade_id in trades} == {"accepted"})
         assert [offer.state for offer in market.offers()] == [3, 3]
 

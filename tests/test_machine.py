@@ -114,7 +114,7 @@ class Model:
         self.fences: dict[int, int] = {}
         """Bot → the highest fence ever given."""
 
-    def learn(self, command: Command, value: dict[str, Any]) -> None:
+    def learn(self, command: Command[Any], value: Any) -> None:
         """An accepted command and its answer."""
         match command:
             case commands.BotNews(bot=bot, fence=fence, news=news):
@@ -128,15 +128,15 @@ class Model:
             case OpenTrade():
                 self._open(command, value)
             case commands.IntendSend(trade_id=trade_id):
-                assert not (value["granted"] and self.is_stopped), "sent while trading is stopped"
-                self.see(trade_id, value["status"])
+                assert not (value.granted and self.is_stopped), "sent while trading is stopped"
+                self.see(trade_id, value.status)
             case commands.TradeCommand(trade_id=trade_id):
-                self.see(trade_id, value["status"])
+                self.see(trade_id, value.status)
             case commands.MoveMoney():
-                self._move_money(command, value["repeated"])
+                self._move_money(command, value.repeated)
             case commands.CreatePerson():
-                self.numbers[command.id] = value["number"]
-                self.people[value["number"]] = {"id": command.id, "roles": command.roles, "disabled": False, "frozen": False}
+                self.numbers[command.id] = value.number
+                self.people[value.number] = {"id": command.id, "roles": command.roles, "disabled": False, "frozen": False}
             case commands.ChangePerson():
                 changed = self.people[self.numbers[command.person_id]]
                 for name in ("roles", "disabled", "frozen"):
@@ -157,9 +157,9 @@ class Model:
             case commands.SetSeller(steamid64=seller, status=status):
                 (self.blocked_sellers.add if status == "blocked" else self.blocked_sellers.discard)(seller)
             case commands.KeepLeases():
-                self._keep_leases(command, value["held"])
+                self._keep_leases(command, value.held)
 
-    def _open(self, command: OpenTrade, value: dict[str, Any]) -> None:
+    def _open(self, command: OpenTrade, value: Any) -> None:
         assert command.buyer is not None
         project, buyer = self.people[command.project], self.people[command.buyer]
         assert not self.is_stopped, "a sale while trading is stopped"
@@ -175,7 +175,7 @@ class Model:
         assert command.trade_id not in self.sales
         assert (command.project, command.custom_id) not in self.custom_ids, "a custom_id twice"
         total = sum(item.price for item in command.items)
-        assert value["value"] == total > 0
+        assert value.value == total > 0
         self.custom_ids.add((command.project, command.custom_id))
         self.sales[command.trade_id] = Sale(command.project, command.buyer, total, total * FEE_BASIS_POINTS // 10_000)
         self.statuses[command.trade_id] = "processing"
@@ -337,10 +337,10 @@ class DeskUnderTest:
         self.server = DeskServer(desk, batch_max)
         self.socket = Socket()
         self.server._connections.add(cast(asyncio.StreamWriter, self.socket))
-        self.asked: dict[int, Command] = {}
+        self.asked: dict[int, Command[Any]] = {}
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Request)
 
-    def send(self, number: int, command: Command) -> None:
+    def send(self, number: int, command: Command[Any]) -> None:
         """Over the wire and into the queue."""
         request = self._decoder.decode(self._encoder.encode(Request(number, cast(Any, command))))
         self.asked[number] = request.command
@@ -370,7 +370,7 @@ class DeskUnderTest:
         return responses
 
 
-Words = list[Command]
+Words = list[Command[Any]]
 
 
 class Machine:
@@ -389,10 +389,10 @@ class Machine:
         self.view = self._new_view()
         self.late: list[Feed] = []
         self.asked = 0
-        self.accepted: Counter[type[Command]] = Counter()
-        self.refused: Counter[type[Command]] = Counter()
+        self.accepted: Counter[type[Command[Any]]] = Counter()
+        self.refused: Counter[type[Command[Any]]] = Counter()
         self.codes: Counter[str] = Counter()
-        self.granted: Counter[tuple[type[Command], bool]] = Counter()
+        self.granted: Counter[tuple[type[Command[Any]], bool]] = Counter()
         self.recent: deque[str] = deque(maxlen=12)
         self._digest: list[Row] | None = None
         self._ids = 0
@@ -423,10 +423,10 @@ class Machine:
 
     # -- talking to the desks ------------------------------------------------------------------------------------------
 
-    def ask(self, command: Command) -> None:
+    def ask(self, command: Command[Any]) -> None:
         self.send([command], self.desks[0])
 
-    def send(self, words: Sequence[Command], desk: DeskUnderTest) -> None:
+    def send(self, words: Sequence[Command[Any]], desk: DeskUnderTest) -> None:
         """Everything at once; the desk makes batches of it."""
         for command in words:
             self.asked += 1
@@ -458,7 +458,7 @@ class Machine:
             if response.feed is not None:
                 self._follow(response.feed)
 
-    def _hear(self, command: Command, answer: Answer) -> None:
+    def _hear(self, command: Command[Any], answer: Answer) -> None:
         kind = inner_of(command)
         assert answer.code not in ("internal_error", "unavailable"), f"{answer.code} as the answer to {command}"
         if answer.value is None:
@@ -466,16 +466,17 @@ class Machine:
             self.codes[f"{answer.code} {answer.cause}" if answer.cause else answer.code] += 1
             return
         self.accepted[type(kind)] += 1
-        if "granted" in answer.value:
-            self.granted[type(kind), answer.value["granted"]] += 1
-        self.model.learn(command, answer.value)
+        reply = commands.reply_of(command, answer.value)
+        if isinstance(kind, commands.IntendSend | commands.IntendCancel):
+            self.granted[type(kind), reply.granted] += 1
+        self.model.learn(command, reply)
         match kind:
             case commands.PutRoom():
-                self.rooms = sorted({*self.rooms, answer.value["id"]})
+                self.rooms = sorted({*self.rooms, reply.id})
             case commands.DropRoom():
                 self.rooms.remove(kind.id)
             case commands.AddBot():
-                self.bots = max(self.bots, answer.value["number"])
+                self.bots = max(self.bots, reply.number)
             case commands.ImportItems():
                 self._read_items()
 
@@ -497,26 +498,43 @@ class Machine:
     def _set_up(self) -> None:
         for number, roles in ROLES.items():
             steamid64 = f"7656119796030{number:04d}" if Role.BUYER in roles else None
-            self.ask(commands.CreatePerson("t", self.new_id(), f"person-{number}", pack_roles(roles), steamid64=steamid64))
-        self.ask(commands.SetLimits("t", NO_LIMITS))
+            self.ask(
+                commands.CreatePerson(
+                    operator="t", id=self.new_id(), login=f"person-{number}", roles=pack_roles(roles), steamid64=steamid64
+                )
+            )
+        self.ask(commands.SetLimits(operator="t", limits=NO_LIMITS))
         for game in GAMES:
-            self.ask(commands.ImportItems("t", game, [(f"item {game} {number}", None) for number in range(6)]))
-        self.ask(commands.PutRoom("t", None, "all", None, None, None, None, None, 5, True))
+            self.ask(commands.ImportItems(operator="t", game=game, items=[(f"item {game} {number}", None) for number in range(6)]))
+        self.ask(
+            commands.PutRoom(
+                operator="t",
+                id=None,
+                name="all",
+                game=None,
+                min_value=None,
+                max_value=None,
+                buyers=None,
+                bots=None,
+                priority=5,
+                enabled=True,
+            )
+        )
         for number in range(1, 4):
             self.ask(self._add_bot(number))
-        self.ask(commands.KeepLeases(WORKERS[0]))
+        self.ask(commands.KeepLeases(worker=WORKERS[0]))
         for number in range(1, 4):
-            self.ask(commands.BotNews(number, self.model.fences[number], commands.BotReport(number, state="ok")))
+            self.ask(commands.BotNews(bot=number, fence=self.model.fences[number], news=commands.BotReport(bot=number, state="ok")))
         for buyer in self._with_role(Role.BUYER):
-            self.ask(commands.MoveMoney("t", buyer, "deposit", 10**9, "first"))
+            self.ask(commands.MoveMoney(operator="t", person=buyer, direction="deposit", amount=10**9, reference="first"))
             for game in GAMES:
                 lines = [OrderLine(item, 10_000 + buyer, 500) for item, _ in self.items[game]]
-                self.ask(commands.PutOrders(buyer, game, False, lines, []))
+                self.ask(commands.PutOrders(buyer=buyer, game=game, replace=False, lines=lines, keep=[]))
         self._beat()
 
     def _add_bot(self, number: int) -> commands.AddBot:
         return commands.AddBot(
-            "t", f"765611979603900{number:02d}", f"bot{number}", b"sealed", None, None, None, None, self.chance.choice([10, 40]), 6, 1000
+            operator="t", steamid64=f"765611979603900{number:02d}", account_name=f"bot{number}", secrets=b"sealed", tokens=None, profile_name=None, avatar=None, games=None, live_offers_max=self.chance.choice([10, 40]), seller_offers_max=6, items_max=1000
         )  # fmt: skip
 
     def _read_items(self) -> None:
@@ -586,7 +604,7 @@ class Machine:
         for result in self.chance.choice(self.desks).desk.watch():
             self._digest = None
             for answer in result.answers:
-                self._hear(commands.Watch([], [], [], [], []), answer)
+                self._hear(commands.Watch(end=[], overdue=[], close=[], open=[], stocktakes=[]), answer)
             if result.feed is not None:
                 self._follow(result.feed)
 
@@ -621,21 +639,21 @@ class Machine:
 
     # -- who says it ---------------------------------------------------------------------------------------------------
 
-    def by_operator(self, command: Any) -> Command:
+    def by_operator(self, command: Any) -> Command[Any]:
         """A person's command as an edge brings it; now and then of one who may not."""
         luck = self.chance.random()
         person = SECOND_OPERATOR if luck > 0.8 else OPERATOR
         if luck < (0.05 if self.refused[type(command)] else 0.4):
             person = self.chance.choice([SHOP, NOBODY])
-        return commands.OnBehalf(person, pack_roles([Role.OPERATOR]), command)
+        return commands.OnBehalf(person=person, role_bits=pack_roles([Role.OPERATOR]), command=command)
 
-    def by_bot(self, bot: int, news: Any) -> Command:
+    def by_bot(self, bot: int, news: Any) -> Command[Any]:
         """News under the lease; now and then under one that was lost."""
         wrong = 0.03 if self.refused[type(news)] else 0.3
         fence = self.model.fences.get(bot, 1)
         if self.chance.random() < wrong:
             fence = max(0, fence - 1)
-        return commands.BotNews(bot, fence, news)
+        return commands.BotNews(bot=bot, fence=fence, news=news)
 
     def _lease_words(self) -> Words:
         chance = self.chance
@@ -645,12 +663,12 @@ class Machine:
             held = [bot for bot, (holder, _) in self.model.leases.items() if holder == worker]
             luck = chance.random()
             if luck < 0.005:
-                words.append(commands.KeepLeases(worker, leaves=True))
+                words.append(commands.KeepLeases(worker=worker, leaves=True))
             elif luck < 0.015 and held:
-                words.append(commands.KeepLeases(worker, released=[chance.choice(held)], seal_format=2))
+                words.append(commands.KeepLeases(worker=worker, released=[chance.choice(held)], seal_format=2))
             elif luck < 0.9 and (is_any_free or self.clock.real_us() - self._kept_at[worker] > 5 * SECOND):
                 self._kept_at[worker] = self.clock.real_us()
-                words.append(commands.KeepLeases(worker, seal_format=chance.choice([2, 2, 2, None])))
+                words.append(commands.KeepLeases(worker=worker, seal_format=chance.choice([2, 2, 2, None])))
         return words
 
     # -- sales and news of bots ----------------------------------------------------------------------------------------
@@ -681,8 +699,8 @@ class Machine:
         assets = chance.sample(range(25), count)
         items = [msgspec.structs.replace(item, assetid=str(asset)) for item, asset in zip(items, assets, strict=True)]
         return OpenTrade(
-            self.new_id(), chance.choice([SHOP, SHOP, OTHER_SHOP, BOTH]), f"c{chance.randrange(20_000)}", game,
-            None if chance.random() < 0.01 else buyer, chance.random() < 0.03, f"7656119796040000{chance.randrange(8)}", LINK, "", items,
+            trade_id=self.new_id(), project=chance.choice([SHOP, SHOP, OTHER_SHOP, BOTH]), custom_id=f"c{chance.randrange(20_000)}", game=game,
+            buyer=None if chance.random() < 0.01 else buyer, mismatch=chance.random() < 0.03, seller=f"7656119796040000{chance.randrange(8)}", tradelink=LINK, message="", items=items,
         )  # fmt: skip
 
     def _some_trade(self) -> Trade | None:
@@ -694,10 +712,10 @@ class Machine:
         chosen = chance.choice(pool[-40:] if chance.random() < 0.5 else pool)
         return self.reader.load_as(Trade, "load_trades", [(chosen,)])[0]
 
-    def _news(self, trade: Trade) -> Command:
+    def _news(self, trade: Trade) -> Command[Any]:
         """Mostly what the stage lets expect, sometimes anything."""
         chance = self.chance
-        usual: dict[str, list[Callable[[Trade], Command]]] = {
+        usual: dict[str, list[Callable[[Trade], Command[Any]]]] = {
             "verify": [self._proof],
             "send": [self._intend_send],
             "sending": [self._made, self._made, self._send_refused, self._unknown],
@@ -723,59 +741,71 @@ class Machine:
     def _looked(self) -> int | None:
         return self.chance.choice([None, self.clock.now_us()])
 
-    def _proof(self, trade: Trade) -> Command:
+    def _proof(self, trade: Trade) -> Command[Any]:
         chance = self.chance
         proof = chance.choice([Proof.AS_NAMED] * 14 + list(Proof))
         named = proof is Proof.AS_NAMED
         classes = [(f"c{position}", "0") for position in range(trade.items_count)] if named else []
         properties = [chance.choice([None, '{"float":0.5}']) for _ in classes] if chance.random() < 0.3 else []
-        return commands.ProofRead(trade.id, proof, f"proof {proof}", self._began(), classes, properties, self._looked())
+        return commands.ProofRead(
+            trade_id=trade.id,
+            proof=proof,
+            text=f"proof {proof}",
+            began_at=self._began(),
+            classes=classes,
+            properties=properties,
+            looked_at=self._looked(),
+        )
 
-    def _intend_send(self, trade: Trade) -> Command:
-        return commands.IntendSend(trade.id)
+    def _intend_send(self, trade: Trade) -> Command[Any]:
+        return commands.IntendSend(trade_id=trade.id)
 
-    def _made(self, trade: Trade) -> Command:
-        return commands.OfferMade(trade.id, self.new_number(), self.chance.random() < 0.2)
+    def _made(self, trade: Trade) -> Command[Any]:
+        return commands.OfferMade(trade_id=trade.id, offer_id=self.new_number(), needs_confirmation=self.chance.random() < 0.2)
 
-    def _send_refused(self, trade: Trade) -> Command:
+    def _send_refused(self, trade: Trade) -> Command[Any]:
         rarely = {SendRefusal.BOT_ILL, SendRefusal.BOT_FULL}
         why = self.chance.choice([one for one in SendRefusal if one not in rarely] * 4 + sorted(rarely))
-        return commands.OfferRefused(trade.id, why, f"Steam refused: {why}", trade.seller, self._looked())
+        return commands.OfferRefused(
+            trade_id=trade.id, why=why, text=f"Steam refused: {why}", seller=trade.seller, looked_at=self._looked()
+        )
 
-    def _unknown(self, trade: Trade) -> Command:
-        return commands.OutcomeUnknown(trade.id)
+    def _unknown(self, trade: Trade) -> Command[Any]:
+        return commands.OutcomeUnknown(trade_id=trade.id)
 
-    def _unconfirmed(self, trade: Trade) -> Command:
-        return commands.OfferUnconfirmed(trade.id)
+    def _unconfirmed(self, trade: Trade) -> Command[Any]:
+        return commands.OfferUnconfirmed(trade_id=trade.id)
 
-    def _not_listed(self, trade: Trade) -> Command:
-        return commands.NotListed(trade.id, self._began() + self.chance.choice([0, 0, 400 * SECOND]))
+    def _not_listed(self, trade: Trade) -> Command[Any]:
+        return commands.NotListed(trade_id=trade.id, began_at=self._began() + self.chance.choice([0, 0, 400 * SECOND]))
 
-    def _intend_cancel(self, trade: Trade) -> Command:
-        return commands.IntendCancel(trade.id)
+    def _intend_cancel(self, trade: Trade) -> Command[Any]:
+        return commands.IntendCancel(trade_id=trade.id)
 
-    def _give_up(self, trade: Trade) -> Command:
-        return commands.GiveUp(trade.id, self._looked())
+    def _give_up(self, trade: Trade) -> Command[Any]:
+        return commands.GiveUp(trade_id=trade.id, looked_at=self._looked())
 
-    def _offer(self, trade: Trade) -> Command:
+    def _offer(self, trade: Trade) -> Command[Any]:
         chance = self.chance
         offer_id = trade.offer_id if trade.offer_id is not None and chance.random() < 0.92 else self.new_number()
         state = chance.choice([2, 3, 3, 3, 3, 3, 9, 11, 2, 3, 3, 4, 5, 6, 7, 8, 10, 12, 1, 99])
         exchange = trade.steam_trade_id or self.new_number() if state in (3, 11, 12) and chance.random() < 0.8 else None
         made_at = self.clock.now_us() - chance.choice([0, SECOND, 1000 * SECOND])
         escrow_end = self.clock.now_us() + 1000 * SECOND if state == 11 and chance.random() < 0.7 else None
-        return commands.OfferRead(trade.id, OfferWord(offer_id, state, made_at, exchange, escrow_end), "{}", self._looked())
+        return commands.OfferRead(
+            trade_id=trade.id, offer=OfferWord(offer_id, state, made_at, exchange, escrow_end), raw="{}", looked_at=self._looked()
+        )
 
-    def _exchange(self, trade: Trade) -> Command:
-        return commands.ExchangeFound(trade.id, self.new_number(), "{}")
+    def _exchange(self, trade: Trade) -> Command[Any]:
+        return commands.ExchangeFound(trade_id=trade.id, steam_trade_id=self.new_number(), raw="{}")
 
-    def _after_end(self, trade: Trade) -> Command:
-        return commands.ExchangeAfterEnd(trade.id, self.new_number(), "an exchange of a released sale")
+    def _after_end(self, trade: Trade) -> Command[Any]:
+        return commands.ExchangeAfterEnd(trade_id=trade.id, steam_trade_id=self.new_number(), text="an exchange of a released sale")
 
-    def _trade_read(self, trade: Trade) -> Command:
+    def _trade_read(self, trade: Trade) -> Command[Any]:
         chance, now = self.chance, self.clock.now_us()
         if chance.random() < 0.1:
-            return commands.TradeRead(trade.id, None, self._began(), "")
+            return commands.TradeRead(trade_id=trade.id, word=None, began_at=self._began(), raw="")
         status = chance.choice([2, 3, 3, 3, 3, 3, 3, 3, 0, 1, 4, 7, 10, 11, 12, 99])
         settlement = chance.choice([None, None, now + 7 * DAY, now - 1000 * SECOND])
         what = chance.choice(["all"] * 9 + ["one less", "another", "none"])
@@ -787,28 +817,37 @@ class Machine:
             for row in items
         ]
         assets = assets[1:] if what == "one less" else [] if what == "none" else assets
-        return commands.TradeRead(trade.id, TradeWord(status, settlement, chance.random() < 0.1, assets), self._began(), "{}")
+        return commands.TradeRead(
+            trade_id=trade.id, word=TradeWord(status, settlement, chance.random() < 0.1, assets), began_at=self._began(), raw="{}"
+        )
 
-    def _rollback(self, trade: Trade) -> Command:
+    def _rollback(self, trade: Trade) -> Command[Any]:
         """What the bot reads of its unsettled trades together; only rarely all of them are gone."""
         chance = self.chance
         same = [row[0] for row in self.reader.query("SELECT id FROM trade WHERE bot = :bot ORDER BY id", {"bot": trade.bot})]
         chosen = chance.sample(same, min(len(same), chance.choice([1, 2, 5])))
         statuses = [12] if chance.random() < 0.08 else [12, 3, 3, 3, 3]
         readings = [(one, chance.choice(statuses)) for one in {trade.id: 0, **dict.fromkeys(chosen)}]
-        return self.by_bot(trade.bot, commands.RolledBack(trade.bot, readings, chance.random() < 0.5))
+        return self.by_bot(trade.bot, commands.RolledBack(bot=trade.bot, readings=readings, complete=chance.random() < 0.5))
 
-    def _raise_alert(self, trade: Trade) -> Command:
+    def _raise_alert(self, trade: Trade) -> Command[Any]:
         about = self.chance.choice([None, trade.id])
-        return self.by_bot(trade.bot, commands.RaiseAlert(f"kind{self.chance.randrange(3)}", "look at this", trade.bot, about))
+        return self.by_bot(
+            trade.bot,
+            commands.RaiseAlert(kind=f"kind{self.chance.randrange(3)}", text="look at this", bot=trade.bot, trade_id=about),
+        )
 
-    def _operate(self, trade: Trade) -> Command:
+    def _operate(self, trade: Trade) -> Command[Any]:
         chance = self.chance
         action = chance.choice(
             ["cancel", "retry", "declare-accepted", "declare-failed", "declare-completed", "declare-rolled-back"]
         )
         force = chance.random() < 0.5
-        return self.by_operator(commands.OperateTrade(trade.id, "op", action, "why", chance.choice(["user", "bot"]), force))
+        return self.by_operator(
+            commands.OperateTrade(
+                trade_id=trade.id, operator="op", action=action, reason="why", by=chance.choice(["user", "bot"]), force=force
+            )
+        )
 
     # -- everything else -----------------------------------------------------------------------------------------------
 
@@ -831,8 +870,12 @@ class Machine:
             OrderLine(item, chance.choice([1, 100, 10_000, 40_000, 10**9]), chance.choice([1, 3, 50, 500])) for item, _ in chosen
         ]
         if chance.random() < 0.25:
-            return [commands.WithdrawOrders(buyer, game, None if chance.random() < 0.3 else [line.item for line in lines])]
-        return [commands.PutOrders(buyer, game, chance.random() < 0.3, lines, [])]
+            return [
+                commands.WithdrawOrders(
+                    buyer=buyer, game=game, items=None if chance.random() < 0.3 else [line.item for line in lines]
+                )
+            ]
+        return [commands.PutOrders(buyer=buyer, game=game, replace=chance.random() < 0.3, lines=lines, keep=[])]
 
     def _portion(self) -> Words:
         """A list of another edge, its portions in the wrong order too."""
@@ -845,8 +888,8 @@ class Machine:
         )
         list_seq = chance.choice([None, 1, seq[0][0]])
         line = OrderLine(item, 10_000, chance.choice([10, 100]))
-        return [commands.BeginOrders(buyer, game)] if chance.random() < 0.3 else [
-            commands.ChangeOrders(buyer, game, chance.choice([[], [item]]), [line], list_seq, chance.random() < 0.2)
+        return [commands.BeginOrders(buyer=buyer, game=game)] if chance.random() < 0.3 else [
+            commands.ChangeOrders(buyer=buyer, game=game, withdraw=chance.choice([[], [item]]), put=[line], list_seq=list_seq, begins=chance.random() < 0.2)
         ]  # fmt: skip
 
     def _money(self) -> Words:
@@ -857,7 +900,13 @@ class Machine:
         if direction == "adjustment" and chance.random() < 0.5:
             amount = -amount
         reference = f"r{chance.randrange(4)}" if chance.random() < 0.4 else self.new_number()
-        return [self.by_operator(commands.MoveMoney("op", person, direction, amount, reference, "why"))]
+        return [
+            self.by_operator(
+                commands.MoveMoney(
+                    operator="op", person=person, direction=direction, amount=amount, reference=reference, reason="why"
+                )
+            )
+        ]
 
     def _person(self) -> Words:
         chance = self.chance
@@ -865,7 +914,11 @@ class Machine:
             number = chance.randint(5, 14)
             name, steamid64 = f"person-{number}", f"7656119796030{chance.randint(5, 20):04d}"
             return [
-                self.by_operator(commands.CreatePerson("op", self.new_id(), name, pack_roles([Role.BUYER]), steamid64=steamid64))
+                self.by_operator(
+                    commands.CreatePerson(
+                        operator="op", id=self.new_id(), login=name, roles=pack_roles([Role.BUYER]), steamid64=steamid64
+                    )
+                )
             ]
         number = chance.choice([*sorted(self.model.people.keys() - {OPERATOR}), SECOND_OPERATOR, SECOND_OPERATOR])
         found = self.model.people[number]["id"] if chance.random() < 0.9 else NO_TRADE
@@ -873,25 +926,36 @@ class Machine:
             pack_roles(chance.choice([[Role.BUYER], [Role.PROJECT], [Role.PROJECT, Role.BUYER]])) if chance.random() < 0.1 else None
         )
         other = f"7656119796030{chance.randint(5, 20):04d}" if chance.random() < 0.1 else None
-        change = commands.ChangePerson("op", found, roles, chance.random() < 0.2, chance.random() < 0.2, other)
+        change = commands.ChangePerson(
+            operator="op",
+            person_id=found,
+            roles=roles,
+            disabled=chance.random() < 0.2,
+            frozen=chance.random() < 0.2,
+            steamid64=other,
+        )
         return [self.by_operator(change)]
 
     def _keys(self) -> Words:
         chance = self.chance
         person, name = chance.choice([SHOP, OTHER_SHOP, NOBODY]), f"key{chance.randrange(4)}"
         if chance.random() < 0.5:
-            return [self.by_operator(commands.CreateKey(person, name, self.new_number(), chance.choice([None, "op"])))]
-        return [self.by_operator(commands.DeleteKey(person, name, chance.choice([None, "op"])))]
+            return [
+                self.by_operator(
+                    commands.CreateKey(person=person, name=name, key_hash=self.new_number(), operator=chance.choice([None, "op"]))
+                )
+            ]
+        return [self.by_operator(commands.DeleteKey(person=person, name=name, operator=chance.choice([None, "op"])))]
 
     def _room(self) -> Words:
         chance = self.chance
         known = [*self.rooms, NOBODY]
         if chance.random() < 0.3:
-            return [self.by_operator(commands.DropRoom("op", chance.choice([one for one in known if one != 1])))]
+            return [self.by_operator(commands.DropRoom(operator="op", id=chance.choice([one for one in known if one != 1])))]
         room = commands.PutRoom(
-            "op", chance.choice([None, *known[1:]]), f"room{chance.randrange(5)}", chance.choice([None, *GAMES]), chance.choice([None, 1000]),
-            chance.choice([None, 10**9, 1]), chance.choice([None, None, [], chance.sample(self._with_role(Role.BUYER), 3)]),
-            chance.choice([None, [1], [2, 3]]), chance.randrange(9), chance.random() < 0.6,
+            operator="op", id=chance.choice([None, *known[1:]]), name=f"room{chance.randrange(5)}", game=chance.choice([None, *GAMES]), min_value=chance.choice([None, 1000]),
+            max_value=chance.choice([None, 10**9, 1]), buyers=chance.choice([None, None, [], chance.sample(self._with_role(Role.BUYER), 3)]),
+            bots=chance.choice([None, [1], [2, 3]]), priority=chance.randrange(9), enabled=chance.random() < 0.6,
         )  # fmt: skip
         return [self.by_operator(room)]
 
@@ -904,11 +968,19 @@ class Machine:
             number = bot if chance.random() < 0.9 else NOBODY
             games = chance.choice([None, None, [730]])
             change = commands.ChangeBot(
-                "op", number, chance.choice([None, True, False]), games=games, all_games=chance.random() < 0.5
+                operator="op",
+                number=number,
+                enabled=chance.choice([None, True, False]),
+                games=games,
+                all_games=chance.random() < 0.5,
             )
             return [self.by_operator(msgspec.structs.replace(change, items_max=chance.choice([None, 1000, 30])))]
         state = chance.choice(["ok", "ok", "ok", "down", "limited", "needs_login", "restricted"])
-        return [self.by_bot(bot, commands.BotReport(bot, state, f"it is {state}", chance.choice([None, b"tokens"])))]
+        return [
+            self.by_bot(
+                bot, commands.BotReport(bot=bot, state=state, reason=f"it is {state}", tokens=chance.choice([None, b"tokens"]))
+            )
+        ]
 
     def _secrets(self) -> Words:
         """New secrets, and old ones under another seal, some of which were changed meanwhile."""
@@ -916,11 +988,17 @@ class Machine:
         number = self._bot_number() if chance.random() < 0.8 else NOBODY
         if chance.random() < 0.5:
             new = chance.choice([b"one", b"two"])
-            return [self.by_operator(commands.ReplaceBotSecrets("op", number, new, None, chance.random() < 0.3))]
+            return [
+                self.by_operator(
+                    commands.ReplaceBotSecrets(
+                        operator="op", number=number, secrets=new, tokens=None, forgets_tokens=chance.random() < 0.3
+                    )
+                )
+            ]
         bots = [commands.ResealedBot(number, chance.choice([b"sealed", b"one", b"two"]), None, b"resealed", None)]
         trade = self._some_trade()
         links = [] if trade is None else [(trade.id, chance.choice([LINK, "other"]), LINK)]
-        return [commands.Reseal("op", chance.random() < 0.5, bots, links)]
+        return [commands.Reseal(operator="op", begins=chance.random() < 0.5, bots=bots, links=links)]
 
     def _limits(self) -> Words:
         chance = self.chance
@@ -934,37 +1012,47 @@ class Machine:
                     MarketLimits(project_processing_max=10, project_processing_value_max=10**6, strikes_free=0),
                 ]
             )
-            return [self.by_operator(commands.SetLimits("op", limits))]
+            return [self.by_operator(commands.SetLimits(operator="op", limits=limits))]
         number = chance.choice(list(ROLES))
         own = chance.choice([ProjectLimits(), ProjectLimits(project_processing_max=None), ProjectLimits(project_processing_max=2)])
-        return [self.by_operator(commands.SetProjectLimits("op", self.model.people[number]["id"], own))]
+        return [self.by_operator(commands.SetProjectLimits(operator="op", person_id=self.model.people[number]["id"], limits=own))]
 
     def _seller(self) -> Words:
         seller = f"7656119796040000{self.chance.randrange(8)}"
-        return [self.by_operator(commands.SetSeller("op", seller, self.chance.choice(["normal", "trusted", "blocked"]), "why"))]
+        return [
+            self.by_operator(
+                commands.SetSeller(
+                    operator="op", steamid64=seller, status=self.chance.choice(["normal", "trusted", "blocked"]), reason="why"
+                )
+            )
+        ]
 
     def _game_stop(self) -> Words:
         game = self.chance.choice(GAMES)
         if self.chance.random() < 0.5:
-            return [self.by_operator(commands.StopGame("op", game, "why"))]
-        return [self.by_operator(commands.ResumeGame("op", game, "why"))]
+            return [self.by_operator(commands.StopGame(operator="op", game=game, reason="why"))]
+        return [self.by_operator(commands.ResumeGame(operator="op", game=game, reason="why"))]
 
     def _trading_stop(self) -> Words:
         """Stops, among them losses of history; bots look; an operator resumes, sometimes too early."""
         chance = self.chance
         luck = chance.random()
         if luck < 0.35:
-            return [self.by_operator(commands.StopTrading("op", "why", None, chance.random() < 0.2))]
+            return [
+                self.by_operator(
+                    commands.StopTrading(operator="op", reason="why", known_seq=None, history_lost=chance.random() < 0.2)
+                )
+            ]
         if luck < 0.65:
             bot = self._bot_number()
-            return [self.by_bot(bot, commands.BotLooked(bot))]
-        return [self.by_operator(commands.ResumeTrading("op", "why", chance.random() < 0.4))]
+            return [self.by_bot(bot, commands.BotLooked(bot=bot))]
+        return [self.by_operator(commands.ResumeTrading(operator="op", reason="why", force=chance.random() < 0.4))]
 
     def _alert(self) -> Words:
         chance = self.chance
         rows = sorted(self.reader.fetch("open_alerts"), key=lambda row: repr(row[1:]))
         alert = chance.choice(rows)[0] if rows and chance.random() < 0.9 else NO_TRADE
-        return [self.by_operator(commands.CloseAlert("op", alert, "seen"))]
+        return [self.by_operator(commands.CloseAlert(operator="op", alert_id=alert, reason="seen"))]
 
     def _held(self, bot: int, game: int) -> list[Row]:
         return self.reader.fetch("held_of_bot", bot=bot, game=game)
@@ -974,7 +1062,7 @@ class Machine:
         luck = chance.random()
         if luck < 0.15:
             number = bot if chance.random() < 0.9 else self._bot_number()
-            return [self.by_operator(commands.AskStocktake(number, "op"))]
+            return [self.by_operator(commands.AskStocktake(bot=number, operator="op"))]
         game = chance.choice(GAMES)
         held = self._held(bot, game)
         if luck < 0.4:
@@ -985,12 +1073,24 @@ class Machine:
                 given += [commands.LeftAsset(one, row[8] or "2", row[7] or self.new_number(), row[5], row[6]) for row in left]
             exchange = self.new_number() if chance.random() < 0.7 else None
             offer = self.new_number() if exchange is None else None
-            news = commands.UnexplainedExchange(bot, f"Something {self.new_number()}", offer, exchange, given, chance.randint(0, 2))
+            news = commands.UnexplainedExchange(
+                bot=bot,
+                what=f"Something {self.new_number()}",
+                offer_id=offer,
+                steam_trade_id=exchange,
+                given=given,
+                received=chance.randint(0, 2),
+            )
             return [self.by_bot(bot, news)]
         present = [row for row in held if chance.random() < 0.9]
         assets = [OwnAsset("2", row[7] or self.new_number(), row[5] or "?", row[6] or "0", row[2]) for row in present]
         assets += [OwnAsset("2", self.new_number(), "c0", "0", "a gift") for _ in range(chance.choice([0, 0, 2]))]
-        return [self.by_bot(bot, commands.StockRead(bot, game, assets, self.clock.now_us(), chance.random() < 0.5))]
+        return [
+            self.by_bot(
+                bot,
+                commands.StockRead(bot=bot, game=game, assets=assets, began_at=self.clock.now_us(), is_last=chance.random() < 0.5),
+            )
+        ]
 
     def _item(self) -> Words:
         chance = self.chance
@@ -999,50 +1099,61 @@ class Machine:
             rows += [(one, 0) for one, status in self.model.statuses.items() if status == "completed"]
         trade_id, position = chance.choice(rows) if rows else (NO_TRADE, 0)
         action = chance.choice(["declare-delivered", "declare-found"])
-        return [self.by_operator(commands.DeclareItem("op", f"{trade_id}-{position}", action, "why"))]
+        return [
+            self.by_operator(commands.DeclareItem(operator="op", item_id=f"{trade_id}-{position}", action=action, reason="why"))
+        ]
 
     def _relieve(self) -> Words:
-        return [self.by_operator(commands.Relieve(self._bot_number()))]
+        return [self.by_operator(commands.Relieve(bot=self._bot_number()))]
 
     def _import(self) -> Words:
         game = self.chance.choice(GAMES)
         names = [(f"item {game} {self.chance.randrange(12)}", self.chance.choice([None, 5000])) for _ in range(3)]
-        return [self.by_operator(commands.ImportItems("op", game, names))]
+        return [self.by_operator(commands.ImportItems(operator="op", game=game, items=names))]
 
     def _mark(self) -> Words:
-        return [commands.SetMark("machine", self.new_number())]
+        return [commands.SetMark(name="machine", value=self.new_number())]
 
     def _calm(self) -> Words:
         """An operator puts everything right again, or soon all would be refused."""
         words: Words = []
         operator = pack_roles([Role.OPERATOR])
         if self.model.is_stopped:
-            words.append(commands.ResumeTrading("op", "calm", True))
-        words += [commands.ResumeGame("op", game, "calm") for game in sorted(self.model.stopped_games)]
-        words += [commands.SetSeller("op", seller, "normal", "calm") for seller in sorted(self.model.blocked_sellers)]
+            words.append(commands.ResumeTrading(operator="op", reason="calm", force=True))
+        words += [commands.ResumeGame(operator="op", game=game, reason="calm") for game in sorted(self.model.stopped_games)]
+        words += [
+            commands.SetSeller(operator="op", steamid64=seller, status="normal", reason="calm")
+            for seller in sorted(self.model.blocked_sellers)
+        ]
         for number, roles in ROLES.items():
             person = self.model.people[number]
             is_out = person["disabled"] or person["frozen"] or person["roles"] != pack_roles(roles)
             if is_out and self.chance.random() < 0.5:
-                words.append(commands.ChangePerson("op", person["id"], pack_roles(roles), False, False))
+                words.append(
+                    commands.ChangePerson(
+                        operator="op", person_id=person["id"], roles=pack_roles(roles), disabled=False, frozen=False
+                    )
+                )
         if self.chance.random() < 0.5:
-            words.append(commands.SetLimits("op", NO_LIMITS))
-            words.append(commands.SetProjectLimits("op", self.model.people[SHOP]["id"], ProjectLimits()))
-        words += [commands.DropRoom("op", room) for room in self.rooms if room != 1]
+            words.append(commands.SetLimits(operator="op", limits=NO_LIMITS))
+            words.append(commands.SetProjectLimits(operator="op", person_id=self.model.people[SHOP]["id"], limits=ProjectLimits()))
+        words += [commands.DropRoom(operator="op", id=room) for room in self.rooms if room != 1]
         rows = self.reader.query("SELECT number, state, enabled, games, items_max FROM bot ORDER BY number", {})
         ill = {bot: state for bot, state, *rest in rows if [state, *rest] != ["ok", 1, None, 1000]}
-        words += [commands.ChangeBot("op", bot, enabled=True, all_games=True, items_max=1000) for bot in ill]
-        said: Words = [commands.OnBehalf(OPERATOR, operator, cast(Any, word)) for word in words]
+        words += [commands.ChangeBot(operator="op", number=bot, enabled=True, all_games=True, items_max=1000) for bot in ill]
+        said: Words = [commands.OnBehalf(person=OPERATOR, role_bits=operator, command=cast(Any, word)) for word in words]
         for bot in ill:
-            said.append(commands.BotNews(bot, self.model.fences.get(bot, 0), commands.BotReport(bot, state="ok")))
+            said.append(
+                commands.BotNews(bot=bot, fence=self.model.fences.get(bot, 0), news=commands.BotReport(bot=bot, state="ok"))
+            )
         game = self.chance.choice(GAMES)
         for buyer in self.chance.sample(self._with_role(Role.BUYER), 3):
             lines = [OrderLine(item, 10_000 + buyer, 500) for item, _ in self.items[game]]
-            said.append(commands.PutOrders(buyer, game, False, lines, []))
+            said.append(commands.PutOrders(buyer=buyer, game=game, replace=False, lines=lines, keep=[]))
         return said
 
 
-def inner_of(command: Command) -> Command:
+def inner_of(command: Command[Any]) -> Command[Any]:
     """What is said, whoever says it."""
     match command:
         case commands.BotNews(news=news):
@@ -1093,43 +1204,47 @@ def market(tmp_path: Path) -> Iterator[Market]:
     market.assert_clean()
 
 
-def verified(trade_id: str) -> Command:
-    return commands.ProofRead(trade_id, Proof.AS_NAMED, "", 0, [("1", "0")])
+def verified(trade_id: str) -> Command[Any]:
+    return commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=0, classes=[("1", "0")])
 
 
 def operate(trade_id: str, action: str) -> commands.OperateTrade:
-    return commands.OperateTrade(trade_id, "op", action, "why", None, True)
+    return commands.OperateTrade(trade_id=trade_id, operator="op", action=action, reason="why", by=None, force=True)
 
 
 def test_a_sale_that_is_verified_and_withdrawn_in_one_batch_frees_its_asset(market: Market) -> None:
-    trade_id = market.ask(market.open("first", assets=["7"]))["trade_id"]
+    trade_id = market.ask(market.open("first", assets=["7"])).trade_id
     market.desk.process([verified(trade_id), operate(trade_id, "cancel")])
     assert market.status(trade_id) == "declined"
     market.ask(market.open("again", assets=["7"]))
 
 
 def test_units_of_a_replaced_order_come_back_though_an_unknown_person_asks_in_the_same_batch(market: Market) -> None:
-    trade_id = market.ask(market.open())["trade_id"]
+    trade_id = market.ask(market.open()).trade_id
     market.put(RICH, A=(99, 5))
-    stranger = commands.OnBehalf(NOBODY, pack_roles([Role.OPERATOR]), operate(trade_id, "retry"))
+    stranger = commands.OnBehalf(person=NOBODY, role_bits=pack_roles([Role.OPERATOR]), command=operate(trade_id, "retry"))
     market.desk.process([operate(trade_id, "cancel"), stranger])
     assert market.status(trade_id) == "declined"
 
 
 def test_one_exchange_that_takes_items_of_two_games_lowers_both_stocks(market: Market) -> None:
-    market.ask(commands.ImportItems("t", 440, [("K", None)]))
+    market.ask(commands.ImportItems(operator="t", game=440, items=[("K", None)]))
     market.item["K"] = max(row[0] for row in market.desk.store.fetch("all_items"))
-    market.desk.work_off(commands.PutOrders(RICH, 440, False, [OrderLine(market.item["K"], 100, 5)], []))
+    market.desk.work_off(
+        commands.PutOrders(buyer=RICH, game=440, replace=False, lines=[OrderLine(market.item["K"], 100, 5)], keep=[])
+    )
     given = []
     for game, name in ((730, "A"), (440, "K")):
-        trade_id = market.ask(market.open(name, sold=name, game=game))["trade_id"]
+        trade_id = market.ask(market.open(name, sold=name, game=game)).trade_id
         market.desk.process([verified(trade_id), operate(trade_id, "declare-accepted")])
         given.append(commands.LeftAsset(game, "2", f"90{game}", "1", "0"))
     ((bot,),) = market.desk.store.query("SELECT DISTINCT bot FROM trade", {})
-    assert market.ask(commands.UnexplainedExchange(bot, "A theft", None, "5", given, 0)) == {"missing": 2}
+    assert market.ask(
+        commands.UnexplainedExchange(bot=bot, what="A theft", offer_id=None, steam_trade_id="5", given=given, received=0)
+    ) == commands.ItemsMissing(missing=2)
 
 
 def test_a_reseal_that_names_an_unknown_bot_leaves_no_trace(market: Market) -> None:
     bot = commands.ResealedBot(NOBODY, b"old", None, b"new", None)
-    (result,) = market.desk.process([commands.Reseal("op", True, [bot], [])])
+    (result,) = market.desk.process([commands.Reseal(operator="op", begins=True, bots=[bot], links=[])])
     assert (result.answers[0].code, result.feed) == ("bot_not_found", None)

@@ -80,12 +80,36 @@ def market(tmp_path: Path, engine: str) -> tuple[str, str, str]:
         (("shop", Role.PROJECT, None), ("vip", Role.BUYER, "76561198012345678")), start=1
     ):
         person_id = new_uuid7(SystemClock().now_us())
-        desk.ask(commands.CreatePerson("t", person_id, login, pack_roles([role]), None, None, None, steamid64))
+        desk.ask(
+            commands.CreatePerson(
+                operator="t",
+                id=person_id,
+                login=login,
+                roles=pack_roles([role]),
+                first_name=None,
+                last_name=None,
+                avatar=None,
+                steamid64=steamid64,
+            )
+        )
         keys.append(new_api_key())
-        desk.ask(commands.CreateKey(number, "k", api_key_hash(keys[-1]), "t"))
-    desk.ask(commands.MoveMoney("t", 2, "deposit", 5_000_000, "d"))
-    desk.ask(commands.PutRoom("t", None, "all", None, None, None, None, None, 1, True))
-    desk.ask(commands.ImportItems("t", 730, [("Thing", None)]))
+        desk.ask(commands.CreateKey(person=number, name="k", key_hash=api_key_hash(keys[-1]), operator="t"))
+    desk.ask(commands.MoveMoney(operator="t", person=2, direction="deposit", amount=5_000_000, reference="d"))
+    desk.ask(
+        commands.PutRoom(
+            operator="t",
+            id=None,
+            name="all",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
+    desk.ask(commands.ImportItems(operator="t", game=730, items=[("Thing", None)]))
     desk.store.close()
     shop, vip = keys
     return url, shop, vip
@@ -120,7 +144,7 @@ def children_of(pid: int) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid
-            if is_child and b"selldesk.child" in (folder / "cmdline").read_bytes():
+            if is_child and b"selldesk.runtime.child" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
 
@@ -160,7 +184,7 @@ def test_a_follower_stops_trading_when_the_store_lost_what_only_it_remembers(
         before = photograph(store)
         lost = Desk(store.writer(), SystemClock(), DeskSettings())
         for number in range(2):
-            lost.ask(commands.ChangeOrders(2, 730, [], [commands.OrderLine(1, 150 + number, 5)]))
+            lost.ask(commands.ChangeOrders(buyer=2, game=730, withdraw=[], put=[commands.OrderLine(1, 150 + number, 5)]))
         deadline = time.monotonic() + 15
         while price(machine.base_url, shop) != 151:
             assert time.monotonic() < deadline
@@ -168,7 +192,7 @@ def test_a_follower_stops_trading_when_the_store_lost_what_only_it_remembers(
         put_back(store, before)
         other = Desk(store.writer(), SystemClock(), DeskSettings())
         for number in range(4):
-            other.ask(commands.SetMark(f"m{number}", "b"))
+            other.ask(commands.SetMark(name=f"m{number}", value="b"))
         reader = store.reader()
         while not reader.fetch("open_stop"):
             assert time.monotonic() < deadline, "nobody noticed"
@@ -184,7 +208,21 @@ def test_a_process_that_can_open_no_secret_does_not_start(market: tuple[str, str
     url, _, _ = market
     desk = Desk(open_store(url).writer(), SystemClock(), DeskSettings())
     sealed = SecretBox(b"another secret of 32 characters!!").seal(b"{}", secrets_place("76561197961265721"))
-    desk.ask(commands.AddBot("t", "76561197961265721", "bot1", sealed, None, None, None, None, 30, 5, 1000))
+    desk.ask(
+        commands.AddBot(
+            operator="t",
+            steamid64="76561197961265721",
+            account_name="bot1",
+            secrets=sealed,
+            tokens=None,
+            profile_name=None,
+            avatar=None,
+            games=None,
+            live_offers_max=30,
+            seller_offers_max=5,
+            items_max=1000,
+        )
+    )
     environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": SECRET}
     for command in ("work", "serve"):
         done = subprocess.run(

@@ -12,8 +12,8 @@ from selldesk.cli import check, market, people, sealing, seller, sellers, tradin
 from selldesk.cli.app import app
 from selldesk.cli.main import run  # noqa: F401 — adds sandbox and simulate-steam
 from selldesk.config import FROM_FILES, Settings, load_settings
+from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.open import open_store
-from selldesk.wiring import RunningMarket
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "operating.md", ROOT / "docs" / "simulator.md", ROOT / "docs" / "promises.md"]
@@ -33,7 +33,7 @@ def test_the_alerts_in_the_runbook_are_those_of_the_code() -> None:
 
 def test_every_kind_of_alert_that_is_raised_is_declared() -> None:
     source = "".join(path.read_text() for path in (ROOT / "src" / "selldesk").rglob("*.py"))
-    raised = set(re.findall(r'(?:RaiseAlert|work\.alert|tell_once|tell)\(\s*"([a-z_]+)"', source))
+    raised = set(re.findall(r'(?:RaiseAlert|batch\.alert|tell_once|tell)\(\s*"([a-z_]+)"', source))
     assert raised
     assert raised - KINDS.keys() == set()
 
@@ -41,7 +41,7 @@ def test_every_kind_of_alert_that_is_raised_is_declared() -> None:
 def test_every_route_that_a_document_names_exists(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'market.db'}"
     open_store(url).migrate()
-    running = RunningMarket(load_settings({"database_url": url, "secret_key": "k" * 32}, environment={}))
+    running = ApiProcess(load_settings({"database_url": url, "secret_key": "k" * 32}, environment={}))
     known = {(route.method, _shape(route.path)) for route in running.api.routes}
     wrong = []
     for document in DOCUMENTS:

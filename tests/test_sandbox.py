@@ -296,10 +296,10 @@ def test_a_new_game_needs_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     desk = Desk(store.writer(), SystemClock(), DeskSettings())
     seed_market(desk, b"s" * 32, SystemClock())
     assert first_accounts()
-    desk.ask(commands.ImportItems("op", 753, [("753-Sack of Gems", None)]))
+    desk.ask(commands.ImportItems(operator="op", game=753, items=[("753-Sack of Gems", None)]))
     buyer = next(row[0] for row in store.reader().fetch("all_people") if row[3])
     item = next(row[0] for row in store.reader().fetch("all_items") if row[1] == 753)
-    desk.work_off(commands.PutOrders(buyer, 753, False, [commands.OrderLine(item, 300, 5)], []))
+    desk.work_off(commands.PutOrders(buyer=buyer, game=753, replace=False, lines=[commands.OrderLine(item, 300, 5)], keep=[]))
     assert run_audit(store.reader()).violations == []
 
 

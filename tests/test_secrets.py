@@ -100,7 +100,7 @@ class _Market:
         self.store.migrate()
         self.desk = Desk(self.store.writer(), SystemClock(), DeskSettings())
         if not mark:
-            self.desk.ask(commands.SetMark(SEAL_MARK, "1"))
+            self.desk.ask(commands.SetMark(name=SEAL_MARK, value="1"))
         request = BotRequest("bot1", SECRET20, SECRET20, "76561198000000001", "hunter2", "a refresh token")
         self.desk.ask(bot_command(SecretBox(OLD, binds=mark), "op", request))
 
@@ -136,13 +136,13 @@ def test_reseal_changes_the_key_of_everything(engine: str, tmp_path: Path, mark:
 def test_reseal_waits_for_workers_of_an_earlier_release(engine: str, tmp_path: Path) -> None:
     url = new_database(tmp_path)
     market = _Market(url, False)
-    market.desk.ask(commands.KeepLeases("elsewhere/1/2/3"))
+    market.desk.ask(commands.KeepLeases(worker="elsewhere/1/2/3"))
     done = market.reseal(url, SELLDESK_SECRET_KEY=OLD.decode())
     assert done.returncode == 1
     assert refusals.OLDER_RELEASE.text in done.stderr
     assert "elsewhere/1/2/3" in done.stderr
     assert market.store.mark(SEAL_MARK) == "1"
-    market.desk.ask(commands.KeepLeases("elsewhere/1/2/3", seal_format=int(SEAL_FORMAT)))
+    market.desk.ask(commands.KeepLeases(worker="elsewhere/1/2/3", seal_format=int(SEAL_FORMAT)))
     assert market.reseal(url, SELLDESK_SECRET_KEY=OLD.decode()).returncode == 0
 
 
@@ -150,7 +150,7 @@ def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     market = _Market(f"sqlite:///{tmp_path / 'market.db'}", True)
     record = market.record()
     stale = commands.ResealedBot(1, b"read before a change", record.tokens, b"stale", None)
-    market.desk.ask(commands.Reseal("op", False, [stale], []))
+    market.desk.ask(commands.Reseal(operator="op", begins=False, bots=[stale], links=[]))
     assert market.record().secrets == record.secrets
 
 

@@ -37,12 +37,12 @@ async def _verified(market: LittleMarket, worker: BotWorker, trade_id: str) -> N
 
 async def _sending(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     await _verified(market, worker, trade_id)
-    assert market.desk.ask(commands.IntendSend(trade_id))["granted"]
+    assert market.desk.ask(commands.IntendSend(trade_id=trade_id)).granted
 
 
 async def _lost(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
     await _sending(market, worker, trade_id)
-    market.desk.ask(commands.OutcomeUnknown(trade_id))
+    market.desk.ask(commands.OutcomeUnknown(trade_id=trade_id))
 
 
 async def _offered(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
@@ -150,7 +150,14 @@ def test_no_stage_waits_in_silence(
         else:
             assert kinds.count("trade_overdue") == 1, f"nothing was said within {patience / MINUTE:.0f} minutes: {kinds}"
             market.desk.ask(
-                commands.OperateTrade(trade_id, "op", action or "declare-failed", "looked at Steam", "user", force=True)
+                commands.OperateTrade(
+                    trade_id=trade_id,
+                    operator="op",
+                    action=action or "declare-failed",
+                    reason="looked at Steam",
+                    by="user",
+                    force=True,
+                )
             )
             assert market.trade(trade_id).status not in ("processing",)
             assert "trade_overdue" not in market.alerts(), "it closes when the sale moves"
@@ -168,8 +175,12 @@ def test_a_declaration_without_steams_word_needs_force(tmp_path: Path) -> None:
         await _offered(market, worker, trade_id)
         for action in ("declare-failed", "declare-accepted"):
             with pytest.raises(Refusal, match="Say force to declare against or without Steam's word"):
-                market.desk.ask(commands.OperateTrade(trade_id, "op", action, "no reason"))
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "the account was stolen", force=True))
+                market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action=action, reason="no reason"))
+        market.desk.ask(
+            commands.OperateTrade(
+                trade_id=trade_id, operator="op", action="declare-failed", reason="the account was stolen", force=True
+            )
+        )
         assert market.trade(trade_id).status == "error"
         assert run_audit(market.store.reader()).violations == []
         # The seller accepts all the same: told then, not before.
@@ -190,7 +201,9 @@ def test_a_failed_exchange_is_declared_without_force_and_releases_the_money(tmp_
         worker = market.worker()
         trade_id = market.open_trade("failed", TF2)
         await _exchange_failed(market, worker, trade_id)
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "declare-failed", "Steam says that it failed"))
+        market.desk.ask(
+            commands.OperateTrade(trade_id=trade_id, operator="op", action="declare-failed", reason="Steam says that it failed")
+        )
         trade = market.trade(trade_id)
         assert (trade.status, trade.offer_state) == ("error", 13)
 
@@ -222,8 +235,8 @@ def test_a_bot_that_steam_refuses_with_everybody_rests_and_its_sales_move(tmp_pa
 def test_capacity_is_no_silence(tmp_path: Path) -> None:
     async def story(market: LittleMarket) -> None:
         market.seller.behaviour = Behaviour.IGNORE
-        market.desk.ask(commands.ChangeBot("op", 1, live_offers_max=2, items_max=10))
-        market.desk.ask(commands.SetLimits("op", NO_LIMITS))
+        market.desk.ask(commands.ChangeBot(operator="op", number=1, live_offers_max=2, items_max=10))
+        market.desk.ask(commands.SetLimits(operator="op", limits=NO_LIMITS))
         worker = market.worker()
         await market.pass_time(worker, 60)
 
@@ -243,7 +256,7 @@ def test_capacity_is_no_silence(tmp_path: Path) -> None:
             market.open_trade("three", TF2)
         assert (refused.value.code, refused.value.cause) == ("no_bot", "slots")
         for trade_id in (first, second):
-            market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "make room"))
+            market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="make room"))
         await market.run(worker, lambda: all(market.trade(trade_id).status == "declined" for trade_id in (first, second)))
         assert await look() == [], "they close by themselves"
         market.open_trade("ten", TF2, count=10)

@@ -153,7 +153,7 @@ def _own_assets(market: LittleMarket, game: int = TF2) -> list[str]:
 
 async def _stocktake(market: LittleMarket, worker: BotWorker) -> None:
     """An operator asks for one, and all games are read."""
-    market.desk.ask(commands.AskStocktake(1, "op"))
+    market.desk.ask(commands.AskStocktake(bot=1, operator="op"))
     worker.alarm.ring()
     await market.run(worker, lambda: market.desk.store.fetch("stocktake_of", bot=1)[0][0] is None)
 
@@ -247,7 +247,7 @@ def test_one_theft_that_shows_twice_makes_one_item_missing(tmp_path: Path) -> No
             await market.run(worker, lambda: market.alerts() == ["items_left_unasked"])
             assert _states(market) == ["missing", "held", "held"]
             (alert, *_), *_ = market.desk.store.fetch("alerts_page", open=1, limit=9, offset=0)
-            market.desk.ask(commands.CloseAlert("op", alert, closed))
+            market.desk.ask(commands.CloseAlert(operator="op", alert_id=alert, reason=closed))
         await market.pass_time(market.worker(), 11 * MINUTE)
         assert (_states(market), market.alerts()) == (["missing", "held", "held"], [])
 
@@ -307,7 +307,7 @@ def test_an_offer_that_somebody_else_cancels_from_the_bots_account_tells_of_a_st
         market.calm()
         by_deadline, by_operator = (market.open_trade(name, TF2) for name in ("deadline", "operator"))
         await market.run(worker, lambda: all(market.trade(one).expires_at is not None for one in (by_deadline, by_operator)))
-        market.desk.ask(commands.OperateTrade(by_operator, "op", "cancel", "asked for"))
+        market.desk.ask(commands.OperateTrade(trade_id=by_operator, operator="op", action="cancel", reason="asked for"))
         market.wait_at_least_seconds = lambda: 30.0
         await market.run(worker, lambda: market.trade(by_deadline).status == "cancelled")
         assert market.trade(by_operator).status == "declined"
@@ -352,7 +352,7 @@ def test_a_stocktake_that_an_operator_asks_for_finds_what_is_missing_at_the_seco
         world._put(lost)
         await _stocktake(market, worker)
         assert _shown(market, TF2)[0] == (None, "missing"), "a human says that it is back"
-        market.desk.ask(commands.DeclareItem("op", item_id, "declare-found", "support gave it back"))
+        market.desk.ask(commands.DeclareItem(operator="op", item_id=item_id, action="declare-found", reason="support gave it back"))
         assert (_states(market, TF2), market.alerts(), _stock(market)) == (["held", "held"], [], {TF2: 2, CS2: 1})
         await _stocktake(market, worker)
         assert (_states(market, TF2), market.alerts()) == (["held", "held"], [])
@@ -426,7 +426,7 @@ def test_a_full_bot_goes_on_after_an_operator_handed_items_over(tmp_path: Path) 
     """The room is counted by game, and falls when items leave: by hand, by a reversal. Nothing leaves twice."""
 
     async def story(market: LittleMarket) -> None:
-        market.desk.ask(commands.ChangeBot("test", 1, items_max=2))
+        market.desk.ask(commands.ChangeBot(operator="test", number=1, items_max=2))
         worker = market.worker()
         sales = [await _sold(market, worker, f"hat {number}") for number in range(2)]
         with pytest.raises(Refusal, match="No suitable bot found"):
@@ -435,7 +435,7 @@ def test_a_full_bot_goes_on_after_an_operator_handed_items_over(tmp_path: Path) 
         assert _stock(market) == {TF2: 2, CS2: 2}, "another game has its own room"
 
         def declare(item_id: str, action: str = "declare-delivered") -> None:
-            market.desk.ask(commands.DeclareItem("op", item_id, action, "by hand"))
+            market.desk.ask(commands.DeclareItem(operator="op", item_id=item_id, action=action, reason="by hand"))
 
         for item_id in (f"{knives}-0", f"{sales[0]}-0"):
             with pytest.raises(Refusal, match="status"):

@@ -247,7 +247,7 @@ def test_a_market_moves_to_another_engine(tmp_path: Path, source: str, target: s
     with pytest.raises(CannotCopy, match="not empty"):
         copy_market(market.store, open_store(url), later, lambda line: None)
     desk = Desk(open_store(url).writer(), market.clock, DeskSettings())
-    desk.ask(commands.MoveMoney("t", 3, "deposit", 5, "after the move"))
+    desk.ask(commands.MoveMoney(operator="t", person=3, direction="deposit", amount=5, reference="after the move"))
     assert run_audit(open_store(url).reader()).violations == []
     drop_database(market.database_url)
 
@@ -274,8 +274,8 @@ def test_a_full_disk_refuses_for_the_moment_and_loses_nothing(tmp_path: Path) ->
     writer = store.writer()
     desk = Desk(writer, ManualClock(), DeskSettings())
 
-    def many(number: int) -> commands.Command:
-        return commands.ImportItems("t", 730, [(f"Item {number}/{line}", None) for line in range(50)])
+    def many(number: int) -> commands.Command[Any]:
+        return commands.ImportItems(operator="t", game=730, items=[(f"Item {number}/{line}", None) for line in range(50)])
 
     connection: sqlite3.Connection = writer._connection  # type: ignore[attr-defined]
     ((pages,),) = connection.execute("PRAGMA page_count").fetchall()

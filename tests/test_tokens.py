@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from selldesk.desk import commands
+from selldesk.desk.commands import Command, R
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 from selldesk.kernel.secretbox import tokens_place
 from selldesk.steam.session import Tokens
@@ -66,7 +67,7 @@ class AwayOnce:
         self.was_away = False
         worker._bot.desk = self
 
-    async def ask(self, command: commands.News) -> dict[str, Any]:
+    async def ask(self, command: Command[R]) -> R:
         if isinstance(command, commands.BotReport) and command.tokens is not None and not self.was_away:
             self.was_away = True
             raise UNAVAILABLE()

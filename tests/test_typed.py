@@ -17,9 +17,9 @@ from selldesk.cli import check, market, people, sealing, seller, sellers, tradin
 from selldesk.cli.app import app
 from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.kernel.money import both_units, parse_amount
+from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.open import BadDatabaseUrl, open_store
 from selldesk.web.routes import RouteSpec
-from selldesk.wiring import RunningMarket
 from tests.support import AK, SandboxProcess
 
 SECRET = "zQ5xk2Vb8sTn4Lw9Rj7Yc3Hd6Mf1Gp0A"
@@ -272,7 +272,7 @@ def test_limits_sellers_and_games_on_the_command_line(shell: Shell) -> None:
     assert "stopped" in shell.run("game", "stop", "730", "--reason", "an update")
     assert "goes on" in shell.run("game", "resume", "730", "--reason", "over")
     assert shell.run("game", "resume", "730", "--reason", "again", fails=True)
-    assert "no game" in shell.run("game", "stop", "731", "--reason", "x", fails=True)
+    assert "not a game" in shell.run("game", "stop", "731", "--reason", "x", fails=True)
 
 
 ODD_IDS = [
@@ -318,7 +318,7 @@ def test_watch_follows_every_custom_id(sandbox: SandboxProcess) -> None:
 def _bodies(tmp_path: Path) -> list[tuple[str, RouteSpec]]:
     url = f"sqlite:///{tmp_path / 'market.db'}"
     open_store(url).migrate()
-    running = RunningMarket(load_settings({"database_url": url, "secret_key": SECRET}, environment={}))
+    running = ApiProcess(load_settings({"database_url": url, "secret_key": SECRET}, environment={}))
     return [(f"{route.method} {route.path}", route) for route in running.api.routes if route.body is not None]
 
 

@@ -72,7 +72,7 @@ import msgspec
 import selldesk
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
-from selldesk.desk.settings import DeskSettings
+from selldesk.desk.work import DeskSettings
 from selldesk.kernel import ids
 from selldesk.kernel.clock import ManualClock
 from selldesk.store.copying import tables
@@ -195,7 +195,9 @@ class Today:
 
     def ask(self, command: str, **fields: Any) -> dict[str, Any]:
         asked: Any = msgspec.convert({"type": command, **fields}, commands.AnyCommand)
-        return self.desk.work_off(asked) if command in ("PutOrders", "WithdrawOrders") else self.desk.ask(asked)
+        reply = self.desk.work_off(asked) if command in ("PutOrders", "WithdrawOrders") else self.desk.ask(asked)
+        answer: dict[str, Any] = msgspec.to_builtins(reply)
+        return answer
 
     def beat(self, *bots: int) -> None:
         self._writer.begin()

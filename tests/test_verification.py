@@ -36,7 +36,7 @@ DIFFERENCES = [
 
 def _want(market: LittleMarket, *names: str) -> dict[str, int]:
     """The catalog knows these names, and the buyer wants each of them."""
-    market.desk.ask(commands.ImportItems("test", TF2, [(name, None) for name in names]))
+    market.desk.ask(commands.ImportItems(operator="test", game=TF2, items=[(name, None) for name in names]))
     numbers = {row[2]: row[0] for row in market.desk.store.fetch("all_items") if row[1] == TF2}
     for name in names:
         market.item[TF2] = numbers[name]

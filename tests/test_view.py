@@ -32,7 +32,7 @@ def view_of(market: Market) -> MarketView:
     return view
 
 
-def feeds(market: Market, *batch: commands.Command) -> list[Feed]:
+def feeds(market: Market, *batch: commands.Command[Any]) -> list[Feed]:
     return [result.feed for result in market.desk.process(batch) if result.feed is not None]
 
 
@@ -43,7 +43,7 @@ def price_of_a(view: MarketView, market: Market) -> int:
 
 def change(market: Market, price: int) -> Feed:
     line = commands.OrderLine(market.item["A"], price, 5)
-    (feed,) = feeds(market, commands.ChangeOrders(RICH, 730, [], [line]))
+    (feed,) = feeds(market, commands.ChangeOrders(buyer=RICH, game=730, withdraw=[], put=[line]))
     return feed
 
 
@@ -97,7 +97,7 @@ def test_a_reload_that_breaks_off_leaves_the_old_state_whole_and_is_made_again(m
     view._reader = flaky
     known = (view.seq, price_of_a(view, market), set(view.people))
     change(market, 77)
-    market.ask(commands.StopTrading("op", "a backup was put back", None, True))
+    market.ask(commands.StopTrading(operator="op", reason="a backup was put back", known_seq=None, history_lost=True))
     flaky.away = {block}
     for _ in range(3):
         with contextlib.suppress(StoreUnavailable):
@@ -125,7 +125,7 @@ def test_a_batch_that_can_not_be_taken_in_makes_everything_be_read_anew_and_keys
     else:
         view.book.set_funds = fail  # type: ignore[assignment, method-assign]
     person = view.people[RICH].id
-    (feed,) = feeds(market, commands.ChangePerson("t", person, frozen=True, disabled=True))
+    (feed,) = feeds(market, commands.ChangePerson(operator="t", person_id=person, frozen=True, disabled=True))
     if breaks == "the book":
         feed.funds.append((RICH, 5))
     assert not view.apply(feed)
@@ -143,7 +143,7 @@ def test_a_view_follows_another_desk_by_the_feed_table(market: Market) -> None:
     look.changed()
     assert not look.changed()
     beside = Desk(market.store.writer(), market.clock, DeskSettings())
-    beside.ask(commands.ChangeOrders(RICH, 730, [], [commands.OrderLine(market.item["A"], 120, 5)]))
+    beside.ask(commands.ChangeOrders(buyer=RICH, game=730, withdraw=[], put=[commands.OrderLine(market.item["A"], 120, 5)]))
     assert price_of_a(view, market) == 100
     assert look.changed()
     view.catch_up()
@@ -165,7 +165,7 @@ def test_a_view_that_fell_behind_the_kept_feed_reads_everything_anew_and_forgets
 def test_people_rooms_and_the_project_itself_decide_who_is_a_candidate(market: Market) -> None:
     view = view_of(market)
 
-    def tell(command: commands.Command) -> None:
+    def tell(command: commands.Command[Any]) -> None:
         for feed in feeds(market, command):
             view.apply(feed)
 
@@ -175,16 +175,68 @@ def test_people_rooms_and_the_project_itself_decide_who_is_a_candidate(market: M
     person = {number: view.people[number].id for number in (RICH, POOR)}
     assert view.match(SHOP, 730, line).buyer == RICH  # type: ignore[union-attr]
     assert view.match(RICH, 730, line).buyer == POOR  # type: ignore[union-attr]
-    tell(commands.ChangePerson("t", person[RICH], frozen=True))
+    tell(commands.ChangePerson(operator="t", person_id=person[RICH], frozen=True))
     assert view.match(SHOP, 730, line).buyer == POOR  # type: ignore[union-attr]
-    tell(commands.ChangePerson("t", person[RICH], frozen=False))
-    tell(commands.PutRoom("t", 1, "room", None, None, None, [POOR], None, 1, True))
+    tell(commands.ChangePerson(operator="t", person_id=person[RICH], frozen=False))
+    tell(
+        commands.PutRoom(
+            operator="t",
+            id=1,
+            name="room",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=[POOR],
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
     assert view.match(SHOP, 730, line).buyer == POOR  # type: ignore[union-attr]
-    tell(commands.PutRoom("t", 1, "room", 570, None, None, None, None, 1, True))
+    tell(
+        commands.PutRoom(
+            operator="t",
+            id=1,
+            name="room",
+            game=570,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
     assert view.match(SHOP, 730, line) is None
-    tell(commands.PutRoom("t", 1, "room", None, None, None, None, None, 1, False))
+    tell(
+        commands.PutRoom(
+            operator="t",
+            id=1,
+            name="room",
+            game=None,
+            min_value=None,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=False,
+        )
+    )
     assert view.match(SHOP, 730, line) is None
-    tell(commands.PutRoom("t", None, "b", 730, 10**9, None, None, None, 1, True))
+    tell(
+        commands.PutRoom(
+            operator="t",
+            id=None,
+            name="b",
+            game=730,
+            min_value=10**9,
+            max_value=None,
+            buyers=None,
+            bots=None,
+            priority=1,
+            enabled=True,
+        )
+    )
     assert view.match(SHOP, 730, line).buyer == RICH, "at any value"  # type: ignore[union-attr]
 
 
@@ -199,7 +251,7 @@ def test_a_rebuilt_book_equals_the_live_one(market: Market) -> None:
             command = market.open(f"c{number}", sold=sold, price=chance.choice([10, 100]), seller=f"7656119796126{number:04d}")
             (result,) = market.desk.process([command])
             if result.answers[0].value is not None:
-                open_trades.append(str(result.answers[0].value["trade_id"]))
+                open_trades.append(str(result.answers[0].value.trade_id))
             if result.feed is not None:
                 view.apply(result.feed)
         elif what == 2 and open_trades:
@@ -213,7 +265,13 @@ def test_a_rebuilt_book_equals_the_live_one(market: Market) -> None:
         else:
             try:
                 market.ask(
-                    commands.MoveMoney("t", POOR, chance.choice(["deposit", "withdrawal"]), chance.randint(1, 500), f"m{number}")
+                    commands.MoveMoney(
+                        operator="t",
+                        person=POOR,
+                        direction=chance.choice(["deposit", "withdrawal"]),
+                        amount=chance.randint(1, 500),
+                        reference=f"m{number}",
+                    )
                 )
             except Refusal as refusal:
                 assert refusal.code == "insufficient_balance"

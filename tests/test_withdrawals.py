@@ -82,8 +82,10 @@ def test_a_sale_with_a_doubted_send_is_looked_for_once_more_before_its_withdrawa
         trade_id = market.open_trade("withdrawn", TF2, assets=assets)
         await _lost_send_proved_absent(market, worker, trade_id)
         market.clock.advance(20)  # what was read of the history before is too old by now
-        answer = market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "the shop asked for it"))
-        assert answer["status"] == "processing"
+        answer = market.desk.ask(
+            commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="the shop asked for it")
+        )
+        assert answer.status == "processing"
         assert _purse(market) == (MONEY - ORDER_PRICE, ORDER_PRICE), "nothing is released before the look"
         looks = _looks(market)
         await market.run(worker, lambda: market.trade(trade_id).status != "processing")
@@ -111,7 +113,7 @@ def test_a_sale_that_is_withdrawn_before_an_offer_is_out_gives_everything_back_a
         await until(market, worker, trade_id)
         assert (_purse(market), _order(market)) == ((MONEY - ORDER_PRICE, ORDER_PRICE), ONE_RESERVED)
 
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "the shop asked for it"))
+        market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="the shop asked for it"))
         ended = market.trade(trade_id)
         assert (ended.status, ended.error, ended.stage) == ("declined", WITHDRAWN, "done")
         assert (_purse(market), _order(market)) == ((MONEY, 0), UNTOUCHED)
@@ -127,8 +129,10 @@ def test_a_sale_that_is_withdrawn_before_an_offer_is_out_gives_everything_back_a
 
 
 async def _intent_on_record(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
-    market.desk.ask(commands.ProofRead(trade_id, Proof.AS_NAMED, "", market.clock.now_us(), [("1", "0")]))
-    assert market.desk.ask(commands.IntendSend(trade_id))["granted"]
+    market.desk.ask(
+        commands.ProofRead(trade_id=trade_id, proof=Proof.AS_NAMED, text="", began_at=market.clock.now_us(), classes=[("1", "0")])
+    )
+    assert market.desk.ask(commands.IntendSend(trade_id=trade_id)).granted
 
 
 async def _send_lost(market: LittleMarket, worker: BotWorker, trade_id: str) -> None:
@@ -157,7 +161,7 @@ def test_a_sale_whose_offer_may_be_out_gives_nothing_back_before_steams_word(
         worker = market.worker()
         trade_id = market.open_trade("withdrawn", TF2)
         await until(market, worker, trade_id)
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "the shop asked for it"))
+        market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="the shop asked for it"))
         assert (market.trade(trade_id).status, _purse(market), _order(market)) == (
             "processing",
             (MONEY - ORDER_PRICE, ORDER_PRICE),

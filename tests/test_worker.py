@@ -115,7 +115,7 @@ def test_an_operator_cancels_a_held_trade_whose_send_was_lost(tmp_path: Path) ->
         market.fault("hold")
         market.seller.behaviour = Behaviour.ACCEPT
         await market.run(worker, lambda: market.trade(trade_id).offer_state == 11)
-        market.desk.ask(commands.OperateTrade(trade_id, "op", "cancel", "enough"))
+        market.desk.ask(commands.OperateTrade(trade_id=trade_id, operator="op", action="cancel", reason="enough"))
         await market.run(worker, lambda: market.trade(trade_id).status != "processing")
         ended = market.trade(trade_id)
         assert (ended.status, ended.error) == ("declined", "The trade was withdrawn by an operator")
@@ -265,7 +265,11 @@ def test_a_sale_declared_accepted_without_its_exchange_holds_up_no_other(tmp_pat
         nameless = market.open_trade("nameless", 440)
         await market.run(worker, lambda: market.trade(nameless).stage is Stage.EXCHANGED)
         assert market.trade(nameless).steam_trade_id is None
-        market.desk.ask(commands.OperateTrade(nameless, "op", "declare-accepted", "the items are there", force=True))
+        market.desk.ask(
+            commands.OperateTrade(
+                trade_id=nameless, operator="op", action="declare-accepted", reason="the items are there", force=True
+            )
+        )
         other = market.steam.world.add_account("bob", "seller")
         following = market.open_trade("following", 440, seller=other)
         await market.run(worker, lambda: market.trade(following).status == "completed")
@@ -316,7 +320,7 @@ def test_new_sales_without_end_starve_no_settlement(tmp_path: Path) -> None:
 
     async def story(market: LittleMarket) -> None:
         market.order(730, 400)
-        market.desk.ask(commands.ChangeBot("op", 1, seller_offers_max=1000, live_offers_max=1000))
+        market.desk.ask(commands.ChangeBot(operator="op", number=1, seller_offers_max=1000, live_offers_max=1000))
         worker = market.worker()
         due = [market.open_trade(f"due {number}") for number in range(3)]
         await market.run(worker, lambda: all(market.trade(trade_id).status == "accepted" for trade_id in due))
@@ -342,8 +346,10 @@ def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
 
     async def story(market: LittleMarket) -> None:
         market.order(730, 400)
-        market.desk.ask(commands.MoveMoney("test", BUYER, "deposit", 120 * ORDER_PRICE, "more"))
-        market.desk.ask(commands.ChangeBot("op", 1, seller_offers_max=1000, live_offers_max=1000))
+        market.desk.ask(
+            commands.MoveMoney(operator="test", person=BUYER, direction="deposit", amount=120 * ORDER_PRICE, reference="more")
+        )
+        market.desk.ask(commands.ChangeBot(operator="op", number=1, seller_offers_max=1000, live_offers_max=1000))
         market.steam.world.limits = Limits(1000, 1000)
         worker = market.worker()
         ids = [market.open_trade(f"c{number}") for number in range(120)]
@@ -376,7 +382,9 @@ def test_a_new_refresh_token_is_used_at_once(tmp_path: Path) -> None:
         secrets = market.desk.store.fetch("bot_record", number=1)[0][15]
         place = secrets_place(market.bot_account.steamid64)
         bare = msgspec.structs.replace(msgspec.json.decode(market.box.open(secrets, place), type=Credentials), password=None)
-        market.desk.ask(commands.ReplaceBotSecrets("op", 1, market.box.seal(msgspec.json.encode(bare), place)))
+        market.desk.ask(
+            commands.ReplaceBotSecrets(operator="op", number=1, secrets=market.box.seal(msgspec.json.encode(bare), place))
+        )
         await market.pass_time(worker, 60)
         market.steam.auth.revoke(market.bot_account)
         await market.run(worker, lambda: market.bot_state() == "needs_login")

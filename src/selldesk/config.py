@@ -266,26 +266,33 @@ def settings_in(environment: Mapping[str, str]) -> dict[str, str]:
     a misspelt one would be a default that nobody notices."""
     values: dict[str, str] = {}
     for variable in sorted(name for name in environment if name.startswith("SELLDESK_")):
-        name = variable.removeprefix("SELLDESK_").lower()
-        text = environment[variable]
-        if _OF_KUBERNETES.fullmatch(variable) or (name == "port" and text.startswith("tcp://")):
-            logger.warning(
-                "%s is ignored: Kubernetes sets it for a service of that name (enableServiceLinks: false ends it)", variable
-            )
-        elif variable in _OTHER_VARIABLES or _OF_TESTS.fullmatch(variable):
+        if _is_of_others(variable, environment[variable]):
             continue
-        elif name in _NAMES and variable == f"SELLDESK_{name.upper()}":
-            if name in values:
-                raise BadSetting(f"{variable} and {variable}_FILE are both set: which of them counts?")
-            values[name] = text
-        elif name.endswith("_file") and name.removesuffix("_file") in FROM_FILES:
-            if name.removesuffix("_file") in values:
-                raise BadSetting(f"{variable.removesuffix('_FILE')} and {variable} are both set: which of them counts?")
-            values[name.removesuffix("_file")] = _secret_file(variable, Path(text))
-        else:
-            known = [*(f"SELLDESK_{one.upper()}" for one in _NAMES), *(f"SELLDESK_{one.upper()}_FILE" for one in FROM_FILES)]
-            raise BadSetting(f"unknown setting {variable}{_did_you_mean(variable, [*known, *_OTHER_VARIABLES])}")
+        name, text = _setting(variable, environment[variable])
+        if name in values:
+            both = f"SELLDESK_{name.upper()}"
+            raise BadSetting(f"{both} and {both}_FILE are both set: which of them counts?")
+        values[name] = text
     return values
+
+
+def _is_of_others(variable: str, text: str) -> bool:
+    """Not a setting, and no mistake either."""
+    if _OF_KUBERNETES.fullmatch(variable) or (variable == "SELLDESK_PORT" and text.startswith("tcp://")):
+        logger.warning("%s is ignored: Kubernetes sets it for a service of that name (enableServiceLinks: false ends it)", variable)
+        return True
+    return variable in _OTHER_VARIABLES or _OF_TESTS.fullmatch(variable) is not None
+
+
+def _setting(variable: str, text: str) -> tuple[str, str]:
+    """Name and text of a setting, from the file that is named if it is one. Raises BadSetting."""
+    name = variable.removeprefix("SELLDESK_").lower()
+    if name in _NAMES and variable == f"SELLDESK_{name.upper()}":
+        return name, text
+    if name.endswith("_file") and name.removesuffix("_file") in FROM_FILES:
+        return name.removesuffix("_file"), _secret_file(variable, Path(text))
+    known = [*(f"SELLDESK_{one.upper()}" for one in _NAMES), *(f"SELLDESK_{one.upper()}_FILE" for one in FROM_FILES)]
+    raise BadSetting(f"unknown setting {variable}{_did_you_mean(variable, [*known, *_OTHER_VARIABLES])}")
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ class Closes(StrEnum):
     NEVER = "when an operator closes it"
     BOT_OK = "by itself, when the bot is well again"
     TRADE_MOVES = "by itself, when the sale moves on"
-    CAUSE_GONE = "by itself, when it is no longer so"
+    CAUSE_GONE = "by itself, when the cause is gone"
 
 
 class AlertKind(NamedTuple):
@@ -43,13 +43,13 @@ _KINDS = (
     ),
     AlertKind(
         "steam_trade_trouble",
-        "Steam calls the exchange failed or rolled back by its support (status 4 to 9), or it stands in a hold: it will not settle.",
+        "Steam says that the exchange failed or that its support rolled it back (status 4 to 9), or the exchange is in a trade hold: it will not settle.",
         "Ask Steam's support what became of the items; then `declare-failed`, `declare-completed` or `declare-rolled-back`.",
         Closes.NEVER,
     ),
     AlertKind(
         "settlement_doubted",
-        "Steam gave a settlement date earlier than the exchange and seven days. It is not believed and pays nobody.",
+        "Steam gave a settlement date less than seven days after the exchange. The date is not used, and nobody is paid by it.",
         "Nothing, if a later reading gives a sane date. If it stays, wait out eight days and `declare-completed`.",
         Closes.NEVER,
     ),
@@ -80,7 +80,7 @@ _KINDS = (
     # Items.
     AlertKind(
         "items_left_unasked",
-        "Items left a bot by an offer or exchange that no sale explains. They are marked missing.",
+        "Items left a bot by an offer or exchange that no sale explains. Those of buyers are marked missing.",
         "Treat the bot's session as stolen: disable the bot, change its password, revoke its sessions, import new secrets. Then settle"
         " with the buyers of the items that are named.",
         Closes.NEVER,
@@ -95,7 +95,7 @@ _KINDS = (
     AlertKind(
         "unknown_offer",
         "Items came to a bot by an offer or exchange that the store knows nothing of.",
-        "After a lost history: find out whose they are, pay or give back, close the alert. Else: somebody sent a gift.",
+        "After a lost history: find out whose they are, pay for them or give them back, then close the alert. Otherwise somebody sent a gift.",
         Closes.NEVER,
     ),
     AlertKind(
@@ -119,14 +119,14 @@ _KINDS = (
     ),
     AlertKind(
         "rate_limited",
-        "Steam has refused the bot's calls for their rate for ten minutes: a filter or a block, not a limit.",
+        "Steam has rate-limited the bot's calls for ten minutes: that is a filter or a block, not an ordinary limit.",
         "Ask from another address; update selldesk if Steam filters its headers.",
         Closes.BOT_OK,
     ),
     AlertKind(
         "secrets_unreadable",
-        "The bot's secrets can't be opened with SELLDESK_SECRET_KEY: nobody works for it.",
-        "Give the right key (or the old one as SELLDESK_SECRET_KEY_OLD), or import the maFile again.",
+        "The bot's secrets can't be opened with SELLDESK_SECRET_KEY, so it has no worker.",
+        "Set the right key (or the old one as SELLDESK_SECRET_KEY_OLD), or import the maFile again.",
         Closes.BOT_OK,
     ),
     AlertKind(
@@ -155,7 +155,7 @@ _KINDS = (
     ),
     AlertKind(
         "bot_nearly_full",
-        "A bot holds more than 90 % of the items that it may of a game.",
+        "A bot holds more than 90 % of the items of a game that it may hold.",
         "Hand items over to their buyers, or add a bot.",
         Closes.CAUSE_GONE,
     ),
@@ -169,7 +169,7 @@ _KINDS = (
     AlertKind(
         "project_holds_slots",
         "One project's processing sales hold more than 40 % of all slots.",
-        "Look whether its sellers accept; set `project_processing_percent` or `project_processing_max`.",
+        "Check whether its sellers accept; set `project_processing_percent` or `project_processing_max`.",
         Closes.CAUSE_GONE,
     ),
     AlertKind(

@@ -130,7 +130,9 @@ class AccountApi:
         return Reply(await make_key(self._market, call, call.person, call.body.name, None), status=201, headers=NO_STORE)
 
     async def delete_key(self, call: Call) -> Reply:
-        await self._market.desk.ask(OnBehalf(call.person, ALL_ROLE_BITS, DeleteKey(call.person, call.body.name)))
+        await self._market.desk.ask(
+            OnBehalf(person=call.person, role_bits=ALL_ROLE_BITS, command=DeleteKey(person=call.person, name=call.body.name))
+        )
         return Reply(KeyNamed(call.body.name))
 
     async def balance(self, call: Call) -> Reply:
@@ -172,8 +174,14 @@ async def make_key(market: Market, call: Call, person: int, name: str, operator:
     """The key exists outside this answer only as its hash. Refuses KEY_NAME_TAKEN, TOO_MANY_KEYS."""
     api_key = new_api_key()
     bits = ALL_ROLE_BITS if operator is None else pack_roles([Role.OPERATOR])
-    made = await market.desk.ask(OnBehalf(call.person, bits, CreateKey(person, name, api_key_hash(api_key), operator)))
-    return NewKey(name, api_key, made["created_at"])
+    made = await market.desk.ask(
+        OnBehalf(
+            person=call.person,
+            role_bits=bits,
+            command=CreateKey(person=person, name=name, key_hash=api_key_hash(api_key), operator=operator),
+        )
+    )
+    return NewKey(name, api_key, made.created_at)
 
 
 def balance_of(reader: Reader, person: int) -> Balance:

@@ -4,11 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from selldesk.desk.commands import OnBehalf, PersonsCommand
+from selldesk.desk.commands import Command, OnBehalf, R
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import TRADE_NOT_FOUND
 from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
@@ -52,9 +52,9 @@ class Market:
         snapshot."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, question)
 
-    async def act(self, call: Call, role: Role, command: PersonsCommand) -> dict[str, Any]:
+    async def act(self, call: Call, role: Role, command: Command[R]) -> R:
         """What a person asks for, on their behalf: the desk judges whether they (still) may."""
-        return await self.desk.ask(OnBehalf(call.person, pack_roles([role]), command))
+        return await self.desk.ask(OnBehalf(person=call.person, role_bits=pack_roles([role]), command=command))  # type: ignore[arg-type]
 
     def _ask_in_thread(self, question: Callable[[Reader], T]) -> T:
         reader: Reader | None = getattr(self._of_thread, "reader", None)

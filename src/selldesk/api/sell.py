@@ -215,7 +215,7 @@ class SellApi:
             expected = "expected https://steamcommunity.com/tradeoffer/new/?partner=<digits>&token=<token>"
             raise _bad("$.tradelink", expected)
         if len({(item.contextid, item.assetid) for item in request.items}) != len(request.items):
-            raise _bad("$.items", "the same asset stands twice")
+            raise _bad("$.items", "the same asset is listed twice")
         now = market.clock.now_us()
         numbers = market.view.catalog.game(request.game_id)
         items = [
@@ -250,12 +250,12 @@ class SellApi:
                     [{"path": "buyer_id", "message": _MISMATCH_HELP.format(best=best, named=named)}] if best > named else None
                 )
             raise
-        trade_id = opened["trade_id"]
-        bot = market.face(opened["bot"], opened["bot_steamid64"], opened["bot_profile_name"], opened["bot_avatar"])
+        trade_id = opened.trade_id
+        bot = market.face(opened.bot, opened.bot_steamid64, opened.bot_profile_name, opened.bot_avatar)
         answer = CreateAnswer(
             trade_id=trade_id,
             custom_id=request.custom_id,
-            summary=Summary(opened["items_count"], opened["value"]),
+            summary=Summary(opened.items_count, opened.value),
             processed_trade=CreatedTrade(trade_id, "processing"),
             selected_bot=bot,
             status="processing",

@@ -115,13 +115,14 @@ def seller_view(reader: Reader, steamid64: str, project: int | None, now: int) -
     is_trusted = seller is not None and seller.is_trusted
     waits = [end for one in strikes if (end := cooldown_end(strikes, one.project, limits, now)) is not None and not is_trusted]
     is_over = seller is not None and seller.status == SellerStatus.BLOCKED and not seller.is_blocked(now)
-    status = SellerStatus.NORMAL if seller is None or is_over else SellerStatus(seller.status)
+    shown = None if is_over else seller
+    status = SellerStatus.NORMAL if shown is None else SellerStatus(shown.status)
     last = reader.value("last_trade_of_seller", seller=steamid64)
     return SellerView(
         steamid64,
         status,
-        None if seller is None or is_over else seller.reason,
-        None if seller is None or is_over else wire_time_or_none(seller.until),
+        None if shown is None else shown.reason,
+        None if shown is None else wire_time_or_none(shown.until),
         sum(one.strikes for one in strikes),
         wire_time_or_none(max(waits, default=None)),
         LiveSales(

@@ -82,10 +82,14 @@ def keep(worker: str, alive: list[str], bots: list[int], leases: dict[int, Lease
         if len(held) >= wanted:
             break
         lease = leases.get(bot)
-        is_free = lease is None or lease.worker is None or not lease.is_alive(now_us) or lease.worker not in alive
-        if is_free and bot not in released and all(mine.bot != bot for mine in held):
+        is_ours = bot in released or any(mine.bot == bot for mine in held)
+        if not is_ours and _is_free(lease, alive, now_us):
             held.append(Lease(bot, worker, lease.fence + 1 if lease is not None else 1, now_us + LEASE_US))
     return Keeping(held, [lease.bot for lease in held[wanted:]], changed + held)
+
+
+def _is_free(lease: Lease | None, alive: list[str], now_us: int) -> bool:
+    return lease is None or lease.worker is None or not lease.is_alive(now_us) or lease.worker not in alive
 
 
 def leave(worker: str, leases: dict[int, Lease]) -> list[Lease]:

@@ -52,7 +52,7 @@ def parse_csv(text: str) -> list[tuple[str, int | None]]:
         if not line or line == [""]:
             continue
         if not acceptable_name(line[0]):
-            raise CatalogFault(f"line {line_number}: {line[0]!r} is no item name")
+            raise CatalogFault(f"line {line_number}: {line[0]!r} is not an item name")
         if len(line) > 2:
             raise CatalogFault(f"line {line_number}: expected a name and at most one price")
         try:

@@ -94,6 +94,14 @@ def _settings(settings: Settings, report: Report) -> None:
     else:
         if len(set(settings.secret_key)) < 12:
             report.warn("SELLDESK_SECRET_KEY repeats few characters: take a random one")
+    _steam_hosts(settings, report)
+    _edges(settings, report)
+    if len(report.faults) == before:
+        report.ok("settings can be read")
+
+
+def _steam_hosts(settings: Settings, report: Report) -> None:
+    """Steam itself, all of it, by https and within its limits; or another one, all of it."""
     for name, host in STEAM_HOSTS.items():
         parts = urlsplit(getattr(settings, name))
         if parts.hostname == host and parts.scheme != "https":
@@ -106,6 +114,10 @@ def _settings(settings: Settings, report: Report) -> None:
         report.fault(f"{others}: not Steam's own, while the others are: bots would log in at one Steam and trade at another")
     if all(hosts.values()) and settings.steam_limits_share > 1:
         report.fault("steam_limits_share is more than 1: Steam itself would refuse the calls and lock the accounts out for a while")
+
+
+def _edges(settings: Settings, report: Report) -> None:
+    """How the market is reached, and what protects it there."""
     if not settings.public_url and settings.host in ("0.0.0.0", "::"):  # noqa: S104 — only compared
         report.warn(f"public_url is not set: clients would be told {settings.url()}")
     if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.trusted_proxies:
@@ -116,45 +128,47 @@ def _settings(settings: Settings, report: Report) -> None:
         report.warn("rate_limits_enforced is off: one account can take all of the market's time")
     if settings.bad_keys_max == 0:
         report.warn("bad_keys_max is 0: keys can be guessed without end")
-    if len(report.faults) == before:
-        report.ok("settings can be read")
+
+
+_HARDLY_MEANT: list[tuple[str, Callable[[float], bool], str]] = [
+    ("fee_basis_points", lambda value: value > 2_000, "more than a fifth of each sale: 100 is 1 %"),
+    ("quote_seconds", lambda value: value < 5 or value > 600, "this is how many seconds sellers have between match and create"),
+    (
+        "offer_out_within_seconds",
+        lambda value: value < 60 or value > _DAY,
+        "the buyer's money is frozen for this long without an offer",
+    ),
+    ("offer_open_for_seconds", lambda value: value < 60 or value > _DAY, "a seller has this long to accept an offer"),
+    ("settlement_margin_seconds", lambda value: value > _DAY, "each seller waits this much longer for the money"),
+    (
+        "dateless_protection_seconds",
+        lambda value: value < 7 * _DAY,
+        "shorter than Steam's own protection: sellers could still reverse",
+    ),
+    ("confirm_within_seconds", lambda value: value < 30 or value > 3600, "an offer is confirmed or taken back within it"),
+    ("game_pause_seconds", lambda value: value > 3600, "nothing of a game is sold for this long after one refusal"),
+    ("bot_full_seconds", lambda value: value > _DAY, "a full bot takes nothing of that game for this long"),
+    ("poll_seconds", lambda value: value < 1 or value > 60, "each bot looks at its offers this often"),
+    ("idle_poll_seconds", lambda value: value > 600, "an idle bot looks at its offers this often"),
+    ("sweep_seconds", lambda value: value < 5 or value > 3600, "sales that wait are gone through so often"),
+    ("full_sweep_seconds", lambda value: value < 10 or value > 3600, "a bot's whole list of offers is read this often"),
+    ("own_inventory_seconds", lambda value: value < 1 or value > 3600, "pages of a stocktake are read this often"),
+    ("steam_limits_share", lambda value: value < 0.1, "bots use a small part of what Steam allows: sales will be slow"),
+    ("steam_address_calls_per_second", lambda value: value < 1, "all bots together: sales will hardly move"),
+    ("lockout_seconds", lambda value: value > _DAY, "a mistyped key shuts an address out for this long"),
+    ("connections_per_address", lambda value: value < 4, "clients use several connections at once"),
+    ("batch_max", lambda value: value < 8, "commits wait for each other"),
+]
 
 
 def _absurd(settings: Settings) -> list[tuple[str, str]]:
     """Values that are allowed and hardly meant."""
-    rules: list[tuple[str, Callable[[float], bool], str]] = [
-        ("fee_basis_points", lambda value: value > 2_000, "more than a fifth of each sale: 100 is 1 %"),
-        ("quote_seconds", lambda value: value < 5 or value > 600, "sellers have so many seconds between match and create"),
-        (
-            "offer_out_within_seconds",
-            lambda value: value < 60 or value > _DAY,
-            "the buyer's money is frozen for so long without an offer",
-        ),
-        ("offer_open_for_seconds", lambda value: value < 60 or value > _DAY, "a seller has so long to accept an offer"),
-        ("settlement_margin_seconds", lambda value: value > _DAY, "each seller waits so much longer for the money"),
-        (
-            "dateless_protection_seconds",
-            lambda value: value < 7 * _DAY,
-            "shorter than Steam's own protection: sellers could still reverse",
-        ),
-        ("confirm_within_seconds", lambda value: value < 30 or value > 3600, "an offer is confirmed or taken back within it"),
-        ("game_pause_seconds", lambda value: value > 3600, "so long nothing of a game is sold after one refusal"),
-        ("bot_full_seconds", lambda value: value > _DAY, "so long a full bot takes nothing of a game"),
-        ("poll_seconds", lambda value: value < 1 or value > 60, "each bot looks at its offers so often"),
-        ("idle_poll_seconds", lambda value: value < settings.poll_seconds or value > 600, "an idle bot looks so often"),
-        ("sweep_seconds", lambda value: value < 5 or value > 3600, "sales that wait are gone through so often"),
-        ("full_sweep_seconds", lambda value: value < 10 or value > 3600, "a bot's whole list is read so often"),
-        ("own_inventory_seconds", lambda value: value < 1 or value > 3600, "pages of a stocktake are read so often"),
-        ("steam_limits_share", lambda value: value < 0.1, "bots use a small part of what Steam allows: sales will be slow"),
-        ("steam_address_calls_per_second", lambda value: value < 1, "all bots together: sales will hardly move"),
-        ("lockout_seconds", lambda value: value > _DAY, "a mistyped key shuts an address out for so long"),
-        ("connections_per_address", lambda value: value < 4, "clients use several connections at once"),
-        ("batch_max", lambda value: value < 8, "commits wait for each other"),
-    ]
-    found = [(name, text) for name, is_absurd, text in rules if is_absurd(getattr(settings, name))]
+    found = [(name, text) for name, is_absurd, text in _HARDLY_MEANT if is_absurd(getattr(settings, name))]
+    if settings.idle_poll_seconds < settings.poll_seconds:
+        found.append(("idle_poll_seconds", "an idle bot looks at its offers this often"))
     for name in (field.name for field in msgspec.structs.fields(Settings) if field.name.startswith("overdue_")):
         if not 60 <= getattr(settings, name) <= _DAY:
-            found.append((name, "operators hear of a stuck sale so long after its deadline"))
+            found.append((name, "operators hear of a stuck sale this long after its deadline"))
     return found
 
 

@@ -56,6 +56,23 @@ def read_mafile(
     if not is_plain:
         content = _decrypt(file, content, entry, passphrase, ask)
     raw = _object(file, content)
+    fields = _fields(file, raw, entry, account_name)
+    refresh_token = _refresh_token(raw)
+    if refresh_token is not None and _subject(refresh_token) is None:
+        raise BadSetting(f"{file}: the refresh token is not one of Steam's (three parts with dots between, which name an account)")
+    secret = password or raw.get("password")
+    if not secret and not refresh_token:
+        secret = ask(f"Password of {fields['account_name']}")
+    try:
+        return msgspec.convert(
+            fields | {"password": secret or None, "refresh_token": refresh_token, "profile_name": profile_name}, BotRequest
+        )
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{file}: {error}") from None
+
+
+def _fields(file: Path, raw: dict[str, Any], entry: dict[str, Any], account_name: str | None) -> dict[str, Any]:
+    """What every bot needs. Raises BadSetting."""
     fields = {
         "account_name": account_name or raw.get("account_name") or entry.get("account_name"),
         "shared_secret": raw.get("shared_secret"),
@@ -69,18 +86,7 @@ def read_mafile(
     for name in ("shared_secret", "identity_secret"):
         if not is_secret(str(fields[name])):
             raise BadSetting(f"{file}: {name} is not base64 of 20 bytes, as every authenticator's is")
-    refresh_token = _refresh_token(raw)
-    if refresh_token is not None and _subject(refresh_token) is None:
-        raise BadSetting(f"{file}: the refresh token is not one of Steam's (three parts with dots between, which name an account)")
-    secret = password or raw.get("password")
-    if not secret and not refresh_token:
-        secret = ask(f"Password of {fields['account_name']}")
-    try:
-        return msgspec.convert(
-            fields | {"password": secret or None, "refresh_token": refresh_token, "profile_name": profile_name}, BotRequest
-        )
-    except msgspec.ValidationError as error:
-        raise BadSetting(f"{file}: {error}") from None
+    return fields
 
 
 def _object(file: Path, content: bytes) -> dict[str, Any]:

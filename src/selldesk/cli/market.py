@@ -35,9 +35,9 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url, host=host, port=port)
     open_migrated(settings)
-    from selldesk.wiring import RunningMarket
+    from selldesk.runtime.api_process import ApiProcess
 
-    uvloop.run(RunningMarket(settings, background=not no_background, api_processes=workers).run())
+    uvloop.run(ApiProcess(settings, background=not no_background, api_processes=workers).run())
 
 
 @app.command()
@@ -53,9 +53,9 @@ def work(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url)
     open_migrated(settings)
-    from selldesk.wiring import RunningMarket  # here, for the other commands needn't wait for all that it brings
+    from selldesk.runtime.work_process import WorkProcess  # here, for the other commands needn't wait for all that it brings
 
-    uvloop.run(RunningMarket(settings, with_api=False).run())
+    uvloop.run(WorkProcess(settings).run())
 
 
 @app.command()
@@ -108,7 +108,7 @@ def archive(
 
 @app.command()
 def audit(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """Asks the store every question about money, orders and trades. Exit code 1 if something is wrong."""
+    """Runs every check of money, orders and trades on the store. Exit code 1 if something is wrong."""
     store = open_migrated(settings_of(config, database_url=database_url))
     result = run_audit(store.reader())
     table = Table("check", "rows that break it")

@@ -49,7 +49,7 @@ Login = Annotated[str, typer.Argument(help="The user's login.")]
 def create_user(
     login: Login,
     role: Annotated[list[Role], typer.Option(help="project, buyer or operator; may be given several times.")],
-    steamid64: Annotated[str | None, typer.Option(help="A buyer's SteamID64: his buyer_id.")] = None,
+    steamid64: Annotated[str | None, typer.Option(help="A buyer's SteamID64, which is their buyer_id.")] = None,
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -60,7 +60,18 @@ def create_user(
         steamid64_of(steamid64)
     desk = inline_desk(settings_of(config, database_url=database_url))
     person_id = new_uuid7(SystemClock().now_us())
-    desk.ask(commands.CreatePerson(OPERATOR, person_id, login, pack_roles(role), None, None, None, steamid64))
+    desk.ask(
+        commands.CreatePerson(
+            operator=OPERATOR,
+            id=person_id,
+            login=login,
+            roles=pack_roles(role),
+            first_name=None,
+            last_name=None,
+            avatar=None,
+            steamid64=steamid64,
+        )
+    )
     print(f"{login}: {person_id}")
 
 
@@ -96,7 +107,7 @@ def enable_user(login: Login, config: ConfigFile = None, database_url: DatabaseU
 
 def _change_user(desk: Desk, login: str, disabled: bool) -> None:
     person = _person(desk, login)
-    desk.ask(commands.ChangePerson(OPERATOR, person.id, disabled=disabled))
+    desk.ask(commands.ChangePerson(operator=OPERATOR, person_id=person.id, disabled=disabled))
     print(f"{login}: {'disabled' if disabled else 'enabled'}")
 
 
@@ -110,7 +121,7 @@ def create_key(
     """A new API key. It is shown once."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     api_key = new_api_key()
-    desk.ask(commands.CreateKey(_person(desk, login).number, name, api_key_hash(api_key), OPERATOR))
+    desk.ask(commands.CreateKey(person=_person(desk, login).number, name=name, key_hash=api_key_hash(api_key), operator=OPERATOR))
     print(api_key)
 
 
@@ -126,7 +137,7 @@ def list_keys(login: Login, config: ConfigFile = None, database_url: DatabaseUrl
 def revoke_key(login: Login, name: str, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Revokes a key."""
     desk = inline_desk(settings_of(config, database_url=database_url))
-    desk.ask(commands.DeleteKey(_person(desk, login).number, name, OPERATOR))
+    desk.ask(commands.DeleteKey(person=_person(desk, login).number, name=name, operator=OPERATOR))
     print(f"{login}: {name} revoked")
 
 
@@ -135,9 +146,13 @@ def _move(login: str, direction: str, amount: str, reference: str, config: Path 
     if not 1 <= mills <= MONEY_MAX:
         raise BadSetting(f"{amount}: an amount goes from 1 to {both_units(MONEY_MAX)}")
     desk = inline_desk(settings_of(config, database_url=database_url))
-    moved = desk.ask(commands.MoveMoney(OPERATOR, _person(desk, login).number, direction, mills, reference))
-    again = " (was done before under this reference)" if moved["repeated"] else ""
-    print(f"{login}: {direction} of {both_units(mills)}, balance {both_units(moved['balance_after'])}{again}")
+    moved = desk.ask(
+        commands.MoveMoney(
+            operator=OPERATOR, person=_person(desk, login).number, direction=direction, amount=mills, reference=reference
+        )
+    )
+    again = " (was done before under this reference)" if moved.repeated else ""
+    print(f"{login}: {direction} of {both_units(mills)}, balance {both_units(moved.balance_after)}{again}")
 
 
 @app.command()
@@ -176,12 +191,25 @@ def add_room(
 ) -> None:
     """Adds a purchase room for all buyers and all bots."""
     if game is not None and not is_supported(game):
-        raise BadSetting(f"{game} is no game of this market")
+        raise BadSetting(f"{game} is not a game of this market")
     desk = inline_desk(settings_of(config, database_url=database_url))
     low, high = (None if text is None else amount_of(text) for text in (min_value, max_value))
-    made = desk.ask(commands.PutRoom(OPERATOR, None, name, game, low, high, None, None, priority, True))
+    made = desk.ask(
+        commands.PutRoom(
+            operator=OPERATOR,
+            id=None,
+            name=name,
+            game=game,
+            min_value=low,
+            max_value=high,
+            buyers=None,
+            bots=None,
+            priority=priority,
+            enabled=True,
+        )
+    )
     bounds = [f"{word} {both_units(value)}" for word, value in (("from", low), ("to", high)) if value is not None]
-    print(f"room {made['id']}: {name}{', ' if bounds else ''}{' '.join(bounds)}")
+    print(f"room {made.id}: {name}{', ' if bounds else ''}{' '.join(bounds)}")
 
 
 @room_app.command("list")
@@ -200,7 +228,7 @@ def list_rooms(config: ConfigFile = None, database_url: DatabaseUrl = None) -> N
 @room_app.command("remove")
 def remove_room(number: int, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Removes a room; running trades go on."""
-    inline_desk(settings_of(config, database_url=database_url)).ask(commands.DropRoom(OPERATOR, number))
+    inline_desk(settings_of(config, database_url=database_url)).ask(commands.DropRoom(operator=OPERATOR, id=number))
     print(f"room {number} removed")
 
 
@@ -305,7 +333,7 @@ def _bot_number(desk: Desk, steamid64: str) -> int:
 
 
 def _switch_bot(desk: Desk, steamid64: str, enabled: bool) -> None:
-    desk.ask(commands.ChangeBot(OPERATOR, _bot_number(desk, steamid64), enabled=enabled))
+    desk.ask(commands.ChangeBot(operator=OPERATOR, number=_bot_number(desk, steamid64), enabled=enabled))
     print(f"bot {steamid64}: {'enabled' if enabled else 'disabled'}")
 
 
@@ -318,7 +346,7 @@ def import_catalog(
 ) -> None:
     """Imports item names; known ones keep their number."""
     if not is_supported(game):
-        raise BadSetting(f"{game} is no game of this market")
+        raise BadSetting(f"{game} is not a game of this market")
     try:
         items = parse_csv(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, CatalogFault) as error:
@@ -326,8 +354,8 @@ def import_catalog(
     desk = inline_desk(settings_of(config, database_url=database_url))
     total = {"created": 0, "updated": 0, "unchanged": 0}
     for start in range(0, len(items), ORDERS_PER_TRANSACTION):
-        counts = desk.ask(commands.ImportItems(OPERATOR, game, items[start : start + ORDERS_PER_TRANSACTION]))
-        total = {name: total[name] + counts[name] for name in total}
+        counts = desk.ask(commands.ImportItems(operator=OPERATOR, game=game, items=items[start : start + ORDERS_PER_TRANSACTION]))
+        total = {name: total[name] + getattr(counts, name) for name in total}
     print(f"{file}: {', '.join(f'{count} {name}' for name, count in total.items())}")
 
 

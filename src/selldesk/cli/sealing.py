@@ -18,7 +18,7 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     settings = settings_of(config, database_url=database_url)
     box = settings.box(SEAL_FORMAT)
     desk = inline_desk(settings)
-    desk.ask(commands.Reseal(OPERATOR, True, [], []))
+    desk.ask(commands.Reseal(operator=OPERATOR, begins=True, bots=[], links=[]))
     unreadable: list[str] = []
     bots = 0
     for record in desk.store.fetch_as(BotRow, "all_bot_records"):
@@ -28,7 +28,7 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
             unreadable.append(f"bot {record.steamid64}")
             continue
         if resealed is not None:
-            desk.ask(commands.Reseal(OPERATOR, False, [resealed], []))
+            desk.ask(commands.Reseal(operator=OPERATOR, begins=False, bots=[resealed], links=[]))
             bots += 1
     links = 0
     after = ""
@@ -43,7 +43,7 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
             except CannotOpen:
                 unreadable.append(f"trade {trade_id}")
         if changed:
-            desk.ask(commands.Reseal(OPERATOR, False, [], changed))
+            desk.ask(commands.Reseal(operator=OPERATOR, begins=False, bots=[], links=changed))
             links += len(changed)
     print(f"{bots} bots and {links} trade links sealed anew")
     if unreadable:

@@ -56,11 +56,11 @@ def list_sellers(
 
 @seller_app.command("show")
 def show_seller(seller: Seller, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """One seller, with his figures."""
+    """One seller, with their figures."""
     desk = inline_desk(settings_of(config, database_url=database_url))
     steamid64 = steamid64_of(seller)
     if not desk.store.fetch("seller_known", seller=steamid64):
-        raise Refused(f"no seller {steamid64}: nothing of his is on record")
+        raise Refused(f"no seller {steamid64}: nothing is on record")
     _print(seller_view(desk.store, steamid64, None, SystemClock().now_us()))
 
 
@@ -96,7 +96,7 @@ def clear(seller: Seller, reason: Reason, config: ConfigFile = None, database_ur
 
 
 def _set(desk: Desk, seller: str, status: SellerStatus, reason: str, until: int | None) -> None:
-    desk.ask(commands.SetSeller(OPERATOR, steamid64_of(seller), status.value, reason, until))
+    desk.ask(commands.SetSeller(operator=OPERATOR, steamid64=steamid64_of(seller), status=status.value, reason=reason, until=until))
     print(f"seller {seller}: {status.value}")
 
 
@@ -144,7 +144,7 @@ def set_limit(
         try:
             wanted = msgspec.json.decode(value.encode())
         except (msgspec.DecodeError, UnicodeError):
-            raise BadSetting(f"{name}: {value!r} is no number, JSON list or object (none: no limit)") from None
+            raise BadSetting(f"{name}: {value!r} is not a number, JSON list or object (none: no limit)") from None
     try:
         limits = msgspec.convert(msgspec.to_builtins(limits_of_market(desk.store)) | {name: wanted}, MarketLimits)
     except msgspec.ValidationError as error:
@@ -152,7 +152,7 @@ def set_limit(
     for game in limits.min_order_price:
         if not (game.isascii() and game.isdigit() and is_supported(int(game))):
             raise BadSetting(f"min_order_price: {game!r} is not one of {', '.join(map(str, GAMES))}")
-    desk.ask(commands.SetLimits(OPERATOR, limits))
+    desk.ask(commands.SetLimits(operator=OPERATOR, limits=limits))
     print(f"{name}: {_shown(name, msgspec.to_builtins(limits)[name])}")
 
 
@@ -163,18 +163,22 @@ def _shown(name: str, value: Any) -> str:
 @game_app.command("stop")
 def stop_game(game: int, reason: Reason, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Nothing new of this game begins; what runs is finished."""
-    inline_desk(settings_of(config, database_url=database_url)).ask(commands.StopGame(OPERATOR, _game(game), reason))
+    inline_desk(settings_of(config, database_url=database_url)).ask(
+        commands.StopGame(operator=OPERATOR, game=_game(game), reason=reason)
+    )
     print(f"trading of {game} is stopped")
 
 
 @game_app.command("resume")
 def resume_game(game: int, reason: Reason, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Lets it go on."""
-    inline_desk(settings_of(config, database_url=database_url)).ask(commands.ResumeGame(OPERATOR, _game(game), reason))
+    inline_desk(settings_of(config, database_url=database_url)).ask(
+        commands.ResumeGame(operator=OPERATOR, game=_game(game), reason=reason)
+    )
     print(f"trading of {game} goes on")
 
 
 def _game(game: int) -> int:
     if not is_supported(game):
-        raise BadSetting(f"{game} is no game of this market: {', '.join(map(str, GAMES))}")
+        raise BadSetting(f"{game} is not a game of this market: {', '.join(map(str, GAMES))}")
     return game

@@ -31,7 +31,7 @@ def amount_of(text: str) -> int:
 def steamid64_of(text: str) -> str:
     """Raises BadSetting."""
     if not is_steamid64(text):
-        raise BadSetting(f"{text!r} is no SteamID64: 17 digits that begin with 7656119")
+        raise BadSetting(f"{text!r} is not a SteamID64: 17 digits that begin with 7656119")
     return text
 
 

@@ -9,7 +9,7 @@ from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, s
 from selldesk.desk import commands
 from selldesk.kernel.times import wire_time
 
-trading_app = typer.Typer(help="The whole trade: stop, resume, status.", no_args_is_help=True)
+trading_app = typer.Typer(help="All trading: stop, resume, status.", no_args_is_help=True)
 app.add_typer(trading_app, name="trading")
 
 Reason = Annotated[str, typer.Option(help="Why; it lands in the operators' log.")]
@@ -26,7 +26,7 @@ def stop(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Nothing new begins, from now on; what runs is finished and settled."""
-    command = commands.StopTrading(OPERATOR, reason, history_lost=history_lost)
+    command = commands.StopTrading(operator=OPERATOR, reason=reason, history_lost=history_lost)
     inline_desk(settings_of(config, database_url=database_url)).ask(command)
     print("trading is stopped")
 
@@ -39,7 +39,9 @@ def resume(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Lets trading go on. After a loss of history it first wants every bot looked at and every unknown offer decided."""
-    inline_desk(settings_of(config, database_url=database_url)).ask(commands.ResumeTrading(OPERATOR, reason, force))
+    inline_desk(settings_of(config, database_url=database_url)).ask(
+        commands.ResumeTrading(operator=OPERATOR, reason=reason, force=force)
+    )
     print("trading goes on")
 
 

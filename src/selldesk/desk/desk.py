@@ -12,7 +12,7 @@ import msgspec
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.cases import advancing, leases, limits, opening, orders, people, setup, stock, trading_stop, watching
-from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, TradeCommand
+from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, OrderListBegun, OrdersChanged, R, TradeCommand
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
@@ -26,7 +26,7 @@ _CONFLICTS_MAX = 4
 FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
-_ALONE: dict[type[Command], Callable[[Any, Batch], dict[str, Any]]] = {
+_ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]] = {
     commands.BeginOrders: orders.begin_orders,
     commands.ChangeOrders: orders.change_orders,
     commands.CreatePerson: people.create_person,
@@ -89,7 +89,7 @@ class Desk:
     def store(self) -> Writer:
         return self._store
 
-    def process(self, asked: Sequence[Command]) -> list[BatchResult]:
+    def process(self, asked: Sequence[Command[Any]]) -> list[BatchResult]:
         """Decides the commands in order. Usually one transaction, so one result; one for each command if the whole could not be
         written. The answers of all results together stand in the commands' order. Never raises."""
         if len(asked) > 1 and any(commands.runs_alone(command) for command in asked):
@@ -109,44 +109,52 @@ class Desk:
             logger.exception("%s failed", type(asked[0]).__name__)
             return [BatchResult(None, [_refused(INTERNAL_ERROR)])]
 
-    def ask(self, command: Command) -> dict[str, Any]:
+    def ask(self, command: Command[R]) -> R:
         """One command, in line: for the command line, set-up and tests. Raises the refusal."""
         answer = self.process([command])[-1].answers[-1]
         if answer.value is None:
             raise Refusal(answer.status, answer.code, answer.text, answer.details, answer.cause)
-        return answer.value
+        reply: R = answer.value
+        return reply
 
     def watch(self) -> list[BatchResult]:
         """One look around (desk/watching.py); what is to be done goes through a batch of its own. Raises what the store says."""
         plan = self._watcher.plan(self._store, self._clock.now_us(), self._clock.real_us())
-        return [] if plan.is_empty else self.process([commands.Watch(*plan)])
+        return [] if plan.is_empty else self.process([commands.Watch(**plan._asdict())])
 
-    def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> dict[str, Any]:
+    def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> OrdersChanged:
         """A big command in line, portion by portion."""
         portions = orders.Portions(command, self._store)
         while (portion := portions.next()) is not None:
-            portions.done(self.ask(portion))
+            reply: OrderListBegun | OrdersChanged = self.ask(portion)  # type: ignore[misc]
+            portions.done(reply)
         return portions.counts
 
-    def _transact_again(self, asked: Sequence[Command]) -> BatchResult:
+    def _transact_again(self, asked: Sequence[Command[Any]]) -> BatchResult:
         """The same batch once more while others are in its way. Raises StoreConflict if they stay there."""
         for _ in range(_CONFLICTS_MAX):
             try:
                 return self._transact(asked)
             except StoreConflict as conflict:
-                logger.info("a batch of %d runs again: %s", len(asked), conflict)
+                logger.info("a batch of %d commands conflicted with another writer and runs again: %s", len(asked), conflict)
             except _HistoryLost as lost:
                 logger.critical("%s; trading stops", lost)
                 known, self._last = self._last, None
                 try:
-                    self._transact([commands.StopTrading("selldesk", "The database lost what was committed", lost.known_seq)])
+                    self._transact(
+                        [
+                            commands.StopTrading(
+                                operator="selldesk", reason="The database lost what was committed", known_seq=lost.known_seq
+                            )
+                        ]
+                    )
                 except BaseException:
                     # Not on record yet: the next batch must notice it again.
                     self._last = known
                     raise
         return self._transact(asked)
 
-    def _transact(self, asked: Sequence[Command]) -> BatchResult:
+    def _transact(self, asked: Sequence[Command[Any]]) -> BatchResult:
         store = self._store
         load = BatchLoad()
         for command in asked:
@@ -205,7 +213,7 @@ class Desk:
         self._last = (seq, stamp)
 
 
-def _collect(command: Command, load: BatchLoad) -> None:
+def _collect(command: Command[Any], load: BatchLoad) -> None:
     match command:
         case OpenTrade():
             opening.loads(command, load)
@@ -221,14 +229,14 @@ def _collect(command: Command, load: BatchLoad) -> None:
             advancing.loads(command, load)
 
 
-def _decide(command: Command, batch: Batch) -> Answer:
+def _decide(command: Command[Any], batch: Batch) -> Answer:
     try:
         return Answer(_value(command, batch))
     except Refusal as refusal:
         return Answer(None, refusal.status, refusal.code, refusal.text, refusal.cause, refusal.details)
 
 
-def _value(command: Command, batch: Batch) -> dict[str, Any]:
+def _value(command: Command[Any], batch: Batch) -> msgspec.Struct:
     """Raises the command's refusal."""
     match command:
         case OpenTrade():

@@ -24,7 +24,7 @@ def parse_amount(text: str) -> int:
     ValueError in words: `50.00` alone might be either."""
     found = _AMOUNT.fullmatch(text)
     if found is None or not text.isascii():
-        raise ValueError(f"{text!r} is no amount: {HOW_TO_WRITE}")
+        raise ValueError(f"{text!r} is not an amount: {HOW_TO_WRITE}")
     if found["mills"] is not None:
         return int(found["mills"])
     if (found["lead"] is None) == (found["tail"] is None):

@@ -23,10 +23,12 @@ class Outage:
         self._tries += 1
         if self._began is None:
             self._began, self._said, self._tries = now, now, 1
-            logger.warning("%s: %s; trying on", self._what, _line(why))
+            logger.warning("%s: %s; retrying", self._what, _line(why))
         elif now - self._said >= _SAID_AGAIN_SECONDS:
             self._said = now
-            logger.warning("%s, for %.0f s and %d tries now: %s", self._what, now - self._began, self._tries, _line(why))
+            logger.warning(
+                "%s for %.0f s now, after %d tries; still retrying: %s", self._what, now - self._began, self._tries, _line(why)
+            )
 
     def over(self) -> None:
         """It could."""

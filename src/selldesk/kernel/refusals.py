@@ -82,7 +82,9 @@ TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
 
 # Buyers' orders (contract C2).
 LIST_SUPERSEDED = Kind(
-    409, "list_superseded", "Another change of your orders for this game began before this one was done: send it again"
+    409,
+    "list_superseded",
+    "A later change of your orders for this game replaced this one before it was finished: send it again if you still want it",
 )
 
 # People, keys, money (contract C1 and C4).
@@ -104,12 +106,12 @@ BOT_NOT_FOUND = Kind(404, "bot_not_found", "Bot not found")
 OLDER_RELEASE = Kind(
     409,
     "older_release",
-    "A worker of an earlier release still runs; it can't read what would be written: stop it first (and every older API process)",
+    "A worker of an earlier release is still running and can't read the new seals: stop it, and every older API process, first",
 )
 BOT_SECRETS_UNREADABLE = Kind(
     409,
     "secrets_unreadable",
-    "The known secrets can't be opened with SELLDESK_SECRET_KEY: give all of them anew, with password or refresh token",
+    "The stored secrets can't be opened with SELLDESK_SECRET_KEY: send all of them again, with the password or a refresh token",
 )
 BOT_EXISTS = Kind(409, "bot_exists", "This bot already exists")
 WRONG_STATUS = Kind(409, "wrong_status", "The trade is not in a status that allows this")

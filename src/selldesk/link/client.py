@@ -1,38 +1,31 @@
 """How the other processes of a machine reach the desk: commands out, answers in, the feed applied before any answer is given."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from selldesk.desk.commands import Answer, Command, Feed, PutOrders, WithdrawOrders
+from selldesk.desk.commands import Answer, Command, Feed, PutOrders, R, WithdrawOrders, reply_of
 from selldesk.desk.desk import Desk
-from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
-from selldesk.link.process import DeskProcessSettings
 from selldesk.link.server import Request, Response, frame, read_frame
 
 logger = logging.getLogger(__name__)
 
-_START_AGAIN_SECONDS = 1
 _HELD_SECONDS = 0.25
 _PATIENCE_SECONDS = 30
-"""A desk that doesn't answer for so long is stalled: the outcome can't be learnt."""
+"""A desk that doesn't answer for so long is stalled: the outcome is unknown."""
 
 
 class DeskPort(Protocol):
     """Where API and workers bring their commands."""
 
-    async def ask(self, command: Command) -> dict[str, Any]:
-        """The desk's value. Raises its Refusal, or UNAVAILABLE if the outcome can't be learnt."""
+    async def ask(self, command: Command[R]) -> R:
+        """The desk's reply. Raises its Refusal, or UNAVAILABLE if the outcome is unknown."""
         ...
 
 
@@ -43,21 +36,22 @@ class InlineDesk:
         self.desk = desk
         self._on_feed = on_feed
 
-    async def ask(self, command: Command) -> dict[str, Any]:
+    async def ask(self, command: Command[R]) -> R:
         if isinstance(command, PutOrders | WithdrawOrders):
-            return self.desk.work_off(command)
+            return reply_of(command, msgspec.to_builtins(self.desk.work_off(command)))  # type: ignore[return-value]
         # Through the wire's encoding, as in production: what it can't carry must fail here too.
         wired = msgspec.msgpack.decode(msgspec.msgpack.encode(Request(0, command)), type=Request).command  # type: ignore[arg-type]
         (result,) = self.desk.process([wired])
         if result.feed is not None:
             self._on_feed(result.feed)
-        return value_of(result.answers[0])
+        answer = msgspec.msgpack.decode(msgspec.msgpack.encode(result.answers[0]), type=Answer)
+        return _value_of(command, answer)
 
 
-def value_of(answer: Answer) -> dict[str, Any]:
+def _value_of(command: Command[R], answer: Answer) -> R:
     if answer.value is None:
         raise Refusal(answer.status, answer.code, answer.text, answer.details, answer.cause)
-    return answer.value
+    return reply_of(command, answer.value)
 
 
 class DeskClient:
@@ -80,7 +74,7 @@ class DeskClient:
         self._decoder = msgspec.msgpack.Decoder(Response)
         self.connected = asyncio.Event()
 
-    async def ask(self, command: Command) -> dict[str, Any]:
+    async def ask(self, command: Command[R]) -> R:
         if self._writer is None:
             raise UNAVAILABLE()
         request_id = next(self._ids)
@@ -93,7 +87,7 @@ class DeskClient:
             if not self._outbox:
                 loop.call_soon(self._send)
             self._outbox.append(frame(self._encoder.encode(Request(request_id, command))))  # type: ignore[arg-type]
-            return value_of(await future)
+            return _value_of(command, await future)
         finally:
             del self._pending[request_id]
             self._asked_at.pop(request_id, None)
@@ -133,7 +127,7 @@ class DeskClient:
                 while (body := await read_frame(reader)) is not None:
                     self._take(self._decoder.decode(body))
             except Exception:
-                logger.exception("the connection to the desk broke")
+                logger.exception("the connection to the desk failed; reconnecting")
             finally:
                 self.connected.clear()
                 self._outbox.clear()
@@ -167,54 +161,3 @@ class DeskClient:
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(UNAVAILABLE())
-
-
-class DeskSupervisor:
-    """Starts the desk's process and starts it again if it dies."""
-
-    def __init__(self, database_url: str, clock_path: Path | None, settings: DeskSettings) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="selldesk-"))
-        self.socket_path = self._folder / "desk.sock"
-        self._start_line = (
-            msgspec.json.encode(
-                DeskProcessSettings(database_url, str(self.socket_path), str(clock_path) if clock_path else None, settings)
-            )
-            + b"\n"
-        )
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Keeps one desk alive until cancelled, or until it ends while everything stops."""
-        try:
-            while True:
-                self.socket_path.unlink(missing_ok=True)
-                try:
-                    self._process = await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", "selldesk.link.process", stdin=asyncio.subprocess.PIPE
-                    )
-                except OSError:
-                    # No memory or no process number left, for the moment.
-                    logger.exception("the desk could not be started; trying again")
-                    await asyncio.sleep(_START_AGAIN_SECONDS)
-                    continue
-                assert self._process.stdin is not None
-                self._process.stdin.write(self._start_line)
-                with contextlib.suppress(ConnectionError):
-                    await self._process.stdin.drain()
-                code = await self._process.wait()
-                if stopping.is_set():
-                    return
-                logger.error("the desk ended with code %s; starting it again", code)
-                await asyncio.sleep(0.1)
-        finally:
-            if self._process is not None and self._process.returncode is None:
-                # The end of its input is the end of the desk, which takes no signal: a stop of the whole group must find it alive.
-                assert self._process.stdin is not None
-                self._process.stdin.close()
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._process.wait(), 5)
-            shutil.rmtree(self._folder, ignore_errors=True)

@@ -11,6 +11,7 @@ import logging
 import struct
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Response(msgspec.Struct, array_like=True):
 class _Waiting(msgspec.Struct):
     connection: asyncio.StreamWriter
     id: int
-    command: Command
+    command: Command[Any]
 
 
 class _Job(msgspec.Struct):
@@ -85,7 +86,7 @@ def frame(body: bytes) -> bytes:
 class DeskServer:
     def __init__(self, desk: Desk, batch_max: int, watch_seconds: float = 0) -> None:
         self._watch_seconds = watch_seconds
-        self._outage = Outage("the desk can't look around")
+        self._outage = Outage("the desk can't read the store for its watch")
         self._desk = desk
         self._batch_max = batch_max
         self._queue: deque[_Waiting] = deque()
@@ -117,7 +118,7 @@ class DeskServer:
                 self._queue.append(_Waiting(writer, request.id, request.command))
                 self._something.set()
         except (ValueError, msgspec.MsgspecError):
-            logger.exception("a client of the desk speaks nonsense")
+            logger.exception("a client of the desk sent something unreadable; its connection is closed")
         finally:
             self._connections.discard(writer)
             writer.close()
@@ -131,7 +132,7 @@ class DeskServer:
         except StoreUnavailable as error:
             self._outage.note(error)
         except Exception:
-            logger.exception("the desk could not look around; it tries again")
+            logger.exception("unhandled error in the desk's watch; it tries again")
         loop.call_later(self._watch_seconds, self._tick, loop)
 
     def _step(self) -> None:
@@ -171,7 +172,7 @@ class DeskServer:
         try:
             answer = self._next_portion(job)
         except Exception:
-            logger.exception("a big command could not be cut into portions")
+            logger.exception("a large command failed between two portions; it is answered 503")
             answer = Answer(None, UNAVAILABLE.status, UNAVAILABLE.code, UNAVAILABLE.text)
         if answer is None:
             self._jobs.append(job)
@@ -184,7 +185,7 @@ class DeskServer:
             job.portions = Portions(job.command, self._desk.store)
         portion = job.portions.next()
         if portion is None:
-            return Answer(dict(job.portions.counts))
+            return Answer(job.portions.counts)
         (result,) = self._desk.process([portion])
         self._send_all(result.feed, {})
         answer = result.answers[0]
@@ -216,7 +217,7 @@ class DeskServer:
                 continue
             waiting = connection.transport.get_write_buffer_size()
             if waiting > UNREAD_BYTES_MAX:
-                logger.warning("a client of the desk leaves %d bytes unread: cut off", waiting)
+                logger.warning("a client of the desk has left %d bytes unread; its connection is closed", waiting)
                 self._connections.discard(connection)
                 connection.transport.abort()
                 continue

@@ -150,7 +150,7 @@ def is_too_early(life: OfferLife, word: TradeWord) -> bool:
 def _doubted(word: TradeWord) -> tuple[str, str]:
     assert word.settlement is not None
     date = wire_time(word.settlement)
-    return "settlement_doubted", f"Steam's settlement date {date} is earlier than the exchange and seven days: it is not believed"
+    return "settlement_doubted", f"Steam's settlement date {date} is less than seven days after the exchange: it is not used"
 
 
 # -- items and protection ----------------------------------------------------------------------------------------------

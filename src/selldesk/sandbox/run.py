@@ -5,8 +5,7 @@ import contextlib
 import fcntl
 import os
 import secrets
-import subprocess
-import sys
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -35,6 +34,9 @@ from selldesk.kernel.refusals import INVALID_BODY, Refusal
 from selldesk.kernel.secretbox import SEAL_MARK, SecretBox
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role, pack_roles
+from selldesk.runtime.api_process import ApiProcess
+from selldesk.runtime.listening import listen_on
+from selldesk.runtime.supervisor import ChildPlan, Farewell, Supervisor
 from selldesk.sandbox import demo
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steamsim.process import SimulatorSettings
@@ -43,7 +45,6 @@ from selldesk.store.rows import BotHealthRow, ItemNameRow
 from selldesk.store.store import Reader, Store
 from selldesk.trades.status import LIVE, Status
 from selldesk.web.routes import Call, Reply, RouteSpec
-from selldesk.wiring import RunningMarket, listen_on
 
 MARK = "sandbox"
 _LIVE_LINES_PER_BATCH_MAX = 20
@@ -95,7 +96,6 @@ class Sandbox:
         self._announced = False
         self._last_lines: dict[str, str] = {}
         self._lines_reader: Reader | None = None
-        self._steam: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
     def run(self) -> None:
@@ -120,44 +120,49 @@ class Sandbox:
         self._prepare_store(store)
         secret = self._secret()
         settings = self._settings(database_url, secret)
-        secret = settings.secret_key
+        uvloop.run(self._run(store, settings, listener, began))
+
+    async def _run(self, store: Store, settings: Settings, listener: socket.socket, began: float) -> None:
         clock_path = self._folder / "clock"
         clock = SharedClock(clock_path)
-        self._start_steam(clock_path)
+        secret = settings.secret_key.encode()
+        stopping = asyncio.Event()
+        steam = asyncio.create_task(Supervisor(self._steam_plan(clock_path)).run(stopping))
+
+        async def announce() -> None:
+            reader = store.reader()
+            while self._bots_missing(market, reader) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
+                await asyncio.sleep(0.02)
+            accounts = await asyncio.to_thread(self._steam_accounts)
+            self._write_description(secret, accounts, await asyncio.to_thread(self._ask_steam, "fronts"))
+            self._announced = True
+            self._greet(time.monotonic() - began)
+
         try:
-            desk = Desk(store.writer(), clock, DeskSettings(settings.rules()))
-            seed_market(desk, secret.encode(), clock)
-            accounts = self._steam_accounts()
-            seed_bots(desk, settings.box(store.mark(SEAL_MARK)), accounts)
-            desk.store.close()
-            market = RunningMarket(
+            await asyncio.to_thread(self._seed, store, settings, clock, secret)
+            market = ApiProcess(
                 settings,
                 clock_path=clock_path,
                 background=True,
                 listener=listener,
+                when_serving=announce,
                 also_ready=self._why_not_ready,
-                extra_routes=lambda market: [self._clock_route(clock)],
+                extra_routes=(self._clock_route(clock),),
+                stopping=stopping,
             )
-            if not options.quiet:
+            if not self._options.quiet:
                 market.view.listeners.append(lambda feed: self._live_lines(market, feed))
-
-            async def announce() -> None:
-                asyncio.get_running_loop().create_task(self._watch_steam(clock_path))
-                reader = store.reader()
-                while self._bots_missing(market, reader) is not None:  # noqa: ASYNC110 — health is a row of the store, not an event
-                    await asyncio.sleep(0.02)
-                accounts = await asyncio.to_thread(self._steam_accounts)
-                self._write_description(secret.encode(), accounts, await asyncio.to_thread(self._ask_steam, "fronts"))
-                self._announced = True
-                self._greet(time.monotonic() - began)
-
-            uvloop.run(market.run(announce))
+            await market.run()
         finally:
-            if self._steam is not None:
-                assert self._steam.stdin is not None
-                self._steam.stdin.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._steam.wait(5)
+            steam.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await steam
+
+    def _seed(self, store: Store, settings: Settings, clock: Clock, secret: bytes) -> None:
+        desk = Desk(store.writer(), clock, DeskSettings(settings.rules()))
+        seed_market(desk, secret, clock)
+        seed_bots(desk, settings.box(store.mark(SEAL_MARK)), self._steam_accounts())
+        desk.store.close()
 
     # -- the folder ----------------------------------------------------------------------------------------------------
 
@@ -209,7 +214,7 @@ class Sandbox:
 
     # -- the simulator -------------------------------------------------------------------------------------------------
 
-    def _start_steam(self, clock_path: Path) -> None:
+    def _steam_plan(self, clock_path: Path) -> ChildPlan:
         settings = SimulatorSettings(
             str(self._folder / "steam"),
             "127.0.0.1",
@@ -221,17 +226,13 @@ class Sandbox:
             proxy_port=self._options.steam_port + 2,
             fronts_may_move=True,
         )
-        self._steam = subprocess.Popen([sys.executable, "-m", "selldesk.steamsim.process"], stdin=subprocess.PIPE)
-        assert self._steam.stdin is not None
-        self._steam.stdin.write(msgspec.json.encode(settings) + b"\n")
-        self._steam.stdin.flush()
-
-    async def _watch_steam(self, clock_path: Path) -> None:
-        while True:
-            await asyncio.sleep(0.5)
-            if self._steam is not None and self._steam.poll() is not None:
-                self._console.print("[yellow]the Steam simulator ended; starting it again[/]")
-                self._start_steam(clock_path)
+        return ChildPlan(
+            name="the Steam simulator",
+            module="selldesk.steamsim.process",
+            line=msgspec.json.encode(settings) + b"\n",
+            farewell=Farewell.END_OF_INPUT,
+            stop_within_seconds=5,
+        )
 
     def _steam_accounts(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ask_steam("accounts")["accounts"]
@@ -247,7 +248,7 @@ class Sandbox:
                     found: dict[str, Any] = msgspec.json.decode(response.read())
                     return found
             except (urllib.error.URLError, OSError):
-                if time.monotonic() > deadline or (self._steam is not None and self._steam.poll() is not None):
+                if time.monotonic() > deadline:
                     raise BadSetting(
                         f"the Steam simulator did not start on port {self._options.steam_port}: is it taken?"
                     ) from None
@@ -255,11 +256,11 @@ class Sandbox:
 
     # -- ready, clock, live lines --------------------------------------------------------------------------------------
 
-    def _why_not_ready(self, market: RunningMarket, reader: Reader) -> str | None:
+    def _why_not_ready(self, market: ApiProcess, reader: Reader) -> str | None:
         missing = self._bots_missing(market, reader)
         return missing if missing is not None else None if self._announced else "sandbox.json is not written yet"
 
-    def _bots_missing(self, market: RunningMarket, reader: Reader) -> str | None:
+    def _bots_missing(self, market: ApiProcess, reader: Reader) -> str | None:
         real_us = market.clock.real_us()
         for bot in reader.fetch_as(BotHealthRow, "bots_with_heartbeat"):
             # A quarantine is a decision that outlasts a restart: the market is as ready as it will be.
@@ -281,7 +282,7 @@ class Sandbox:
             body=ClockRequest, tag="Sandbox",
         )  # fmt: skip
 
-    def _live_lines(self, market: RunningMarket, feed: Feed) -> None:
+    def _live_lines(self, market: ApiProcess, feed: Feed) -> None:
         if self._lines_reader is None:
             self._lines_reader = market.store.reader()
         wanted = list(dict.fromkeys(feed.trades))[:_LIVE_LINES_PER_BATCH_MAX]
@@ -354,6 +355,23 @@ def seed_market(desk: Desk, secret: bytes, clock: Clock) -> None:
     reader = desk.store
     if reader.fetch("get_mark", name="sandbox_seeded"):
         return
+    numbers = _seed_people(desk, secret, clock)
+    _seed_rooms(desk)
+    for game, items in shipped_catalog().items():
+        desk.ask(commands.ImportItems(operator="shell", game=game, items=items))
+    items_of = {(item.game, item.name): item.number for item in reader.fetch_as(ItemNameRow, "all_items")}
+    for index, login in enumerate(demo.BUYERS):
+        for game, orders in demo.demo_orders(index):
+            lines = [OrderLine(items_of.get((game, name), UNKNOWN_ITEM), price, amount) for name, price, amount in orders]
+            desk.work_off(commands.PutOrders(buyer=numbers[login], game=game, replace=False, lines=lines, keep=[]))
+    # Whoever tries it out sells more than a market would let them.
+    desk.ask(commands.SetLimits(operator="shell", limits=NO_LIMITS))
+    desk.ask(commands.SetMark(name="sandbox_seeded", value="1"))
+
+
+def _seed_people(desk: Desk, secret: bytes, clock: Clock) -> dict[str, int]:
+    """With a key each, and money for the buyers. Their numbers by login."""
+    reader = desk.store
     people: list[tuple[str, list[Role], str | None]] = [
         (demo.OPERATOR, [Role.OPERATOR], None),
         *((login, [Role.PROJECT], None) for login in demo.PROJECTS),
@@ -364,26 +382,52 @@ def seed_market(desk: Desk, secret: bytes, clock: Clock) -> None:
         number = reader.value("person_by_login", login=login)
         if number is None:
             person_id = new_uuid7(clock.now_us())
-            desk.ask(commands.CreatePerson("shell", person_id, login, pack_roles(roles), login, None, None, steamid64))
+            desk.ask(
+                commands.CreatePerson(
+                    operator="shell",
+                    id=person_id,
+                    login=login,
+                    roles=pack_roles(roles),
+                    first_name=login,
+                    last_name=None,
+                    avatar=None,
+                    steamid64=steamid64,
+                )
+            )
             number = reader.value("person_by_login", login=login)
         numbers[login] = int(number)
         with contextlib.suppress(Refusal):
-            desk.ask(commands.CreateKey(numbers[login], "sandbox", api_key_hash(demo.demo_key(secret, login)), "shell"))
+            desk.ask(
+                commands.CreateKey(
+                    person=numbers[login], name="sandbox", key_hash=api_key_hash(demo.demo_key(secret, login)), operator="shell"
+                )
+            )
     for login in demo.BUYERS:
-        desk.ask(commands.MoveMoney("shell", numbers[login], "deposit", demo.BUYER_MONEY_MILLS, "sandbox"))
+        desk.ask(
+            commands.MoveMoney(
+                operator="shell", person=numbers[login], direction="deposit", amount=demo.BUYER_MONEY_MILLS, reference="sandbox"
+            )
+        )
+    return numbers
+
+
+def _seed_rooms(desk: Desk) -> None:
     for name, low, high, priority in demo.ROOMS:
         with contextlib.suppress(Refusal):
-            desk.ask(commands.PutRoom("shell", None, name, None, low, high, None, None, priority, True))
-    for game, items in shipped_catalog().items():
-        desk.ask(commands.ImportItems("shell", game, items))
-    items_of = {(item.game, item.name): item.number for item in reader.fetch_as(ItemNameRow, "all_items")}
-    for index, login in enumerate(demo.BUYERS):
-        for game, orders in demo.demo_orders(index):
-            lines = [OrderLine(items_of.get((game, name), UNKNOWN_ITEM), price, amount) for name, price, amount in orders]
-            desk.work_off(commands.PutOrders(numbers[login], game, False, lines, []))
-    # Whoever tries it out sells more than a market would let them.
-    desk.ask(commands.SetLimits("shell", NO_LIMITS))
-    desk.ask(commands.SetMark("sandbox_seeded", "1"))
+            desk.ask(
+                commands.PutRoom(
+                    operator="shell",
+                    id=None,
+                    name=name,
+                    game=None,
+                    min_value=low,
+                    max_value=high,
+                    buyers=None,
+                    bots=None,
+                    priority=priority,
+                    enabled=True,
+                )
+            )
 
 
 def seed_bots(desk: Desk, box: SecretBox, accounts: list[dict[str, Any]]) -> None:

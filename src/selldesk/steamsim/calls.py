@@ -13,7 +13,6 @@ def offer_json(offer: OfferRecord, viewer: Account, world: World, state: int | N
     other = world.accounts[offer.recipient if is_ours else offer.sender]
     give, receive = (offer.give, offer.receive) if is_ours else (offer.receive, offer.give)
     shown = state if state is not None else offer.state
-    trade = world.trades.get(offer.tradeid)
     waits_for_phone = shown == OfferState.NEEDS_CONFIRMATION or (shown == OfferState.ACTIVE and offer.accepted_on_web)
     body: dict[str, Any] = {
         "tradeofferid": offer.tradeofferid,
@@ -29,7 +28,7 @@ def offer_json(offer: OfferRecord, viewer: Account, world: World, state: int | N
         "confirmation_method": 2 if waits_for_phone else 0,
         "eresult": 1,
         "delay_settlement": any(given.appid == 730 for given in [*give, *receive]),
-        "settlement_date": trade.time_settlement if trade is not None and shown == OfferState.ACCEPTED else 0,
+        "settlement_date": _settlement_of(offer, world) if shown == OfferState.ACCEPTED else 0,
     }
     if give:
         body["items_to_give"] = [_offer_asset(given, world, offer) for given in give]
@@ -38,6 +37,11 @@ def offer_json(offer: OfferRecord, viewer: Account, world: World, state: int | N
     if offer.tradeid and shown in (OfferState.ACCEPTED, OfferState.IN_ESCROW):
         body["tradeid"] = offer.tradeid
     return body
+
+
+def _settlement_of(offer: OfferRecord, world: World) -> int:
+    trade = world.trades.get(offer.tradeid)
+    return trade.time_settlement if trade is not None else 0
 
 
 def _offer_asset(given: Given, world: World, offer: OfferRecord) -> dict[str, Any]:

@@ -60,35 +60,34 @@ class Economy:
     def _list(self, request: web.Request, viewer: Account, moods: Moods) -> web.Response:
         query = request.query
         mine = [offer for offer in self._world.offers_of(viewer.steamid64) if _is_visible(offer, viewer)]
-
-        def strikes(fault: str) -> bool:
-            """Whether it strikes the answer as a whole, or anything that might be in it."""
-            if not moods.may_strike(fault):
-                return False
-            return moods.on(fault) is not None or any(moods.on(fault, *_about(offer, viewer)) for offer in mine)
-
-        if strikes("poll_500"):
+        if _strikes("poll_500", mine, viewer, moods):
             return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
         if "access_token" not in query or moods.on("poll_empty"):
             return json_answer({"response": {"next_cursor": 0}})
-        cutoff = whole(query.get("time_historical_cutoff"))
-        recent = [offer for offer in mine if offer.state in OPEN or offer.time_updated >= cutoff]
-        wanted = [offer for offer in recent if self._is_listed(offer, viewer, query, moods)]
+        wanted = self._listed(mine, viewer, query, moods)
         start = whole(query.get("cursor"))
-        size = 1 if strikes("poll_pages") else OFFERS_PAGE
-        page = wanted[start : start + size]
-        body: dict[str, Any] = {"next_cursor": start + size if start + size < len(wanted) else 0}
-        sent = [self._in_list(offer, viewer, moods) for offer in page if offer.sender == viewer.steamid64]
-        received = [self._in_list(offer, viewer, moods) for offer in page if offer.sender != viewer.steamid64]
+        end = start + (1 if _strikes("poll_pages", mine, viewer, moods) else OFFERS_PAGE)
+        page = wanted[start:end]
+        body: dict[str, Any] = {"next_cursor": end if end < len(wanted) else 0}
+        body |= self._sent_and_received(page, viewer, moods)
         if moods.on("poll_malformed"):
-            return json_answer({"response": {"trade_offers_sent": sent}})
-        if sent:
-            body["trade_offers_sent"] = sent
-        if received:
-            body["trade_offers_received"] = received
+            return json_answer({"response": {"trade_offers_sent": body.get("trade_offers_sent", [])}})
         if query.get("get_descriptions") in ("1", "true"):
             body["descriptions"] = calls.descriptions_of([given for offer in page for given in (*offer.give, *offer.receive)])
-        return json_answer({"response": body}, EResult.FAIL if strikes("poll_eresult_2") else EResult.OK)
+        return json_answer({"response": body}, EResult.FAIL if _strikes("poll_eresult_2", mine, viewer, moods) else EResult.OK)
+
+    def _listed(self, mine: list[OfferRecord], viewer: Account, query: Any, moods: Moods) -> list[OfferRecord]:
+        """Open ones, and those that changed since the cutoff."""
+        cutoff = whole(query.get("time_historical_cutoff"))
+        recent = [offer for offer in mine if offer.state in OPEN or offer.time_updated >= cutoff]
+        return [offer for offer in recent if self._is_listed(offer, viewer, query, moods)]
+
+    def _sent_and_received(self, page: list[OfferRecord], viewer: Account, moods: Moods) -> dict[str, Any]:
+        """Steam leaves out a list that is empty."""
+        sent = [self._in_list(offer, viewer, moods) for offer in page if offer.sender == viewer.steamid64]
+        received = [self._in_list(offer, viewer, moods) for offer in page if offer.sender != viewer.steamid64]
+        lists = {"trade_offers_sent": sent, "trade_offers_received": received}
+        return {name: offers for name, offers in lists.items() if offers}
 
     def _is_listed(self, offer: OfferRecord, viewer: Account, query: Any, moods: Moods) -> bool:
         direction = "get_sent_offers" if offer.sender == viewer.steamid64 else "get_received_offers"
@@ -190,17 +189,7 @@ class Economy:
                 asset.pop("rollback_new_assetid", None)
                 asset.pop("rollback_new_contextid", None)
         if not in_history:
-            shows = moods.on("trade_status_shows", *about)
-            pending = moods.on("trade_status_pending", *about) if trade.status == TradeStatus.COMPLETE else None
-            if shows is not None and shows.status is not None:
-                shown["status"] = shows.status
-            elif pending is not None:
-                shown["status"] = pending.status if pending.status is not None else int(TradeStatus.PRE_COMMITTED)
-            if moods.on("exchange_other_items", *about):
-                for asset in shown.get("assets_received", []):
-                    asset["classid"] = str(int(asset["classid"]) + 1)
-            if moods.on("exchange_loses_items", *about):
-                shown["assets_received"] = shown.get("assets_received", [])[1:]
+            _lie_about(trade, shown, moods, about)
         if moods.on("exchange_no_assets", *about):
             shown.pop("assets_received", None)
             shown.pop("assets_given", None)
@@ -304,6 +293,28 @@ def game_of(what: OfferRecord | TradeRecord) -> int | None:
     """The game of an offer or exchange: of its first item."""
     both = [*what.receive, *what.give] if isinstance(what, OfferRecord) else [*what.received, *what.given]
     return both[0].appid if both else None
+
+
+def _strikes(fault: str, mine: list[OfferRecord], viewer: Account, moods: Moods) -> bool:
+    """Whether it strikes the answer as a whole, or anything that might be in it."""
+    if not moods.may_strike(fault):
+        return False
+    return moods.on(fault) is not None or any(moods.on(fault, *_about(offer, viewer)) for offer in mine)
+
+
+def _lie_about(trade: TradeRecord, shown: dict[str, Any], moods: Moods, about: tuple[str, int | None]) -> None:
+    """What Steam says of a single exchange while the history may already be right."""
+    shows = moods.on("trade_status_shows", *about)
+    pending = moods.on("trade_status_pending", *about) if trade.status == TradeStatus.COMPLETE else None
+    if shows is not None and shows.status is not None:
+        shown["status"] = shows.status
+    elif pending is not None:
+        shown["status"] = pending.status if pending.status is not None else int(TradeStatus.PRE_COMMITTED)
+    if moods.on("exchange_other_items", *about):
+        for asset in shown.get("assets_received", []):
+            asset["classid"] = str(int(asset["classid"]) + 1)
+    if moods.on("exchange_loses_items", *about):
+        shown["assets_received"] = shown.get("assets_received", [])[1:]
 
 
 def _about(what: OfferRecord | TradeRecord, viewer: Account) -> tuple[str, int | None]:

@@ -102,7 +102,7 @@ class SteamSimulator:
             try:
                 self.world.tick()
             except Exception:
-                logger.exception("the world stumbled; it goes on")
+                logger.exception("unhandled error in the simulated world; it goes on with the next tick")
             await asyncio.sleep(TICK_SECONDS)
 
     # -- moods and identity --------------------------------------------------------------------------------------------

@@ -296,35 +296,16 @@ class World:
     ) -> OfferRecord:
         """Assets are (appid, contextid, assetid) or, of a stack, with how many of it. `countered`: the received offer that this one answers; it needs no token.
         Raises Refused as Steam does (protocol §6)."""
-        everything = [*give, *receive]
-        if not everything:
-            raise Refused(2)
-        if len({asset[:3] for asset in everything}) < len(everything):
-            raise Refused(EResult.INVALID_PARAM)
-        if sender is recipient:
-            raise Refused(15, "You cannot trade with yourself.")
-        if sender.banned_until > self.now():
-            raise Refused(15, "You are currently unable to trade.")
-        if recipient.banned_until > self.now():
-            raise Refused(15, unavailable_text(recipient))
-        if len({asset[0] == CS2 for asset in everything}) > 1:
+        self._check_assets([*give, *receive])
+        self._check_partners(sender, recipient)
+        if len({asset[0] == CS2 for asset in (*give, *receive)}) > 1:
             raise Refused(15, "Trade protected and other items can't be in one trade offer.")
         self.unprotect()
         if countered is not None and (countered.recipient, countered.state) != (sender.steamid64, OfferState.ACTIVE):
             raise Refused(EResult.INVALID_STATE)
         if countered is None and token != recipient.trade_token:
             raise Refused(15, "This Trade URL is no longer valid for sending a trade offer.")
-        mine = [
-            offer
-            for offer in self.offers_of(sender.steamid64)
-            if offer.sender == sender.steamid64 and offer.tradeofferid in self._open
-        ]
-        if len(mine) >= self.limits.offers:
-            raise Refused(25, "You have sent too many trade offers.")
-        if len(give) + len(receive) > self.limits.items_per_offer:
-            raise Refused(25, "There are too many items in this trade offer.")
-        if sum(offer.recipient == recipient.steamid64 for offer in mine) >= self.limits.offers_per_partner:
-            raise Refused(50, f"You have sent too many trade offers to {recipient.persona}.")
+        self._check_limits(sender, recipient, len(give) + len(receive))
         gives = self._named(give, sender.steamid64)
         receives = self._named(receive, recipient.steamid64)
         offer = OfferRecord(
@@ -340,6 +321,33 @@ class World:
         if countered is not None:
             self.set_state(countered, OfferState.COUNTERED)
         return offer
+
+    def _check_assets(self, everything: Sequence[Asset]) -> None:
+        if not everything:
+            raise Refused(2)
+        if len({asset[:3] for asset in everything}) < len(everything):
+            raise Refused(EResult.INVALID_PARAM)
+
+    def _check_partners(self, sender: Account, recipient: Account) -> None:
+        if sender is recipient:
+            raise Refused(15, "You cannot trade with yourself.")
+        if sender.banned_until > self.now():
+            raise Refused(15, "You are currently unable to trade.")
+        if recipient.banned_until > self.now():
+            raise Refused(15, unavailable_text(recipient))
+
+    def _check_limits(self, sender: Account, recipient: Account, items: int) -> None:
+        mine = [
+            offer
+            for offer in self.offers_of(sender.steamid64)
+            if offer.sender == sender.steamid64 and offer.tradeofferid in self._open
+        ]
+        if len(mine) >= self.limits.offers:
+            raise Refused(25, "You have sent too many trade offers.")
+        if items > self.limits.items_per_offer:
+            raise Refused(25, "There are too many items in this trade offer.")
+        if sum(offer.recipient == recipient.steamid64 for offer in mine) >= self.limits.offers_per_partner:
+            raise Refused(50, f"You have sent too many trade offers to {recipient.persona}.")
 
     def _named(self, assets: Sequence[Asset], owner: str) -> list[Given]:
         named = []

@@ -22,12 +22,12 @@ def open_store(url: str) -> Store:
     if parts.scheme == "sqlite":
         path = unquote(parts.path)
         if parts.netloc or len(path) < 2:
-            raise BadDatabaseUrl(f"{url!r} is no SQLite URL: write sqlite:///path/to/market.db")
+            raise BadDatabaseUrl(f"{url!r} is not an SQLite URL: write sqlite:///path/to/market.db")
         return SqliteStore(Path(path[1:]))
     if parts.scheme in ("postgresql", "postgres"):
         return PostgresStore(url)
     raise BadDatabaseUrl(
-        f"{shown(url)!r} is no database URL that selldesk knows: write sqlite:///path/to/market.db or postgresql://host/name"
+        f"{shown(url)!r} is not a database URL that selldesk knows: write sqlite:///path/to/market.db or postgresql://host/name"
     )
 
 

@@ -84,7 +84,7 @@ def cut_off_stalled(url: str) -> bool:
     except (StoreUnavailable, psycopg.Error):
         return False
     if stalled:
-        logger.warning("%d writers had stalled in their transactions and were cut off", len(stalled))
+        logger.warning("%d writers had stalled in their transactions; their connections were closed", len(stalled))
     return bool(stalled)
 
 

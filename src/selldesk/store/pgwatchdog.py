@@ -69,7 +69,11 @@ class Watchdog:
         threading.Thread(target=ask, daemon=True).start()
         if alive.wait(ANSWERS_WITHIN_SECONDS) or one.since is None or one.descriptor != descriptor or descriptor is None:
             return
-        logger.warning("%s: a statement is without an answer for %.0f s, and so is the server: cut off", one.what, one.seconds)
+        logger.warning(
+            "%s: no answer to a statement for %.0f s, and the server does not answer either; the connection is closed",
+            one.what,
+            one.seconds,
+        )
         with contextlib.suppress(OSError):
             # A copy of the descriptor: closing ours leaves the owner's, whose reading ends all the same.
             copy = socket.socket(fileno=os.dup(descriptor))

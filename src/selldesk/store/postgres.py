@@ -430,7 +430,7 @@ class PostgresStore:
     def check(self) -> None:
         if pools_transactions(self._url):
             raise BadStore(
-                "a pooler gives out this database's connections by the transaction, but selldesk needs whole sessions (LISTEN, locks,"
+                "this database is behind a pooler in transaction mode, but selldesk needs whole sessions (LISTEN, locks,"
                 " prepared statements): set pool_mode = session, or connect to the server itself"
             )
 

@@ -39,7 +39,9 @@ def hold(path: Path, alone: bool) -> BinaryIO:
         file.close()
         raise StoreInUse from error
     except OSError as error:
-        logger.warning("%s can't be locked (%s): nothing keeps a market from being copied while it runs", file.name, error)
+        logger.warning(
+            "%s can't be locked (%s); it goes on, but nothing prevents copying the market while it runs", file.name, error
+        )
     return file
 
 

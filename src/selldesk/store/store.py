@@ -118,14 +118,14 @@ class Writer(Reader, Protocol):
     """How often it has connected: after a new one, the server may be another than before."""
 
     def begin(self, wanted: Sequence[Question] = ()) -> list[list[Row]]:
-        """Begins, and asks what is wanted, in that order and in the same journey.
+        """Begins, and asks what is wanted, in that order and in the same round trip.
 
         Raises StoreUnavailable if the store is locked for longer than its time-out; then nothing is begun.
         """
         ...
 
     def commit(self) -> None:
-        """Makes all changes last, those that were queued included, in one journey. Raises CommitUnknown if it can't be known whether
+        """Makes all changes last, those that were queued included, in one round trip. Raises CommitUnknown if it can't be known whether
         it happened, and what the store says about a change that it refuses."""
         ...
 
@@ -158,7 +158,7 @@ class Store(Protocol):
     """Opens connections and keeps the schema."""
 
     is_local: bool
-    """Whether a read by key takes microseconds in this very process, instead of a journey to a server."""
+    """Whether a read by key takes microseconds in this very process, instead of a round trip to a server."""
 
     def check(self) -> None:
         """Raises BadStore, in one line with the remedy, if the store can't serve a market as it is set up."""

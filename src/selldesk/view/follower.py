@@ -67,7 +67,7 @@ class Follower:
             except Exception:
                 missed = True
                 self._view.needs_reload = True
-                logger.exception("the view could not follow the feed; everything is read anew")
+                logger.exception("unhandled error while following the feed; reading everything again")
                 await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _read_feed(self, reader: Reader) -> None:
@@ -94,7 +94,9 @@ class Follower:
         if self._view.has_lost(batch.seq, batch.stamp):
             logger.critical("batch %d was committed, and the store lost it (its last one is %d); trading stops", known, batch.seq)
             try:
-                await self._desk.ask(StopTrading("selldesk", "The database lost what was committed", known))
+                await self._desk.ask(
+                    StopTrading(operator="selldesk", reason="The database lost what was committed", known_seq=known)
+                )
             except Refusal as refusal:
                 raise StoreUnavailable(f"nobody could be told of lost batches: {refusal.text}") from refusal
 

@@ -140,7 +140,7 @@ class MarketView:
         if self.needs_reload:
             return False
         if rows and rows[0].seq != after + 1:
-            logger.warning("the view fell behind the kept feed; reading the book anew")
+            logger.warning("the view fell behind the feed that the store keeps; reading the whole book again")
             self.needs_reload = True
             return False
         for row in rows:
@@ -165,27 +165,30 @@ class MarketView:
             self.needs_reload = True
             return
         try:
-            for item, buyer, price, remaining in feed.orders:
-                self.book.put_order(item, buyer, price, remaining)
-            for person, available in feed.funds:
-                self.book.set_funds(person, available)
-            if feed.items:
-                self.catalog.add(feed.items)
-            for row in feed.people:
-                self._put_person(Person(*row))
-            if feed.room_list is not None:
-                self.rooms = feed.room_list
-            if feed.people or feed.rooms:
-                _set_candidates(self.book, self.people, self.rooms)
+            self._take_in(feed)
             for listener in self.listeners:
                 listener(feed)
         except Exception:
-            logger.exception("batch %d could not be taken in; everything is read anew", feed.seq)
+            logger.exception("batch %d could not be applied; reading everything again", feed.seq)
             self.needs_reload = True
             for forget in self.reload_listeners:
                 forget()
             return
         self.seq, self.stamp = feed.seq, feed.stamp
+
+    def _take_in(self, feed: Feed) -> None:
+        for item, buyer, price, remaining in feed.orders:
+            self.book.put_order(item, buyer, price, remaining)
+        for person, available in feed.funds:
+            self.book.set_funds(person, available)
+        if feed.items:
+            self.catalog.add(feed.items)
+        for row in feed.people:
+            self._put_person(Person(*row))
+        if feed.room_list is not None:
+            self.rooms = feed.room_list
+        if feed.people or feed.rooms:
+            _set_candidates(self.book, self.people, self.rooms)
 
     def _put_person(self, person: Person) -> None:
         before = self.people.get(person.number)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from starlette.routing import compile_path
 
 from selldesk.kernel import refusals
@@ -94,31 +95,23 @@ class MarketApi:
         extra: list[Header] = [(b"x-request-id", self._request_id(headers))]
         route_name = "unknown"
         stream: AsyncIterator[bytes] | None = None
+        content_type = b"application/json"
         try:
             route, path = self._find(scope)
             route_name = route.path
             reply = await self._answer(route, path, scope, headers, receive, extra)
-            status, content_type = reply.status, reply.content_type.encode()
-            stream = reply.stream
-            body = b"" if stream is not None else reply.raw if reply.raw is not None else success(reply.data)
-            if reply.content_type.startswith("text/html"):
-                extra += _HTML_HEADERS
-            for name, value in reply.headers:
-                extra.append((name.lower().encode(), value.encode()))
+            status, content_type, stream = reply.status, reply.content_type.encode(), reply.stream
+            body = reply.raw if reply.raw is not None or stream is not None else success(reply.data)
+            extra += _headers_of(reply)
         except (Refusal, StoreUnavailable) as error:
             refusal = error if isinstance(error, Refusal) else refusals.UNAVAILABLE()
-            status, content_type, body = refusal.status, b"application/json", failure(refusal)
-            if status in (408, 413):
-                extra.append((b"connection", b"close"))
-            if status in _RETRY:
-                extra.append((b"retry-after", _retry_after(refusal)))
-            if refusal.cause is not None:
-                self.counted.no_bot[refusal.cause] = self.counted.no_bot.get(refusal.cause, 0) + 1
+            status, body = refusal.status, failure(refusal)
+            extra += self._headers_of_refusal(refusal)
         except Disconnected:
             return
         except Exception:
             logger.exception("%s %s failed", scope["method"], route_name)
-            status, content_type, body = 500, b"application/json", failure(refusals.INTERNAL_ERROR())
+            status, body = 500, failure(refusals.INTERNAL_ERROR())
         answered = (route_name, status)
         self.counted.requests[answered] = self.counted.requests.get(answered, 0) + 1
         extra.append((b"content-type", content_type))
@@ -126,9 +119,21 @@ class MarketApi:
             await send({"type": "http.response.start", "status": status, "headers": extra})
             await _send_parts(stream, receive, send, is_head=scope["method"] == "HEAD")
             return
+        body = body or b""
         extra.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _headers_of_refusal(self, refusal: Refusal) -> list[Header]:
+        """When to try again, and whether the connection can go on; its cause is counted."""
+        if refusal.cause is not None:
+            self.counted.no_bot[refusal.cause] = self.counted.no_bot.get(refusal.cause, 0) + 1
+        headers: list[Header] = []
+        if refusal.status in (408, 413):
+            headers.append((b"connection", b"close"))
+        if refusal.status in _RETRY:
+            headers.append((b"retry-after", _retry_after(refusal)))
+        return headers
 
     def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
         given = headers.get(b"x-request-id")
@@ -180,21 +185,7 @@ class MarketApi:
             raise refusals.INVALID_QUERY(
                 name=unknown[0], details=[{"path": one, "message": "is not known here"} for one in unknown]
             )
-        body: Any = None
-        small = b""
-        if route.decoder is not None:
-            if route.body_max > BODY_BYTES_MAX and identity is not None:
-                async with self._large.of(identity.person):
-                    raw = await self._bodies.read(receive, route.body_max)
-                    if len(raw) > _OFF_LOOP_BYTES:
-                        async with self._large.decoding:
-                            body = await asyncio.to_thread(decode_large, route.decoder, raw, route.elements_max)
-                    else:
-                        body = decode_body(route.decoder, raw)
-            elif len(raw := await self._bodies.read(receive, route.body_max)) > _OFF_LOOP_BYTES:
-                body = await asyncio.to_thread(decode_body, route.decoder, raw)
-            else:
-                body, small = decode_body(route.decoder, raw), raw
+        body, small = (None, b"") if route.decoder is None else await self._read_body(route, route.decoder, identity, receive)
         plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()} if not route.is_fast else {}
         return await route.handler(Call(identity, path, query, body, plain, small))
 
@@ -208,6 +199,23 @@ class MarketApi:
             if address and not is_in(address, self._trusted_proxies):
                 return address
         return peer
+
+    async def _read_body(
+        self, route: RouteSpec, decoder: msgspec.json.Decoder[Any], identity: Identity | None, receive: Receive
+    ) -> tuple[Any, bytes]:
+        """The body, and its bytes if they are few. What would hold up the event loop is decoded beside it; of a person's large ones,
+        one after the other."""
+        if route.body_max > BODY_BYTES_MAX and identity is not None:
+            async with self._large.of(identity.person):
+                raw = await self._bodies.read(receive, route.body_max)
+                if len(raw) <= _OFF_LOOP_BYTES:
+                    return decode_body(decoder, raw), b""
+                async with self._large.decoding:
+                    return await asyncio.to_thread(decode_large, decoder, raw, route.elements_max), b""
+        raw = await self._bodies.read(receive, route.body_max)
+        if len(raw) > _OFF_LOOP_BYTES:
+            return await asyncio.to_thread(decode_body, decoder, raw), b""
+        return decode_body(decoder, raw), raw
 
     def _limit(self, identity: Identity, route: RouteSpec, extra: list[Header]) -> None:
         allowed, limit, remaining, reset = self._limiter.take(identity.person, route.is_fast)
@@ -279,3 +287,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _headers_of(reply: Reply) -> list[Header]:
+    own = [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    return [*_HTML_HEADERS, *own] if reply.content_type.startswith("text/html") else own

@@ -107,7 +107,7 @@ def decode_large(decoder: Any, raw: bytes, elements_max: int) -> Any:
     decoding itself holds the interpreter. Refuses INVALID_BODY."""
     elements = raw.count(b",") + raw.count(b"{") + raw.count(b"[")
     if elements_max and elements > elements_max:
-        message = f"at most {elements_max} JSON values, this body holds about {elements}"
+        message = f"at most {elements_max} JSON values are allowed; this body has about {elements}"
         raise refusals.INVALID_BODY(details=[{"path": "$", "message": message}])
     try:
         return decode_body(decoder, raw)

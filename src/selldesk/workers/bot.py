@@ -37,6 +37,7 @@ from selldesk.store.store import Row, StoreUnavailable
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.offers import Offers
+from selldesk.workers.sending import Sending
 from selldesk.workers.stocktaking import Stocktaking
 from selldesk.workers.waiting import Alarm
 
@@ -61,6 +62,7 @@ class BotWorker:
         self._exchanges = Exchanges(bot)
         self._stock = Stocktaking(bot)
         self._offers = Offers(bot, self._exchanges)
+        self._sending = Sending(bot, self._offers)
         bot.memory.logged_in = self._session.tokens is not None
         bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
         self._last_beat_real_us = 0
@@ -85,7 +87,7 @@ class BotWorker:
                 self._outage.over()
             except Refusal as refusal:
                 # The desk is away, declined the news, or another worker has the bot: what is on record will be asked again.
-                logger.info("bot %d: the desk says %s", self._bot.number, refusal.text)
+                logger.info("bot %d: the desk did not take its news (%s); trying again", self._bot.number, refusal.text)
                 await asyncio.sleep(0.1)
             except StoreUnavailable as error:
                 # No failure of the bot's: it goes on as soon as the store is back.
@@ -134,7 +136,9 @@ class BotWorker:
             await self._suffer(fault)
             if call.kind in _READS_ONE_TRADE and call.trade_id is not None and isinstance(fault, ResultFault | Malformed):
                 # On record, so that trades that can't be read don't stay first in line for ever.
-                await self._bot.desk.ask(commands.TradeRead(call.trade_id, None, self._bot.clock.now_us(), ""))
+                await self._bot.desk.ask(
+                    commands.TradeRead(trade_id=call.trade_id, word=None, began_at=self._bot.clock.now_us(), raw="")
+                )
         except Refusal as refusal:
             if refusal.status != INTERNAL_ERROR.status:
                 raise
@@ -171,7 +175,7 @@ class BotWorker:
 
     async def _tell_of_lost_send(self, trade: OpenOffer) -> None:
         try:
-            await self._bot.desk.ask(commands.OutcomeUnknown(trade.id))
+            await self._bot.desk.ask(commands.OutcomeUnknown(trade_id=trade.id))
         except Refusal as refusal:
             if refusal.status != INTERNAL_ERROR.status:
                 raise
@@ -264,13 +268,13 @@ class BotWorker:
     async def _for_a_trade(self, kind: CallKind, trade: OpenOffer, trades: dict[str, OpenOffer]) -> None:
         match kind:
             case CallKind.VERIFY:
-                await self._offers.verify(trade, trades)
+                await self._sending.verify(trade, trades)
             case CallKind.SEND:
-                await self._offers.send(trade)
+                await self._sending.send(trade)
             case CallKind.CANCEL:
                 await self._offers.cancel(trade)
             case CallKind.CONFIRM:
-                await self._offers.confirm(trade)
+                await self._sending.confirm(trade)
             case CallKind.GIVE_UP:
                 await self._offers.give_up(trade)
             case CallKind.READ_OFFER:
@@ -309,7 +313,7 @@ class BotWorker:
     async def _keep(self, tokens: Tokens) -> None:
         """New tokens are on record before they are used (protocol §7)."""
         sealed = self._bot.box.seal(msgspec.json.encode(tokens), tokens_place(self._session.credentials.steamid64))
-        await self._bot.desk.ask(commands.BotReport(self._bot.number, tokens=sealed))
+        await self._bot.desk.ask(commands.BotReport(bot=self._bot.number, tokens=sealed))
         self._session.tokens, self._sealed_tokens = tokens, sealed
         self._bot.memory.logged_in = True
         self._bot.memory.token_expires_at = self._session.access_expires_at() * SECOND_US
@@ -355,7 +359,9 @@ class BotWorker:
                 await self._report(BotState.NEEDS_LOGIN, str(fault))
                 if fault.terminal:
                     text = f"Steam refuses its login ({fault.eresult}): check password, secrets and the account itself"
-                    await self._bot.desk.ask(commands.RaiseAlert("login_refused", text, self._bot.number, None))
+                    await self._bot.desk.ask(
+                        commands.RaiseAlert(kind="login_refused", text=text, bot=self._bot.number, trade_id=None)
+                    )
             case Unreachable() | Malformed() | ResultFault():
                 self._back_off(0)
                 if not memory.logged_in:
@@ -369,8 +375,10 @@ class BotWorker:
         if memory.limited_since is None:
             memory.limited_since = now
         elif now - memory.limited_since >= _LIMITED_TOO_LONG_US:
-            text = "Steam has refused its calls for their rate for ten minutes: a filter or a block, not a limit (protocol §7)"
-            await self._bot.desk.ask(commands.RaiseAlert("rate_limited", text, self._bot.number, None))
+            text = (
+                "Steam has rate-limited its calls for ten minutes: that is a filter or a block, not an ordinary limit (protocol §7)"
+            )
+            await self._bot.desk.ask(commands.RaiseAlert(kind="rate_limited", text=text, bot=self._bot.number, trade_id=None))
 
     def _back_off(self, at_least: int) -> None:
         """0.5, 1, 2 … up to 60 seconds of virtual time without a call."""
@@ -394,5 +402,5 @@ class BotWorker:
         if state_on_record != state:
             level = logging.INFO if state is BotState.OK else logging.WARNING
             logger.log(level, "bot %d: %s → %s%s", self._bot.number, state_on_record, state.value, f": {reason}" if reason else "")
-        await self._bot.desk.ask(commands.BotReport(self._bot.number, state=state.value, reason=reason))
+        await self._bot.desk.ask(commands.BotReport(bot=self._bot.number, state=state.value, reason=reason))
         self._standing = (state.value, reason, None)

@@ -56,20 +56,32 @@ class BotContext:
     async def tell_once(self, kind: str, text: str) -> None:
         """What an operator has decided, and closed the alert, no later worker asks him again: he might pay twice."""
         if not self.reader.fetch("alert_of_bot", kind=kind, bot=self.number, text=text):
-            await self.desk.ask(commands.RaiseAlert(kind, text, self.number, None))
+            await self.desk.ask(commands.RaiseAlert(kind=kind, text=text, bot=self.number, trade_id=None))
 
     async def tell_unexplained(
         self, what: str, offer_id: str | None, steam_trade_id: str | None, given: list[Asset], received: list[Asset]
     ) -> None:
         """Items changed hands, and no sale of ours explains it (promise I18)."""
-        logger.error("bot %d: %s: %d items went, %d came, and no sale explains it", self.number, what, len(given), len(received))
+        logger.error(
+            "bot %d: %s took %d items and brought %d, and no sale explains it; telling the operators",
+            self.number,
+            what,
+            len(given),
+            len(received),
+        )
         gone = [commands.LeftAsset(one.appid, one.contextid, one.assetid, one.classid, one.instanceid) for one in given]
-        await self.desk.ask(commands.UnexplainedExchange(self.number, what, offer_id, steam_trade_id, gone, len(received)))
+        await self.desk.ask(
+            commands.UnexplainedExchange(
+                bot=self.number, what=what, offer_id=offer_id, steam_trade_id=steam_trade_id, given=gone, received=len(received)
+            )
+        )
 
     async def tell_of_poison(self, trade_id: str | None, refusal: Refusal) -> None:
         """News that the desk can't digest: a human must look, the other trades go on."""
-        logger.error("bot %d: news about trade %s can't be taken: %s", self.number, trade_id, refusal.text)
+        logger.error(
+            "bot %d: news about trade %s could not be recorded (%s); trying again later", self.number, trade_id, refusal.text
+        )
         if trade_id is not None:
             self.memory.defer(trade_id, self.clock.now_us() + LONGEST_WAIT_US)
             text = "What Steam says about this trade could not be recorded; see the desk's log"
-            await self.desk.ask(commands.RaiseAlert("news_not_taken", text, self.number, trade_id))
+            await self.desk.ask(commands.RaiseAlert(kind="news_not_taken", text=text, bot=self.number, trade_id=trade_id))

@@ -10,7 +10,7 @@ from selldesk.offers.words import AssetWord, TradeWord
 from selldesk.steam.results import Exchange, Malformed
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, UnsettledRow
-from selldesk.trades.status import RELEASED, Status
+from selldesk.trades.status import RELEASED, SUCCESSFUL, Status
 from selldesk.workers.context import BotContext
 
 _HISTORY_PAGES_MAX = 50
@@ -38,11 +38,25 @@ class _Walk(msgspec.Struct):
     pages: int = 0
     done: bool = False
 
+    def serves(self, since: int, not_before_us: int, now: int) -> bool:
+        """It reaches back far enough, and goes on or is fresh enough."""
+        if self.floor > since:
+            return False
+        return not self.done or not_before_us <= self.pass_began_us <= now < self.pass_began_us + _WALK_GOOD_FOR_US
+
 
 class _Sweep(msgspec.Struct):
     before: Exchange | None = None
     seen: set[str] = set()
     pages: int = 0
+
+    def goes_on_after(self, page: list[Exchange]) -> bool:
+        """Whether the next page can be asked for: not without an end of this one, and not for ever."""
+        oldest = _oldest(page)
+        if oldest is None or oldest == self.before or self.pages >= _HISTORY_PAGES_MAX:
+            return False
+        self.before = oldest
+        return True
 
 
 class Exchanges:
@@ -51,9 +65,9 @@ class Exchanges:
         self._clock_measured_at = 0
         self._walk: _Walk | None = None
         self._told: set[str] = set()
+        """Exchanges that no sale explains, and that were told."""
         self._taken_back: set[str] = set()
         """Exchanges that a complete counter-exchange names."""
-        """Exchanges that no sale explains, and that were told."""
         self._sweep: _Sweep | None = None
 
     async def look_for(self, trade: OpenOffer) -> int | None:
@@ -68,7 +82,9 @@ class Exchanges:
         found = self._exchange_of(trade, wanted, since, list(walk.exchanges.values()))
         if found is None:
             return walk.pass_began_us
-        await self._bot.desk.ask(commands.ExchangeFound(trade.id, found.trade_id, msgspec.json.encode(found.raw).decode()))
+        await self._bot.desk.ask(
+            commands.ExchangeFound(trade_id=trade.id, steam_trade_id=found.trade_id, raw=msgspec.json.encode(found.raw).decode())
+        )
         return None
 
     async def _walk_back_to(self, since: int, not_before_us: int) -> _Walk:
@@ -77,41 +93,37 @@ class Exchanges:
         When Steam's limit stops it between two pages, the next call goes on from there; and since new exchanges may have come
         meanwhile, a walk that was stopped looks once more at what is newer than its beginning. Raises Throttled.
         """
-        walk, now = self._walk, self._bot.clock.now_us()
-        if walk is not None and walk.floor <= since and not walk.done:
-            pass
-        elif (
-            walk is not None
-            and walk.floor <= since
-            and not_before_us <= walk.pass_began_us <= now < walk.pass_began_us + _WALK_GOOD_FOR_US
-        ):
-            return walk
-        else:
+        walk = self._walk
+        if walk is None or not walk.serves(since, not_before_us, self._bot.clock.now_us()):
             rows = self._bot.reader.fetch("doubted_since", bot=self._bot.number)
             floor = min([since, *(moment // SECOND_US - 60 for (moment,) in rows if moment is not None)])
             walk = self._walk = _Walk(floor, floor)
-        while True:
-            if walk.before is None:
-                walk.pass_began_us = self._bot.clock.now_us()
-            try:
-                page, more = await self._bot.client.trade_history(walk.before)
-            except BaseException:
-                # Before the first page nothing was read that could grow old.
-                walk.unbroken = walk.before is None
-                raise
-            walk.pages += 1
-            walk.exchanges |= {exchange.trade_id: exchange for exchange in page}
-            oldest = _oldest(page)
-            if walk.pages > _WALK_PAGES_MAX or (more and (oldest is None or oldest == walk.before)):
-                self._walk = None
-                raise Malformed("a trade history without end")
-            if more and oldest is not None and oldest.time_init >= walk.target:
-                walk.before = oldest
-            elif walk.unbroken:
-                walk.done = True
-                return walk
-            else:
-                walk.target, walk.before, walk.unbroken = walk.pass_began_us // SECOND_US - 60, None, True
+        while not walk.done:
+            await self._walk_on(walk)
+        return walk
+
+    async def _walk_on(self, walk: _Walk) -> None:
+        """One page more. Raises Throttled; Malformed for a history that never ends."""
+        if walk.before is None:
+            walk.pass_began_us = self._bot.clock.now_us()
+        try:
+            page, more = await self._bot.client.trade_history(walk.before)
+        except BaseException:
+            # Before the first page nothing was read that could grow old.
+            walk.unbroken = walk.before is None
+            raise
+        walk.pages += 1
+        walk.exchanges |= {exchange.trade_id: exchange for exchange in page}
+        oldest = _oldest(page)
+        if walk.pages > _WALK_PAGES_MAX or (more and (oldest is None or oldest == walk.before)):
+            self._walk = None
+            raise Malformed("a trade history without end")
+        if more and oldest is not None and oldest.time_init >= walk.target:
+            walk.before = oldest
+        elif walk.unbroken:
+            walk.done = True
+        else:
+            walk.target, walk.before, walk.unbroken = walk.pass_began_us // SECOND_US - 60, None, True
 
     def _exchange_of(
         self, trade: OpenOffer, wanted: set[tuple[int, str, str]], since: int, page: list[Exchange]
@@ -147,8 +159,8 @@ class Exchanges:
             memory.defer(trade.id, max(memory.suspects_not_before, self._bot.clock.now_us() + 2 * SECOND_US))
             return False
         heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
-        answer = await self._bot.desk.ask(commands.TradeRead(trade.id, heard, began_at, raw))
-        has_come = trade.is_open and answer["status"] in ("accepted", "completed")
+        answer = await self._bot.desk.ask(commands.TradeRead(trade_id=trade.id, word=heard, began_at=began_at, raw=raw))
+        has_come = trade.is_open and answer.status in SUCCESSFUL
         names_ids = exchange is not None and all(asset.new_assetid for asset in exchange.received)
         return has_come and not names_ids
 
@@ -176,19 +188,16 @@ class Exchanges:
         progress.seen |= {exchange.trade_id for exchange in page}
         await self._explain(page)
         gone = {exchange.trade_id for exchange in page if exchange.status == TradeStatus.TRADE_PROTECTION_ROLLBACK}
-        gone |= {exchange.rollback_of for exchange in page if exchange.rollback_of is not None}
+        undone = [(exchange.rollback_of, exchange.status) for exchange in page if exchange.rollback_of is not None]
+        gone |= {trade_id for trade_id, _ in undone}
         # The counter-exchange is complete: the items went back, whatever the first exchange says of itself.
-        self._taken_back |= {
-            exchange.rollback_of
-            for exchange in page
-            if exchange.rollback_of is not None and exchange.status == TradeStatus.COMPLETE
-        }
-        oldest = _oldest(page)
-        is_stuck = oldest is None or oldest == progress.before
-        if not more or unsettled <= progress.seen or progress.pages >= _HISTORY_PAGES_MAX or is_stuck:
+        self._taken_back |= {trade_id for trade_id, status in undone if status == TradeStatus.COMPLETE}
+        if not more or unsettled <= progress.seen or not progress.goes_on_after(page):
             self._sweep, memory.is_sweeping, memory.last_sweep_at = None, False, self._bot.clock.now_us()
-        else:
-            progress.before = oldest
+        await self._hear_of_reversed(gone)
+
+    async def _hear_of_reversed(self, gone: set[str]) -> None:
+        """Exchanges that were undone: a live sale is read again, a completed one is told at once."""
         for trade_id, status, steam_status, *_ in self._bot.reader.load(
             "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
         ):
@@ -196,7 +205,9 @@ class Exchanges:
                 self._suspect(trade_id)
             elif status == "completed" and steam_status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
                 await self._bot.desk.ask(
-                    commands.RolledBack(self._bot.number, [(trade_id, int(TradeStatus.TRADE_PROTECTION_ROLLBACK))], False)
+                    commands.RolledBack(
+                        bot=self._bot.number, readings=[(trade_id, int(TradeStatus.TRADE_PROTECTION_ROLLBACK))], complete=False
+                    )
                 )
 
     async def _explain(self, page: list[Exchange]) -> None:
@@ -228,7 +239,7 @@ class Exchanges:
                 continue
             if Status(status) in RELEASED:
                 text = f"Exchange {exchange.trade_id} of exactly its items was found after it had ended: items without a trade"
-                await self._bot.desk.ask(commands.ExchangeAfterEnd(trade_id, exchange.trade_id, text))
+                await self._bot.desk.ask(commands.ExchangeAfterEnd(trade_id=trade_id, steam_trade_id=exchange.trade_id, text=text))
             return True
         return False
 
@@ -240,32 +251,9 @@ class Exchanges:
 
         As soon as one protected trade still stands, it was no reversal of the bot, and the rest may wait for its own turn.
         """
-        now, suspects = self._bot.clock.now_us(), self._bot.memory.suspects
-        rows = {
-            one.id: (one.steam_trade_id, one.partner)
-            for one in self._bot.reader.fetch_as(UnsettledRow, "unsettled_of_bot", bot=self._bot.number)
-            if one.id in suspects or (one.protected and (one.settlement is None or one.settlement > now))
-        }
-        rows |= {
-            trade.id: (trade.steam_trade_id, trade.partner)
-            for trade in trades.values()
-            if trade.id in suspects and trade.steam_trade_id is not None
-        }
-        sellers = {rows[trade_id][1] for trade_id in suspects if trade_id in rows}
-        readings: list[tuple[str, int]] = []
-        unread: list[str] = []
-        some_stand = False
-        for trade_id in sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in sellers, trade_id)):
-            steam_trade_id, seller = rows[trade_id]
-            if some_stand and seller not in sellers:
-                break
-            status = await self._reading(trade_id, steam_trade_id)
-            if status is None:
-                unread.append(trade_id)
-                continue
-            readings.append((trade_id, status))
-            some_stand = some_stand or status != TradeStatus.TRADE_PROTECTION_ROLLBACK
-        memory = self._bot.memory
+        memory, suspects = self._bot.memory, self._bot.memory.suspects
+        readings, unread = await self._read_protected(trades)
+        some_stand = any(status != TradeStatus.TRADE_PROTECTION_ROLLBACK for _, status in readings)
         memory.suspects_tries += 1
         # The round is over: the next one asks again for what had no entry, and for what stood.
         memory.readings = {trade_id: status for trade_id, status in memory.readings.items() if status == _REVERSED}
@@ -273,8 +261,43 @@ class Exchanges:
             # Whether the bot's account was reversed can't be told yet: wait for the missing words, for a while.
             self._ask_again(memory.suspects)
             return
-        await self._bot.desk.ask(commands.RolledBack(self._bot.number, readings, not unread and not some_stand))
+        await self._bot.desk.ask(
+            commands.RolledBack(bot=self._bot.number, readings=readings, complete=not unread and not some_stand)
+        )
         self._ask_again(tuple(trade_id for trade_id in suspects if trade_id in unread))
+
+    async def _read_protected(self, trades: dict[str, OpenOffer]) -> tuple[list[tuple[str, int]], list[str]]:
+        """Steam's statuses of what may have been reversed, until one still stands; and what Steam has no entry of. Raises Throttled."""
+        rows = self._may_be_reversed(trades)
+        partners = {rows[trade_id][1] for trade_id in self._bot.memory.suspects if trade_id in rows}
+        readings: list[tuple[str, int]] = []
+        unread: list[str] = []
+        some_stand = False
+        for trade_id in sorted(rows, key=lambda trade_id: (rows[trade_id][1] not in partners, trade_id)):
+            steam_trade_id, partner = rows[trade_id]
+            if some_stand and partner not in partners:
+                break
+            status = await self._reading(trade_id, steam_trade_id)
+            if status is None:
+                unread.append(trade_id)
+                continue
+            readings.append((trade_id, status))
+            some_stand = some_stand or status != TradeStatus.TRADE_PROTECTION_ROLLBACK
+        return readings, unread
+
+    def _may_be_reversed(self, trades: dict[str, OpenOffer]) -> dict[str, tuple[str, str]]:
+        """Trade → (Steam's trade id, partner): the suspects, and all that is still protected."""
+        now, suspects = self._bot.clock.now_us(), self._bot.memory.suspects
+        rows = {
+            one.id: (one.steam_trade_id, one.partner)
+            for one in self._bot.reader.fetch_as(UnsettledRow, "unsettled_of_bot", bot=self._bot.number)
+            if one.id in suspects or (one.protected and (one.settlement is None or one.settlement > now))
+        }
+        for trade_id in suspects:
+            trade = trades.get(trade_id)
+            if trade is not None and trade.steam_trade_id is not None:
+                rows[trade_id] = (trade.steam_trade_id, trade.partner)
+        return rows
 
     async def _reading(self, trade_id: str, steam_trade_id: str) -> int | None:
         """Steam's status of one trade, asked for once a round: when Steam's limit stops us in the middle of many, the next try goes

@@ -71,7 +71,7 @@ class Fleet:
         """All bots of the market when the leases were last looked at."""
         self._watch = ClockWatch(clock)
         self._wake = asyncio.Event()
-        self._outage = Outage("leases of bots can't be kept")
+        self._outage = Outage("leases can't be renewed")
 
     def on_feed(self, feed: Feed) -> None:
         for number in feed.bots:
@@ -93,7 +93,7 @@ class Fleet:
                 except StoreUnavailable as error:
                     self._outage.note(error)
                 except Exception:
-                    logger.exception("leases of bots could not be kept; trying again")
+                    logger.exception("unhandled error while renewing leases; trying again")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RENEW_EVERY_SECONDS):
                         await self._wake.wait()
@@ -105,7 +105,7 @@ class Fleet:
                 await self._stop(number)
             with contextlib.suppress(Refusal, TimeoutError):
                 async with asyncio.timeout(_LEAVE_SECONDS):
-                    await self._desk.ask(commands.KeepLeases(self.name, leaves=True))
+                    await self._desk.ask(commands.KeepLeases(worker=self.name, leaves=True))
             await self._transport.close()
 
     # -- leases --------------------------------------------------------------------------------------------------------
@@ -115,13 +115,13 @@ class Fleet:
         released = sorted(self._released)
         ends_at_us = self._clock.monotonic_us() + LEASE_US
         try:
-            answer = await self._desk.ask(commands.KeepLeases(self.name, released, seal_format=int(SEAL_FORMAT)))
+            answer = await self._desk.ask(commands.KeepLeases(worker=self.name, released=released, seal_format=int(SEAL_FORMAT)))
         except Refusal as refusal:
             self._outage.note(refusal.text)
             return
         self._released.difference_update(released)
-        self._known = set(answer["bots"])
-        held = {int(bot): int(fence) for bot, fence in answer["held"]}
+        self._known = set(answer.bots)
+        held = dict(answer.held)
         for number, manned in list(self._bots.items()):
             if held.get(number) != manned.lease.fence and number not in self._released:
                 logger.warning("bot %d: another worker has taken over", number)
@@ -132,14 +132,14 @@ class Fleet:
                 manned_now.lease.ends_at_us = ends_at_us
             elif number not in self._released and not self._start(number, fence, ends_at_us):
                 await self._tell_unreadable(number)
-        for number in answer["let_go"]:
+        for number in answer.let_go:
             if number in self._bots:
                 self._bots[number].worker.retire()
 
     async def _tell_unreadable(self, number: int) -> None:
-        text = "Its secrets can't be opened with SELLDESK_SECRET_KEY: nobody works for it. Import its maFile again, or mend the key"
+        text = "Its secrets can't be opened with SELLDESK_SECRET_KEY, so it has no worker. Import its maFile again, or set the right key"
         with contextlib.suppress(Refusal):
-            await self._desk.ask(commands.RaiseAlert("secrets_unreadable", text, number, None))
+            await self._desk.ask(commands.RaiseAlert(kind="secrets_unreadable", text=text, bot=number, trade_id=None))
 
     def _start(self, number: int, fence: int, ends_at_us: int) -> bool:
         """Begins to work for a bot; False if its secrets can't be read."""
@@ -150,7 +150,7 @@ class Fleet:
             if row.tokens is not None:
                 tokens = msgspec.json.decode(self._box.open(row.tokens, tokens_place(row.steamid64)), type=Tokens)
         except (CannotOpen, msgspec.MsgspecError) as error:
-            logger.error("bot %d can't be worked for: %s", number, error)
+            logger.error("bot %d has no worker until its secrets can be opened: %s", number, error)
             return False
         settings, clock = self._settings, self._clock
         lease = HeldLease(clock, number, fence, ends_at_us)
@@ -201,10 +201,10 @@ class Fleet:
                 now = self._clock.now_us()
                 furthest = now + self._settings.rules.bot_full_us
                 for (number,) in self._reader.fetch("bots_to_relieve", stale_us=stale_us, now=now, furthest=furthest):
-                    await self._desk.ask(commands.Relieve(number))
+                    await self._desk.ask(commands.Relieve(bot=number))
             except Refusal as refusal:
-                logger.info("bots could not be relieved: %s", refusal.text)
+                logger.info("sales could not be moved to other bots; trying again later: %s", refusal.text)
             except StoreUnavailable as error:
                 self._outage.note(error)
             except Exception:
-                logger.exception("bots could not be relieved")
+                logger.exception("unhandled error while moving sales to other bots; trying again later")

@@ -1,9 +1,10 @@
 """A worker's own end of its lease, and the desk under that lease (I13)."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from selldesk.bots.leases import SEND_WITHIN_US
 from selldesk.desk import commands
+from selldesk.desk.commands import Command, R
 from selldesk.kernel.clock import Clock
 from selldesk.link.client import DeskPort
 
@@ -30,8 +31,8 @@ class HeldLease:
 class NewsPort(Protocol):
     """Where a bot's worker brings its news."""
 
-    async def ask(self, command: commands.News) -> dict[str, Any]:
-        """Raises the command's refusals, LEASE_LOST if another worker has taken over, UNAVAILABLE if the outcome can't be learnt."""
+    async def ask(self, command: Command[R]) -> R:
+        """Raises the command's refusals, LEASE_LOST if another worker has taken over, UNAVAILABLE if the outcome is unknown."""
         ...
 
 
@@ -42,6 +43,6 @@ class LeasedDesk:
         self._inner = inner
         self._lease = lease
 
-    async def ask(self, command: commands.News) -> dict[str, Any]:
+    async def ask(self, command: Command[R]) -> R:
         """Raises LEASE_LOST besides the command's own refusals."""
-        return await self._inner.ask(commands.BotNews(self._lease.bot, self._lease.fence, command))
+        return await self._inner.ask(commands.BotNews(bot=self._lease.bot, fence=self._lease.fence, news=command))  # type: ignore[arg-type]

@@ -1,46 +1,30 @@
-"""Offers of one bot: verify what the seller promised, send, look what became of it, take down what nobody wants."""
+"""Offers of one bot that are out: what became of them, and taking down what nobody wants. Sending: sending.py."""
 
-import contextlib
 import logging
 
 import msgspec
 
 from selldesk.desk import commands
 from selldesk.desk.cases.stock import foreign_offer_text
-from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.refusals import INTERNAL_ERROR, Refusal
-from selldesk.kernel.secretbox import link_likeness
 from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.offers.agenda import LONGEST_WAIT_US
 from selldesk.offers.life import OpenOffer, tag_of
 from selldesk.offers.stages import MISSING_ITEMS, Stage
-from selldesk.offers.words import OfferWord, Proof, SendRefusal
+from selldesk.offers.words import OfferWord
 from selldesk.steam.results import (
-    Asset,
-    Cause,
-    Inventory,
-    InventoryItem,
     Malformed,
-    NeedsConfirmation,
-    NotLoggedIn,
     Offer,
     OfferLists,
-    RateLimited,
-    Rejected,
     ResultFault,
-    SendUnknown,
-    Sent,
-    SteamFault,
     Throttled,
     Unreachable,
 )
-from selldesk.steamwire.enums import EResult, OfferState
-from selldesk.steamwire.tradelink import TradeLink
+from selldesk.steamwire.enums import OfferState
 from selldesk.store.rows import OfferedTradeRow, StopRow
 from selldesk.trades.status import RELEASED
 from selldesk.workers.context import BotContext
 from selldesk.workers.exchanges import Exchanges
-from selldesk.workers.verifying import prove
 
 logger = logging.getLogger(__name__)
 
@@ -50,25 +34,10 @@ _FULL_LOOK_BACK_US = DAY_US
 _HISTORY_EVERY_US = 15 * SECOND_US
 """Steam gives one look at the history in so long (protocol §7)."""
 
-_WHY: dict[Cause, SendRefusal] = {
-    Cause.ITEM_GONE: SendRefusal.SELLER,
-    Cause.BAD_LINK: SendRefusal.SELLER,
-    Cause.SELLER_RESTRICTED: SendRefusal.SELLER,
-    Cause.SELLER_LIMIT: SendRefusal.BOT_LIMIT,
-    Cause.BOT_LIMIT: SendRefusal.BOT_LIMIT,
-    Cause.BOT_FULL: SendRefusal.BOT_FULL,
-    Cause.BOT_RESTRICTED: SendRefusal.BOT_ILL,
-    Cause.ITEM_SERVER_DOWN: SendRefusal.GAME_DOWN,
-    Cause.PARTNER_CHANGED: SendRefusal.PARTNER_CHANGED,
-}
-"""Who is to blame for a refused send, and so what follows (protocol §6)."""
-
 _OPEN = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, OfferState.IN_ESCROW)
 _CANCELLABLE = (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION)
 
 
-_STRANGERS_THAT_MEAN_US = 3
-"""So many sellers in a row with whom Steam says 34: not they have changed, the bot has."""
 _LISTING_GOOD_FOR_US = 60 * SECOND_US
 
 
@@ -89,187 +58,64 @@ class Offers:
         self._listing: _Listing | None = None
         """A poll that Steam's limit stopped between two pages."""
 
-    # -- before the offer ----------------------------------------------------------------------------------------------
-
-    async def verify(self, trade: OpenOffer, trades: dict[str, OpenOffer]) -> None:
-        """One reading of the seller's inventory serves all his waiting trades of that game (R4)."""
-        link = self._bot.link(trade)
-        began_at = self._bot.clock.now_us()
-        waiting = [
-            other
-            for other in trades.values()
-            if other.stage is Stage.VERIFY
-            and (link_likeness(other.tradelink), other.game) == (link_likeness(trade.tradelink), trade.game)
-            # What was created meanwhile is left out; the trade itself is not, even if the clock has gone back since.
-            and (other is trade or other.created_at <= began_at)
-        ]
-        items = {other.id: self._bot.items(other.id) for other in waiting}
-        inventories: dict[str, Inventory] = {}
-        try:
-            refusal = await self._why_no_trade(link)
-            if refusal is None:
-                for contextid in sorted({item.contextid for named in items.values() for item, _ in named}):
-                    inventories[contextid] = await self._bot.client.partner_inventory(link, trade.game, contextid)
-        except SteamFault:
-            for other in waiting:
-                await self._bot.desk.ask(commands.ProofRead(other.id, Proof.NO_WORD, "", began_at))
-            raise
-        for other in waiting:
-            if refusal is not None:
-                proof, text = refusal
-                seen: list[InventoryItem] = []
-            else:
-                proof, text, seen = prove(items[other.id], inventories)
-            looked_at = None
-            if proof is not Proof.AS_NAMED and other.is_doubted:
-                # "Item gone" is also what the seller's inventory shows after a lost offer was accepted.
-                looked_at = await self._last_look(other)
-                if looked_at is None:
-                    continue
-            classes = [(item.classid, item.instanceid) for item in seen]
-            properties = [item.properties for item in seen]
-            await self._bot.desk.ask(commands.ProofRead(other.id, proof, text, began_at, classes, properties, looked_at))
-
-    async def _why_no_trade(self, link: TradeLink) -> tuple[Proof, str] | None:
-        """A hold, or Steam's refusal to trade with this seller at all, before anything is sent."""
-        hold_seconds = await self._bot.client.hold_seconds(link)
-        if hold_seconds is None:
-            page = await self._bot.client.trade_page(link)
-            if page.refusal is not None and _WHY[page.refusal.cause] is SendRefusal.SELLER:
-                return Proof.NO_TRADE, page.refusal.text
-            hold_seconds = page.hold_seconds
-        if hold_seconds:
-            return Proof.TRADE_HOLD, f"Steam would hold the items for {max(1, hold_seconds // 86_400)} days (trade hold)"
-        return None
-
-    async def send(self, trade: OpenOffer) -> None:
-        """The intent is on record before Steam is asked; whatever happens then, the record tells (protocol §9 no. 1 and 2)."""
-        granted = await self._bot.desk.ask(commands.IntendSend(trade.id))
-        if not granted["granted"]:
-            return
-        if not self._bot.lease.outlives_a_send:
-            # This process slept since the desk granted it. The intent stays on record as a lost send: that is looked into.
-            return
-        self._bot.memory.last_send_at = self._bot.clock.now_us()
-        assets = [Asset(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)]
-        message = offer_message(trade.message, trade.tag)
-        news: commands.Command
-        fault: SteamFault | None = None
-        try:
-            result = await self._bot.client.send(self._bot.link(trade), assets, message)
-            if isinstance(result, Rejected):
-                result = await self._look_closer(trade, result)
-        except (NotLoggedIn, RateLimited, Throttled, Unreachable) as certain:
-            news, fault = commands.OfferRefused(trade.id, SendRefusal.TRANSIENT, str(certain), trade.partner), certain
-        else:
-            match result:
-                case Sent():
-                    news = commands.OfferMade(trade.id, result.offer_id, False)
-                case NeedsConfirmation():
-                    news = commands.OfferMade(trade.id, result.offer_id, True)
-                case Rejected():
-                    news = commands.OfferRefused(trade.id, _WHY[result.cause], result.text, trade.partner)
-                case SendUnknown():
-                    news = commands.OutcomeUnknown(trade.id)
-                    if result.eresult == EResult.INVALID_PARAM:
-                        self._bot.client.session.new_session_id()
-                        fault = NotLoggedIn(result.reason)
-                    elif result.eresult == EResult.INVALID_STATE:
-                        self._bot.memory.acknowledged = False
-        self._bot.memory.poll_now = True
-        self._note_strangers(trade, news)
-        if isinstance(news, commands.OfferRefused) and news.why is SendRefusal.SELLER and trade.is_doubted:
-            # "Item gone" is also what a second send gets after the first one was accepted.
-            with contextlib.suppress(SteamFault):
-                news = msgspec.structs.replace(news, looked_at=await self._last_look(trade))
-        await self._bot.desk.ask(news)
-        if fault is not None:
-            raise fault
-
-    def _note_strangers(self, trade: OpenOffer, news: commands.Command) -> None:
-        """34 means that the partner renamed himself, or that the bot did: then it comes with everybody (protocol §11)."""
-        memory = self._bot.memory
-        if isinstance(news, commands.OfferMade):
-            memory.strangers, memory.was_restricted = frozenset(), False
-        elif isinstance(news, commands.OfferRefused) and news.why is SendRefusal.PARTNER_CHANGED:
-            memory.strangers |= {trade.partner}
-            if len(memory.strangers) >= (1 if memory.was_restricted else _STRANGERS_THAT_MEAN_US):
-                memory.restricted_for, memory.strangers = news.text, frozenset()
-
-    async def _look_closer(self, trade: OpenOffer, result: Rejected) -> Rejected:
-        """15 alone may be anything between a dead link and a full bot: the trade page says it in words (protocol §6)."""
-        if result.cause is not Cause.BAD_LINK or "trade url" in result.text.lower():
-            return result
-        try:
-            page = await self._bot.client.trade_page(self._bot.link(trade))
-        except SteamFault:
-            return result
-        return page.refusal if page.refusal is not None else result
-
-    async def confirm(self, trade: OpenOffer) -> None:
-        """Our own offer waits for the bot's phone. Whatever that says, the offer itself tells what became of it (§9 no. 22)."""
-        assert trade.offer_id is not None
-        waiting = [one for one in await self._bot.client.confirmations() if one.offer_id == trade.offer_id and one.is_trade]
-        done = False
-        for one in waiting:
-            done = await self._bot.client.confirm(one) or done
-        offer = await self._bot.client.offer(trade.offer_id)
-        if offer is not None and offer.state != OfferState.NEEDS_CONFIRMATION:
-            await self._tell_own_offer(trade, offer)
-        else:
-            await self._bot.desk.ask(commands.OfferUnconfirmed(trade.id))
-
     # -- offers --------------------------------------------------------------------------------------------------------
 
     async def poll(self, trades: dict[str, OpenOffer]) -> None:
-        memory, now = self._bot.memory, self._bot.clock.now_us()
-        lost = [trade for trade in trades.values() if trade.stage is Stage.RECONCILE]
+        """Reads the bot's lists of offers, and what they say about each trade. Raises SteamFault."""
+        memory = self._bot.memory
         stopped_at = self._look_anew_if_stopped()
-        full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
-        since = min([memory.last_poll_at, *(trade.unknown_since or trade.send_started_at or now for trade in lost)])
-        if full:
-            # Everything that can still matter, however long ago it was missed; not the bot's whole life. What waits for settlement
-            # began long ago, but only the trades themselves tell how that ends.
-            began = [trade.created_at for trade in trades.values() if trade.stage is not Stage.SETTLING]
-            since = min([since, now - _FULL_LOOK_BACK_US, *began])
-        cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
-        if self._listing is None or now - self._listing.began_at > _LISTING_GOOD_FOR_US:
-            self._listing = _Listing(cutoff, full, not full and not lost, now, OfferLists())
+        if self._listing is None or self._bot.clock.now_us() - self._listing.began_at > _LISTING_GOOD_FOR_US:
+            self._listing = self._new_listing(trades)
         listing = self._listing
         lists = await self._bot.client.offers(listing.cutoff, listing.active_only, listing.lists)
         self._listing = None
         # What was listed first may have changed since: the whole is as old as its first page.
-        full, now = listing.full, listing.began_at
-        memory.last_poll_at = now
+        memory.last_poll_at = listing.began_at
         memory.poll_now = False
         memory.polls_worked()
-        if full:
-            memory.last_full_poll_at = now
+        if listing.full:
+            memory.last_full_poll_at = listing.began_at
         by_id = {offer.offer_id: offer for offer in lists.sent}
-        by_tag: dict[str, Offer] = {}
-        for offer in lists.sent:
-            if offer.state == OfferState.ACCEPTED or (offer.state in _OPEN and offer.message[-9:] not in by_tag):
-                by_tag[offer.message[-9:]] = offer
+        by_tag = _best_by_tag(lists.sent)
         for trade in trades.values():
-            try:
-                await self._hear_of(trade, by_id, by_tag.get(trade.tag), full, now)
-                if trade.stage is Stage.RECONCILE:
-                    await self._reconcile(trade, lists, now)
-            except Throttled as throttled:
-                memory.defer(trade.id, throttled.until_us)
-            except (Unreachable, Malformed, ResultFault) as fault:
-                # The list itself was read: one trade whose history can't be looked into doesn't silence the others.
-                logger.info("bot %d: trade %s waits: %s", self._bot.number, trade.id, fault)
-                memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
-            except Refusal as refusal:
-                if refusal.status != INTERNAL_ERROR.status:
-                    raise
-                await self._bot.tell_of_poison(trade.id, refusal)
+            await self._hear_of_or_wait(trade, by_id, by_tag, listing, lists)
         self._note_unwanted(trades, lists.sent, lists.received)
         await self._tell_of_foreign(trades, lists.sent)
         await self._look_for_orphans(trades, lists.sent, lists.received)
-        if full and lists.complete and stopped_at is not None and not self._is_suspiciously_empty(lists):
-            await self._bot.desk.ask(commands.BotLooked(self._bot.number))
+        if listing.full and lists.complete and stopped_at is not None and not self._is_suspiciously_empty(lists):
+            await self._bot.desk.ask(commands.BotLooked(bot=self._bot.number))
+
+    def _new_listing(self, trades: dict[str, OpenOffer]) -> _Listing:
+        """What is to be listed now: recent changes, or now and then everything that can still matter, however long ago it was missed;
+        not the bot's whole life."""
+        memory, now = self._bot.memory, self._bot.clock.now_us()
+        lost = [trade for trade in trades.values() if trade.stage is Stage.RECONCILE]
+        full = now - memory.last_full_poll_at >= self._bot.pace.full_sweep_us
+        since = min([memory.last_poll_at, *(trade.unknown_since or trade.send_started_at or now for trade in lost)])
+        if full:
+            # What waits for settlement began long ago, but only the trades themselves tell how that ends.
+            began = [trade.created_at for trade in trades.values() if trade.stage is not Stage.SETTLING]
+            since = min([since, now - _FULL_LOOK_BACK_US, *began])
+        cutoff = max(1, since // SECOND_US - _OVERLAP_SECONDS)
+        return _Listing(cutoff, full, not full and not lost, now, OfferLists())
+
+    async def _hear_of_or_wait(
+        self, trade: OpenOffer, by_id: dict[str, Offer], by_tag: dict[str, Offer], listing: _Listing, lists: OfferLists
+    ) -> None:
+        """One trade whose history can't be looked into doesn't silence the others: the list itself was read."""
+        try:
+            await self._hear_of(trade, by_id, by_tag.get(trade.tag), listing)
+            if trade.stage is Stage.RECONCILE:
+                await self._reconcile(trade, lists, listing.began_at)
+        except Throttled as throttled:
+            self._bot.memory.defer(trade.id, throttled.until_us)
+        except (Unreachable, Malformed, ResultFault) as fault:
+            logger.info("bot %d: trade %s waits: %s", self._bot.number, trade.id, fault)
+            self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
+        except Refusal as refusal:
+            if refusal.status != INTERNAL_ERROR.status:
+                raise
+            await self._bot.tell_of_poison(trade.id, refusal)
 
     def _is_suspiciously_empty(self, lists: OfferLists) -> bool:
         """An empty list with 200 is no look at a bot that has ever sent an offer (protocol §9 no. 6)."""
@@ -287,35 +133,40 @@ class Offers:
         self._stop_seen = stopped_at
         return stopped_at
 
-    async def _hear_of(self, trade: OpenOffer, by_id: dict[str, Offer], tagged: Offer | None, full: bool, now: int) -> None:
-        """What the list says about one trade. An accepted offer of it outweighs whatever became of another one; an offer that was
-        given up for lost and shows up after all is taken up again."""
-        if tagged is not None and tagged.offer_id != trade.offer_id and trade.unknown_since is not None:
-            outweighs = tagged.state == OfferState.ACCEPTED and trade.stage is Stage.OFFERED
-            turned_up = trade.offer_id is None and trade.stage in (Stage.VERIFY, Stage.SEND, Stage.OFFERED)
-            if (outweighs or turned_up) and self._is_ours(trade, tagged):
-                await self._tell_offer(trade.id, tagged)
-                return
+    def _takes_up(self, trade: OpenOffer, tagged: Offer) -> bool:
+        """An accepted offer of a trade outweighs whatever became of another one; an offer that was given up for lost and shows up after
+        all is taken up again."""
+        if tagged.offer_id == trade.offer_id or trade.unknown_since is None:
+            return False
+        outweighs = tagged.state == OfferState.ACCEPTED and trade.stage is Stage.OFFERED
+        turned_up = trade.offer_id is None and trade.stage in (Stage.VERIFY, Stage.SEND, Stage.OFFERED)
+        return (outweighs or turned_up) and self._is_ours(trade, tagged)
+
+    async def _hear_of(self, trade: OpenOffer, by_id: dict[str, Offer], tagged: Offer | None, listing: _Listing) -> None:
+        """What the list says about one trade."""
+        if tagged is not None and self._takes_up(trade, tagged):
+            await self._tell_offer(trade.id, tagged)
+            return
         if trade.stage not in (Stage.OFFERED, Stage.EXCHANGED) or trade.offer_id is None:
             return
         offer = by_id.get(trade.offer_id)
-        overdue = trade.due_at is not None and trade.due_at <= now
-        if offer is None and trade.stage is Stage.OFFERED and (full or overdue):
+        overdue = trade.due_at is not None and trade.due_at <= listing.began_at
+        if offer is None and trade.stage is Stage.OFFERED and (listing.full or overdue):
             offer = await self._bot.client.offer(trade.offer_id)
         if offer is not None and _is_news(trade, offer):
-            await self._tell_own_offer(trade, offer)
+            await self.tell_own_offer(trade, offer)
 
-    async def _tell_own_offer(self, trade: OpenOffer, offer: Offer) -> None:
+    async def tell_own_offer(self, trade: OpenOffer, offer: Offer) -> None:
         """If a send of this trade was ever lost, an ending counts only when no other offer of it is open or was accepted meanwhile."""
         is_open = offer.state in (OfferState.ACTIVE, OfferState.ACCEPTED, OfferState.IN_ESCROW, OfferState.NEEDS_CONFIRMATION)
         looked_at = None
         if trade.unknown_since is not None and not is_open:
-            looked_at = await self._last_look(trade)
+            looked_at = await self.last_look(trade)
             if looked_at is None:
                 return
         await self._tell_offer(trade.id, offer, looked_at)
 
-    async def _last_look(self, trade: OpenOffer) -> int | None:
+    async def last_look(self, trade: OpenOffer) -> int | None:
         """Before a sale with a doubted send may end: the history and a complete list of offers show nothing of it. When that look began;
         None: something was found, and told, or Steam's answer is no proof. Raises SteamFault."""
         began_at = await self._exchanges.look_for(trade)
@@ -340,7 +191,7 @@ class Offers:
             best = min(
                 found, key=lambda offer: (offer.state != OfferState.ACCEPTED, offer.state != OfferState.ACTIVE, offer.offer_id)
             )
-            await self._tell_own_offer(trade, best)
+            await self.tell_own_offer(trade, best)
             return
         due_at = max(trade.due_at or 0, self._bot.memory.not_before.get(trade.id, 0))
         if due_at > self._bot.clock.now_us():
@@ -350,7 +201,7 @@ class Offers:
             return
         # "Not in the list" is no word of Steam's by itself: lists come empty or with holes. Only one without a gap counts as a miss.
         if lists.complete and not self._is_implausible(trade, lists):
-            await self._bot.desk.ask(commands.NotListed(trade.id, began_at))
+            await self._bot.desk.ask(commands.NotListed(trade_id=trade.id, began_at=began_at))
         else:
             self._bot.memory.defer(trade.id, self._bot.clock.now_us() + _HISTORY_EVERY_US)
 
@@ -454,10 +305,10 @@ class Offers:
         """Ends a trade for which no offer got out in time. If a send of it was ever lost, only after one more look at everything."""
         looked_at = None
         if trade.is_doubted:
-            looked_at = await self._last_look(trade)
+            looked_at = await self.last_look(trade)
             if looked_at is None:
                 return
-        await self._bot.desk.ask(commands.GiveUp(trade.id, looked_at))
+        await self._bot.desk.ask(commands.GiveUp(trade_id=trade.id, looked_at=looked_at))
 
     async def take_down(self) -> None:
         order, *rest = self._bot.memory.unwanted_offers
@@ -477,10 +328,10 @@ class Offers:
             return
         offer = await self._bot.client.offer(trade.offer_id)
         if offer is not None and offer.state not in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION, trade.offer_state):
-            await self._tell_own_offer(trade, offer)
+            await self.tell_own_offer(trade, offer)
             return
-        granted = await self._bot.desk.ask(commands.IntendCancel(trade.id))
-        if granted["granted"]:
+        granted = await self._bot.desk.ask(commands.IntendCancel(trade_id=trade.id))
+        if granted.granted:
             await self._bot.client.cancel(trade.offer_id)
             await self.read_offer(trade)
 
@@ -496,20 +347,26 @@ class Offers:
         began_at = self._bot.clock.now_us()
         offer = await self._bot.client.offer(trade.offer_id) if trade.offer_id is not None else None
         if offer is not None:
-            await self._tell_own_offer(trade, offer)
+            await self.tell_own_offer(trade, offer)
         else:
-            await self._bot.desk.ask(commands.TradeRead(trade.id, None, began_at, ""))
+            await self._bot.desk.ask(commands.TradeRead(trade_id=trade.id, word=None, began_at=began_at, raw=""))
 
     async def _tell_offer(self, trade_id: str, offer: Offer, looked_at: int | None = None) -> None:
         escrow_end = offer.escrow_end * SECOND_US or None
         heard = OfferWord(offer.offer_id, offer.state, offer.time_created * SECOND_US, offer.trade_id, escrow_end)
-        await self._bot.desk.ask(commands.OfferRead(trade_id, heard, msgspec.json.encode(offer.raw).decode(), looked_at))
+        await self._bot.desk.ask(
+            commands.OfferRead(trade_id=trade_id, offer=heard, raw=msgspec.json.encode(offer.raw).decode(), looked_at=looked_at)
+        )
 
 
-def offer_message(message: str, tag: str) -> str:
-    """As much of the seller's message as fits with our tag into what Steam takes, whole characters: it drops longer ones whole (R3)."""
-    room = OFFER_MESSAGE_BYTES_MAX - len(tag.encode()) - 1
-    return f"{message.encode()[:room].decode('utf-8', 'ignore').rstrip()} {tag}".strip()
+def _best_by_tag(sent: list[Offer]) -> dict[str, Offer]:
+    """Of offers with one tag: an accepted one, else an open one."""
+    found: dict[str, Offer] = {}
+    for offer in sent:
+        tag = offer.message[-9:]
+        if offer.state == OfferState.ACCEPTED or (offer.state in _OPEN and tag not in found):
+            found[tag] = offer
+    return found
 
 
 def _is_news(trade: OpenOffer, offer: Offer) -> bool:

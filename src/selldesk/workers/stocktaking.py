@@ -49,18 +49,21 @@ class Stocktaking:
         memory.stock_games = memory.stock_games[1:]
         if any(inventory.private for _, inventory in inventories):
             return
-        assets = {
-            (item.assetid, context): _own(item, context) for context, inventory in inventories for item in inventory.items.values()
-        }
-        assets |= {
-            (assetid, context): OwnAsset(context, assetid, "", "0")
-            for context, inventory in inventories
-            for assetid in inventory.unreadable
-        }
+        assets = {(one.assetid, one.contextid): one for context, inventory in inventories for one in _assets_in(inventory, context)}
         is_last = memory.is_taking_stock and not memory.stock_games
-        await self._bot.desk.ask(commands.StockRead(self._bot.number, game, list(assets.values()), self._began_at, is_last))
+        await self._bot.desk.ask(
+            commands.StockRead(
+                bot=self._bot.number, game=game, assets=list(assets.values()), began_at=self._began_at, is_last=is_last
+            )
+        )
         if is_last:
             memory.is_taking_stock = False
+
+
+def _assets_in(inventory: Inventory, context: str) -> list[OwnAsset]:
+    """All there are, those without a description too."""
+    shown = [_own(item, context) for item in inventory.items.values()]
+    return shown + [OwnAsset(context, assetid, "", "0") for assetid in inventory.unreadable]
 
 
 def _own(item: InventoryItem, context: str) -> OwnAsset:

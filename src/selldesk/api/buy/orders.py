@@ -160,8 +160,10 @@ class OrdersApi:
         numbers = self._market.view.catalog.game(request.game_id)
         limits = await self._market.read(limits_of_market)
         lines, rejected, keep = await read_lines(request.orders, numbers, limits.min_order_price.get(str(request.game_id), 1))
-        counts = await self._market.desk.ask(PutOrders(call.person, request.game_id, request.mode == "replace", lines, keep))
-        return Reply(PutOrdersAnswer(counts["created"], counts["updated"], counts["unchanged"], counts["withdrawn"], rejected))
+        counts = await self._market.desk.ask(
+            PutOrders(buyer=call.person, game=request.game_id, replace=request.mode == "replace", lines=lines, keep=keep)
+        )
+        return Reply(PutOrdersAnswer(counts.created, counts.updated, counts.unchanged, counts.withdrawn, rejected))
 
     async def orders(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
@@ -184,5 +186,5 @@ class OrdersApi:
         if request.market_hash_names is not None:
             numbers = self._market.view.catalog.game(request.game_id)
             items = sorted({numbers[name] for name in request.market_hash_names if name in numbers})
-        counts = await self._market.desk.ask(WithdrawOrders(call.person, request.game_id, items))
-        return Reply(Withdrawn(counts["withdrawn"]))
+        counts = await self._market.desk.ask(WithdrawOrders(buyer=call.person, game=request.game_id, items=items))
+        return Reply(Withdrawn(counts.withdrawn))

@@ -86,5 +86,7 @@ class AlertsApi:
         alert_id = canonical_uuid(call.path["id"])
         if alert_id is None:
             raise refusals.ALERT_NOT_FOUND()
-        await self._market.act(call, Role.OPERATOR, commands.CloseAlert(call.login, alert_id, call.body.reason))
+        await self._market.act(
+            call, Role.OPERATOR, commands.CloseAlert(operator=call.login, alert_id=alert_id, reason=call.body.reason)
+        )
         return Reply(AlertClosed(alert_id))

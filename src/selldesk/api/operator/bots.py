@@ -139,8 +139,8 @@ class BotsApi:
             call,
             Role.OPERATOR,
             commands.ChangeBot(
-                call.login,
-                number,
+                operator=call.login,
+                number=number,
                 enabled=request.enabled,
                 profile_name=request.profile_name,
                 avatar=request.avatar,
@@ -159,7 +159,7 @@ class BotsApi:
         number = await bot_number(self._market, call.path["steamid64"])
         given = {name: value for name, value in msgspec.to_builtins(request).items() if value is not None}
         if not given:
-            raise bad_body("$", "nothing changes")
+            raise bad_body("$", "the body changes nothing")
         for name in ("shared_secret", "identity_secret"):
             _check_secret(name, given.get(name))
         box = self._market.box
@@ -218,7 +218,7 @@ def _check_secret(name: str, value: str | None) -> None:
 
 def _check_games(games: list[int] | None) -> None:
     if games is not None and not all(is_supported(game) for game in games):
-        raise bad_body("$.games", "not all of " + ", ".join(map(str, GAMES)))
+        raise bad_body("$.games", "expected only these games: " + ", ".join(map(str, GAMES)))
 
 
 def secrets_command(
@@ -237,7 +237,13 @@ def secrets_command(
         raise refusals.BOT_SECRETS_UNREADABLE()
     changed = msgspec.structs.replace(known, **given)
     forgets_tokens = record.tokens is not None and not _opens(box, record.tokens, tokens_at)
-    return commands.ReplaceBotSecrets(operator, number, box.seal(msgspec.json.encode(changed), place), tokens, forgets_tokens)
+    return commands.ReplaceBotSecrets(
+        operator=operator,
+        number=number,
+        secrets=box.seal(msgspec.json.encode(changed), place),
+        tokens=tokens,
+        forgets_tokens=forgets_tokens,
+    )
 
 
 def _opens(box: SecretBox, sealed: bytes, place: str) -> bool:
@@ -258,5 +264,5 @@ def bot_command(box: SecretBox, operator: str, request: BotRequest) -> commands.
         tokens = box.seal(msgspec.json.encode(Tokens(request.refresh_token, "")), tokens_place(request.steamid))
     secrets = box.seal(msgspec.json.encode(credentials), secrets_place(request.steamid))
     return commands.AddBot(
-        operator, request.steamid, request.account_name, secrets, tokens, request.profile_name, request.avatar, request.games, request.max_live_offers, request.max_offers_per_seller, request.max_items,
+        operator=operator, steamid64=request.steamid, account_name=request.account_name, secrets=secrets, tokens=tokens, profile_name=request.profile_name, avatar=request.avatar, games=request.games, live_offers_max=request.max_live_offers, seller_offers_max=request.max_offers_per_seller, items_max=request.max_items,
     )  # fmt: skip

@@ -73,11 +73,13 @@ class CatalogApi:
             counts = await self._market.act(
                 call,
                 Role.OPERATOR,
-                commands.ImportItems(call.login, request.game_id, items[start : start + ORDERS_PER_TRANSACTION]),
+                commands.ImportItems(
+                    operator=call.login, game=request.game_id, items=items[start : start + ORDERS_PER_TRANSACTION]
+                ),
             )
-            total.created += counts["created"]
-            total.updated += counts["updated"]
-            total.unchanged += counts["unchanged"]
+            total.created += counts.created
+            total.updated += counts.updated
+            total.unchanged += counts.unchanged
         return Reply(total)
 
 

@@ -109,13 +109,15 @@ class ItemsApi:
 
     async def stocktake(self, call: Call) -> Reply:
         number = await bot_number(self._market, call.path["steamid64"])
-        await self._market.act(call, Role.OPERATOR, commands.AskStocktake(number, call.login))
+        await self._market.act(call, Role.OPERATOR, commands.AskStocktake(bot=number, operator=call.login))
         return Reply(StocktakeAsked(call.path["steamid64"]), status=202)
 
     def _declare(self, action: str) -> Callable[[Call], Any]:
         async def act(call: Call) -> Reply:
-            command = commands.DeclareItem(call.login, call.path["item_id"], action, call.body.reason)
-            done = await self._market.act(call, Role.OPERATOR, command)
-            return Reply(ItemDeclared(done["item_id"]))
+            command = commands.DeclareItem(
+                operator=call.login, item_id=call.path["item_id"], action=action, reason=call.body.reason
+            )
+            await self._market.act(call, Role.OPERATOR, command)
+            return Reply(ItemDeclared(command.item_id))
 
         return act

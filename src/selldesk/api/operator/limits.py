@@ -83,16 +83,18 @@ class OperatorLimitsApi:
         request: LimitsRequest = call.body
         missing = [name for name in MarketLimits.__struct_fields__ if name not in msgspec.json.decode(call.raw_body)]
         if missing:
-            raise bad_body("$", f"the whole object is wanted; missing: {', '.join(missing)}")
+            raise bad_body("$", f"the whole object is needed; missing: {', '.join(missing)}")
         for game in request.min_order_price:
             if not (game.isascii() and game.isdigit() and is_supported(int(game))):
                 raise bad_body("$.min_order_price", f"{game!r} is not one of {', '.join(map(str, GAMES))}")
         limits = MarketLimits(**{name: getattr(request, name) for name in MarketLimits.__struct_fields__})
-        await self._market.act(call, Role.OPERATOR, commands.SetLimits(call.login, limits))
+        await self._market.act(call, Role.OPERATOR, commands.SetLimits(operator=call.login, limits=limits))
         return Reply(limits)
 
     async def put_project_limits(self, call: Call) -> Reply:
-        await self._market.act(call, Role.OPERATOR, commands.SetProjectLimits(call.login, call.path["id"].lower(), call.body))
+        await self._market.act(
+            call, Role.OPERATOR, commands.SetProjectLimits(operator=call.login, person_id=call.path["id"].lower(), limits=call.body)
+        )
         return Reply(call.body)
 
     async def sellers(self, call: Call) -> Reply:
@@ -134,23 +136,25 @@ class OperatorLimitsApi:
             except (ValueError, OverflowError):
                 raise bad_body("$.until", "expected an ISO 8601 time") from None
             if request.status != "blocked":
-                raise bad_body("$.until", "only a block ends by itself")
+                raise bad_body("$.until", "only `blocked` takes `until`")
             if until <= self._market.clock.now_us():
                 raise bad_body("$.until", "lies in the past")
         await self._market.act(
-            call, Role.OPERATOR, commands.SetSeller(call.login, steamid64, request.status, request.reason, until)
+            call,
+            Role.OPERATOR,
+            commands.SetSeller(operator=call.login, steamid64=steamid64, status=request.status, reason=request.reason, until=until),
         )
         now = self._market.clock.now_us()
         return Reply(await self._market.read(lambda reader: seller_view(reader, steamid64, None, now)))
 
     async def stop(self, call: Call) -> Reply:
         game = _game(call)
-        await self._market.act(call, Role.OPERATOR, commands.StopGame(call.login, game, call.body.reason))
+        await self._market.act(call, Role.OPERATOR, commands.StopGame(operator=call.login, game=game, reason=call.body.reason))
         return Reply(GameState(game, True))
 
     async def resume(self, call: Call) -> Reply:
         game = _game(call)
-        await self._market.act(call, Role.OPERATOR, commands.ResumeGame(call.login, game, call.body.reason))
+        await self._market.act(call, Role.OPERATOR, commands.ResumeGame(operator=call.login, game=game, reason=call.body.reason))
         return Reply(GameState(game, False))
 
 

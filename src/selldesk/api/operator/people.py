@@ -25,7 +25,7 @@ from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
 
 
 class UserRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A buyer needs a steamid64: it is his `buyer_id`."""
+    """A buyer needs a steamid64: it is their `buyer_id`."""
 
     login: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+(?!\n)$")]
     roles: Annotated[list[RoleName], Meta(min_length=1)]
@@ -106,7 +106,7 @@ class OperatorPeopleApi:
         return [
             route("GET", "/users", self.users, "All users", UserPage, (r.INVALID_QUERY,), query=(login, *PAGE)),
             route("POST", "/users", self.create_user, "Create a user", User, (r.LOGIN_TAKEN, r.STEAMID_TAKEN), body=UserRequest, status=201),
-            route("GET", "/users/{id}", self.user, "One user with his wallet", User, user),
+            route("GET", "/users/{id}", self.user, "One user with their wallet", User, user),
             route("PATCH", "/users/{id}", self.change_user, "Change roles, disable, freeze", User, (*user, r.STEAMID_TAKEN), body=UserChange),
             route("GET", "/users/{id}/api-keys", self.user_keys, "A user's API keys", list[KeyLine], user),
             route(
@@ -146,14 +146,14 @@ class OperatorPeopleApi:
             call,
             Role.OPERATOR,
             commands.CreatePerson(
-                call.login,
-                person_id,
-                request.login,
-                pack_roles([Role(role) for role in request.roles]),
-                request.first_name,
-                request.last_name,
-                request.avatar,
-                request.steamid64,
+                operator=call.login,
+                id=person_id,
+                login=request.login,
+                roles=pack_roles([Role(role) for role in request.roles]),
+                first_name=request.first_name,
+                last_name=request.last_name,
+                avatar=request.avatar,
+                steamid64=request.steamid64,
             ),
         )
         return Reply(await self._one_user(person_id), status=201)
@@ -171,15 +171,15 @@ class OperatorPeopleApi:
             call,
             Role.OPERATOR,
             commands.ChangePerson(
-                call.login,
-                known.id,
-                None if request.roles is None else pack_roles([Role(role) for role in request.roles]),
-                request.disabled,
-                request.frozen,
-                request.steamid64,
-                request.first_name,
-                request.last_name,
-                request.avatar,
+                operator=call.login,
+                person_id=known.id,
+                roles=None if request.roles is None else pack_roles([Role(role) for role in request.roles]),
+                disabled=request.disabled,
+                frozen=request.frozen,
+                steamid64=request.steamid64,
+                first_name=request.first_name,
+                last_name=request.last_name,
+                avatar=request.avatar,
             ),
         )
         return Reply(await self._one_user(known.id))
@@ -193,7 +193,9 @@ class OperatorPeopleApi:
         return Reply(made, status=201, headers=NO_STORE)
 
     async def delete_user_key(self, call: Call) -> Reply:
-        await self._market.act(call, Role.OPERATOR, commands.DeleteKey(await self._number(call), call.body.name, call.login))
+        await self._market.act(
+            call, Role.OPERATOR, commands.DeleteKey(person=await self._number(call), name=call.body.name, operator=call.login)
+        )
         return Reply(KeyNamed(call.body.name))
 
     async def deposit(self, call: Call) -> Reply:
@@ -205,7 +207,7 @@ class OperatorPeopleApi:
     async def adjustment(self, call: Call) -> Reply:
         request: AdjustmentRequest = call.body
         if request.amount == 0:
-            raise bad_body("$.amount", "an adjustment of nothing")
+            raise bad_body("$.amount", "an adjustment of 0 moves nothing")
         trade_id = None if request.trade_id is None else canonical_uuid(request.trade_id)
         if request.trade_id is not None and (
             trade_id is None or not await self._market.read(lambda reader: reader.fetch("trade_by_id", id=trade_id))
@@ -218,10 +220,18 @@ class OperatorPeopleApi:
         moved = await self._market.act(
             call,
             Role.OPERATOR,
-            commands.MoveMoney(call.login, number, direction, amount, call.body.reference, reason, trade_id),
+            commands.MoveMoney(
+                operator=call.login,
+                person=number,
+                direction=direction,
+                amount=amount,
+                reference=call.body.reference,
+                reason=reason,
+                trade_id=trade_id,
+            ),
         )
-        status = 200 if moved.pop("repeated") else 201
-        return Reply(MoneyMoved(**moved), status=status)
+        answer = MoneyMoved(moved.id, moved.kind, moved.amount, moved.reference, moved.balance_after, moved.created_at)
+        return Reply(answer, status=200 if moved.repeated else 201)
 
     async def _one_user(self, user_id: str) -> User:
         canonical = canonical_uuid(user_id)

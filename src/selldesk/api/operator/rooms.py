@@ -73,14 +73,14 @@ class RoomsApi:
 
     async def create_room(self, call: Call) -> Reply:
         made = await self._market.act(call, Role.OPERATOR, await self._put_room(call, None))
-        return Reply(await self._one_room(made["id"]), status=201)
+        return Reply(await self._one_room(made.id), status=201)
 
     async def put_room(self, call: Call) -> Reply:
         made = await self._market.act(call, Role.OPERATOR, await self._put_room(call, _room_number(call)))
-        return Reply(await self._one_room(made["id"]))
+        return Reply(await self._one_room(made.id))
 
     async def drop_room(self, call: Call) -> Reply:
-        await self._market.act(call, Role.OPERATOR, commands.DropRoom(call.login, _room_number(call)))
+        await self._market.act(call, Role.OPERATOR, commands.DropRoom(operator=call.login, id=_room_number(call)))
         return Reply(RoomDeleted(_room_number(call)))
 
     async def _put_room(self, call: Call, room_id: int | None) -> commands.PutRoom:
@@ -101,8 +101,8 @@ class RoomsApi:
 
         buyers, bots = await self._market.read(ask)
         return commands.PutRoom(
-            call.login, room_id, request.name, request.game_id, request.min_value, request.max_value, buyers, bots,
-            request.priority, request.enabled,
+            operator=call.login, id=room_id, name=request.name, game=request.game_id, min_value=request.min_value, max_value=request.max_value, buyers=buyers, bots=bots,
+            priority=request.priority, enabled=request.enabled,
         )  # fmt: skip
 
     async def _one_room(self, room_id: int) -> RoomView:

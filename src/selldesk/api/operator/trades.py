@@ -115,8 +115,15 @@ class TradesApi:
                 raise refusals.TRADE_NOT_FOUND()
             if action == "declare-rolled-back" and call.body.by is None:
                 raise bad_body("$.by", "'user' or 'bot'")
-            command = commands.OperateTrade(trade_id, call.login, action, call.body.reason, call.body.by, call.body.force)
+            command = commands.OperateTrade(
+                trade_id=trade_id,
+                operator=call.login,
+                action=action,
+                reason=call.body.reason,
+                by=call.body.by,
+                force=call.body.force,
+            )
             done = await self._market.act(call, Role.OPERATOR, command)
-            return Reply(ActionAnswer(trade_id, done["status"]))
+            return Reply(ActionAnswer(trade_id, done.status))
 
         return act

@@ -45,10 +45,14 @@ class TradingApi:
 
     async def stop(self, call: Call) -> Reply:
         await self._market.act(
-            call, Role.OPERATOR, commands.StopTrading(call.login, call.body.reason, history_lost=call.body.history_lost)
+            call,
+            Role.OPERATOR,
+            commands.StopTrading(operator=call.login, reason=call.body.reason, history_lost=call.body.history_lost),
         )
         return Reply(TradingState(True))
 
     async def resume(self, call: Call) -> Reply:
-        await self._market.act(call, Role.OPERATOR, commands.ResumeTrading(call.login, call.body.reason, call.body.force))
+        await self._market.act(
+            call, Role.OPERATOR, commands.ResumeTrading(operator=call.login, reason=call.body.reason, force=call.body.force)
+        )
         return Reply(TradingState(False))

@@ -48,7 +48,7 @@ def loads_of_rollback(command: commands.RolledBack, load: BatchLoad) -> None:
     load.trades.update(trade_id for trade_id, _ in command.readings)
 
 
-def decide(command: TradeCommand, batch: Batch) -> dict[str, object]:
+def decide(command: TradeCommand, batch: Batch) -> commands.TradeReply:
     """News about one trade. Refuses TRADE_NOT_FOUND; news that no longer matters changes nothing."""
     trade = batch.trades.get(command.trade_id)
     if trade is None:
@@ -63,7 +63,7 @@ def decide(command: TradeCommand, batch: Batch) -> dict[str, object]:
     _adopt_exchange(trade, before, batch)
     apply(effects, trade, batch)
     before.finish(trade, batch)
-    return {"granted": granted, "status": trade.status}
+    return commands.TradeReply(granted=granted, status=trade.status)
 
 
 def _grant(command: commands.IntendSend | commands.IntendCancel, trade: Trade, batch: Batch) -> bool:
@@ -205,7 +205,7 @@ def _adopt_exchange(trade: Trade, before: "_Before", batch: Batch) -> None:
         trade.steam_trade_id = before.steam_trade_id
 
 
-def decide_rollback(command: commands.RolledBack, batch: Batch) -> dict[str, object]:
+def decide_rollback(command: commands.RolledBack, batch: Batch) -> commands.RollbackDecided:
     """Reversals of one bot: who pressed the button is read off all its protected trades together (R5)."""
     protected = [
         (trade.seller, status)
@@ -226,7 +226,7 @@ def decide_rollback(command: commands.RolledBack, batch: Batch) -> dict[str, obj
         before.finish(trade, batch)
     if by is Reversal.BOT and command.bot in batch.bots:
         batch.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
-    return {"by": by.value}
+    return commands.RollbackDecided(by=by.value)
 
 
 def give_up_unsent(trade: Trade, batch: Batch) -> None:
@@ -328,7 +328,7 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, batch: Bat
         _move_to_another_bot(trade, batch, command.text)
 
 
-def relieve(command: commands.Relieve, batch: Batch) -> dict[str, object]:
+def relieve(command: commands.Relieve, batch: Batch) -> commands.Relieved:
     """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
     waiting = batch.store.fetch_as(WaitingRow, "waiting_of_bot", bot=command.bot)
     load = BatchLoad(trades={one.id for one in waiting}, sellers={one.seller for one in waiting}, rooms_and_bots=True)
@@ -343,7 +343,7 @@ def relieve(command: commands.Relieve, batch: Batch) -> dict[str, object]:
         _move_to_another_bot(trade, batch, f"bot {bot.number} is {bot.state}")
         before.finish(trade, batch)
         moved += trade.bot != command.bot
-    return {"moved": moved}
+    return commands.Relieved(moved=moved)
 
 
 def _move_to_another_bot(trade: Trade, batch: Batch, because: str) -> None:

@@ -9,7 +9,7 @@ from selldesk.kernel import refusals
 from selldesk.kernel.processes import is_gone
 
 
-def keep_leases(command: commands.KeepLeases, batch: Batch) -> dict[str, Any]:
+def keep_leases(command: commands.KeepLeases, batch: Batch) -> commands.LeasesKept:
     """Refuses nothing: a worker whose bots were taken over learns it from what it no longer holds."""
     store = batch.store
     bots = store.column("bot_numbers")
@@ -20,7 +20,7 @@ def keep_leases(command: commands.KeepLeases, batch: Batch) -> dict[str, Any]:
     if command.leaves:
         store.write("put_leases", [_row(lease) for lease in leave(command.worker, batch.leases)])
         store.execute("drop_worker", name=command.worker)
-        return {"held": [], "let_go": [], "bots": bots}
+        return commands.LeasesKept(held=[], let_go=[], bots=bots)
     store.execute("put_worker", name=command.worker, until_us=batch.lease_us + LEASE_US, seal_format=command.seal_format)
     workers = [WorkerProcess(*row) for row in store.fetch("all_workers")]
     alive = alive_workers(workers, is_gone, batch.lease_us)
@@ -29,7 +29,7 @@ def keep_leases(command: commands.KeepLeases, batch: Batch) -> dict[str, Any]:
             store.execute("drop_worker", name=worker.name)
     keeping = keep(command.worker, alive, bots, batch.leases, command.released, batch.lease_us)
     store.write("put_leases", [_row(lease) for lease in keeping.changed])
-    return {"held": [[lease.bot, lease.fence] for lease in keeping.held], "let_go": keeping.let_go, "bots": bots}
+    return commands.LeasesKept(held=[(lease.bot, lease.fence) for lease in keeping.held], let_go=keeping.let_go, bots=bots)
 
 
 def check(command: commands.BotNews, batch: Batch) -> None:

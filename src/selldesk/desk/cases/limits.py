@@ -1,7 +1,5 @@
 """Limits, sellers, stops of single games: what an operator declares (people P6)."""
 
-from typing import Any
-
 import msgspec
 
 from selldesk.desk import commands
@@ -13,14 +11,14 @@ from selldesk.sellers.standing import SellerStatus
 from selldesk.store.rows import PersonRow
 
 
-def set_limits(command: commands.SetLimits, batch: Batch) -> dict[str, Any]:
+def set_limits(command: commands.SetLimits, batch: Batch) -> commands.Done:
     body = msgspec.json.encode(command.limits).decode()
     batch.store.execute("put_limits", body=body)
     log(batch, command.operator, "limits.set", "market", msgspec.to_builtins(command.limits))
-    return {}
+    return commands.Done()
 
 
-def set_project_limits(command: commands.SetProjectLimits, batch: Batch) -> dict[str, Any]:
+def set_project_limits(command: commands.SetProjectLimits, batch: Batch) -> commands.Done:
     """Refuses USER_NOT_FOUND, NOT_A_PROJECT."""
     person = next(iter(batch.store.fetch_as(PersonRow, "person_by_id", id=command.person_id)), None)
     if person is None:
@@ -30,10 +28,10 @@ def set_project_limits(command: commands.SetProjectLimits, batch: Batch) -> dict
     body = msgspec.json.encode(command.limits).decode()
     batch.store.execute("put_person_limits", person=person.number, body=body)
     log(batch, command.operator, "limits.set", command.person_id, msgspec.to_builtins(command.limits))
-    return {"number": person.number}
+    return commands.Done()
 
 
-def set_seller(command: commands.SetSeller, batch: Batch) -> dict[str, Any]:
+def set_seller(command: commands.SetSeller, batch: Batch) -> commands.Done:
     """Lifting a block sets strikes to 0 and ends a cool-down; so does trust."""
     status = SellerStatus(command.status)
     until = command.until if status is SellerStatus.BLOCKED else None
@@ -41,21 +39,21 @@ def set_seller(command: commands.SetSeller, batch: Batch) -> dict[str, Any]:
     if status is not SellerStatus.BLOCKED:
         batch.store.execute("clear_strikes", seller=command.steamid64)
     log(batch, command.operator, "seller.set", command.steamid64, {"status": status, "reason": command.reason, "until": until})
-    return {"steamid64": command.steamid64}
+    return commands.Done()
 
 
-def stop_game(command: commands.StopGame, batch: Batch) -> dict[str, Any]:
+def stop_game(command: commands.StopGame, batch: Batch) -> commands.Done:
     """Stopping a stopped one changes nothing but the reason."""
     batch.store.execute("put_game_stop", game=command.game, since=batch.now, reason=command.reason, by_whom=command.operator)
     log(batch, command.operator, "game.stop", str(command.game), {"reason": command.reason})
-    return {"game_id": command.game}
+    return commands.Done()
 
 
-def resume_game(command: commands.ResumeGame, batch: Batch) -> dict[str, Any]:
+def resume_game(command: commands.ResumeGame, batch: Batch) -> commands.Done:
     """Refuses GAME_NOT_STOPPED."""
     if command.game not in batch.store.column("load_game_stops"):
         raise refusals.GAME_NOT_STOPPED()
     batch.store.execute("drop_game_stop", game=command.game)
     log(batch, command.operator, "game.resume", str(command.game), {"reason": command.reason})
     batch.feed.bots.extend(batch.store.column("bot_numbers"))
-    return {"game_id": command.game}
+    return commands.Done()

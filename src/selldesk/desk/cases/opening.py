@@ -1,19 +1,20 @@
 """Opening a trade: the market's promise to a seller, in one decision (readings R3)."""
 
 from selldesk.book.matching import UNKNOWN_ITEM
-from selldesk.bots.rooms import choose_bot, choose_room, why_no_bot
+from selldesk.bots.rooms import Bot, Room, choose_bot, choose_room, why_no_bot
 from selldesk.catalog.games import is_supported
-from selldesk.desk.batch import Batch, BatchLoad
-from selldesk.desk.commands import OpenTrade
+from selldesk.desk.batch import Asset, Batch, BatchLoad
+from selldesk.desk.commands import OpenTrade, TradeOpened
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.kernel.money import platform_fee
 from selldesk.ledger import accounts
 from selldesk.offers.stages import Stage
+from selldesk.people.person import Person
 from selldesk.people.roles import Role, has_role
 from selldesk.sellers.standing import counted_by_bot, why_not, why_not_project
 from selldesk.trades.status import Status
-from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
+from selldesk.trades.trade import Trade, TradeItem
 
 
 def loads(command: OpenTrade, load: BatchLoad) -> None:
@@ -31,7 +32,7 @@ def loads(command: OpenTrade, load: BatchLoad) -> None:
         load.orders.update((command.buyer, item.item) for item in command.items if item.item != UNKNOWN_ITEM)
 
 
-def decide(command: OpenTrade, batch: Batch) -> dict[str, object]:
+def decide(command: OpenTrade, batch: Batch) -> TradeOpened:
     """Freezes the buyer's money, reserves the units, picks room and bot, and leaves the offer as work to do.
 
     Refuses, first failure first: CUSTOM_ID_EXISTS, ACCOUNT_FROZEN, TRADING_STOPPED, GAME_NOT_SUPPORTED, GAME_STOPPED, SELLER_BLOCKED,
@@ -39,81 +40,24 @@ def decide(command: OpenTrade, batch: Batch) -> dict[str, object]:
     INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE, ASSET_IN_TRADE, NO_ROOM, NO_BOT; INVALID_API_KEY and FORBIDDEN if the project is not (any
     more) one, INVALID_BODY for a trade link of one of our own bots. A refusal leaves no trace: everything is checked before anything is changed.
     """
-    project = batch.persons.get(command.project)
-    if project is None or project.disabled:
-        raise refusals.INVALID_API_KEY()
-    if not has_role(project.roles, Role.PROJECT):
-        raise refusals.FORBIDDEN()
-    if command.seller in batch.bots_accounts:
-        message = "this is the trade link of one of the market's own bots"
-        raise refusals.INVALID_BODY(details=[{"path": "$.tradelink", "message": message}])
+    value = sum(item.price for item in command.items)
+    project = _check_project(command, batch)
     if (command.project, command.custom_id) in batch.taken_custom_ids:
         raise refusals.CUSTOM_ID_EXISTS()
     if project.frozen:
         raise refusals.ACCOUNT_FROZEN()
-    if batch.is_stopped:
-        raise refusals.TRADING_STOPPED()
-    if not is_supported(command.game):
-        raise refusals.GAME_NOT_SUPPORTED()
-    if command.game in batch.stopped_games:
-        raise refusals.GAME_STOPPED()
-    value = sum(item.price for item in command.items)
+    _check_market(command, batch)
     _check_limits(command, value, batch)
-    buyer = batch.persons.get(command.buyer) if command.buyer is not None else None
-    if buyer is None or not buyer.may_buy or buyer.number == command.project or command.mismatch:
-        raise refusals.BUYER_MISMATCH()
-
-    _check_orders(command, buyer.number, batch)
-    if value <= 0:
-        raise refusals.VALUE_NOT_POSITIVE()
-    if value > batch.ledger.balance(accounts.available(buyer.number)):
-        raise refusals.INSUFFICIENT_BALANCE()
-    if batch.ledger.owned(command.project) + batch.project_loads[command.project][1] + value > MONEY_MAX:
-        raise refusals.BALANCE_TOO_LARGE()
+    buyer = _check_buyer(command, batch)
+    _check_orders(command, buyer, batch)
+    _check_money(command, buyer, value, batch)
     assets = [(command.seller, command.game, item.contextid, item.assetid) for item in command.items]
-    for asset, item in zip(assets, command.items, strict=True):
-        if asset in batch.live_assets or (command.project, asset) in batch.claims:
-            raise refusals.ASSET_IN_TRADE(name=item.name)
-    room = choose_room(batch.rooms, command.game, value, buyer.number)
-    if room is None:
-        raise refusals.NO_ROOM()
-    seller_offers = counted_by_bot(batch.loads[command.seller].values(), command.project)
-    bot = choose_bot(room, batch.bots.values(), command.game, len(assets), seller_offers, batch.real_us)
-    if bot is None:
-        cause = why_no_bot(room, batch.bots.values(), command.game, len(assets), seller_offers, batch.real_us)
-        raise refusals.NO_BOT(cause=cause)
+    _check_assets(command, assets, batch)
+    room, bot = _choose(command, buyer, value, batch)
 
-    trade = Trade(
-        id=command.trade_id, project=command.project, buyer=buyer.number, custom_id=command.custom_id, game=command.game, value=value,
-        fee=platform_fee(value, batch.settings.fee_basis_points), items_count=len(assets), room=room.id, seller=command.seller,
-        tradelink=command.tradelink, message=command.message, created_at=batch.now, bot=bot.number, status=Status.PROCESSING,
-        updated_at=batch.now, version=1, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
-        settlement=None, expires_at=None, stage=Stage.VERIFY, due_at=batch.now, attempts=0, send_started_at=None, misses=0,
-        first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
-        verified_at=None, stage_at=batch.now,
-    )  # fmt: skip
-    items = []
-    for position, item in enumerate(command.items):
-        order = batch.orders[buyer.number, item.item]
-        order.reserve(1)
-        batch.orders.changed.add((order.buyer, order.item))
-        items.append(
-            TradeItem(
-                trade.id,
-                position,
-                item.item,
-                item.contextid,
-                item.assetid,
-                item.price,
-                order.generation,
-                None,
-                None,
-                None,
-                None,
-            )
-        )
-    batch.holds[trade.id] = batch.ledger.freeze(trade.id, buyer.number, value, batch.now)
-    batch.holds.changed.add(trade.id)
+    trade = _new_trade(command, buyer, value, room, bot, batch)
+    batch.items[trade.id] = _reserve(command, trade, batch)
+    batch.holds.put(batch.ledger.freeze(trade.id, buyer, value, batch.now))
     batch.taken_custom_ids.add((command.project, command.custom_id))
     for asset in assets:
         batch.claims.add((command.project, asset))
@@ -125,20 +69,93 @@ def decide(command: OpenTrade, batch: Batch) -> dict[str, object]:
     bot.hold(command.game, len(assets))
     batch.bots.changed.add(bot.number)
     batch.trades[trade.id] = trade
-    batch.items[trade.id] = items
     batch.new_trades.append(trade)
     batch.count(trade, trade.status, +1)
-    batch.history.append(HistoryEntry(trade.id, 1, trade.status, batch.now, f"Created in room {room.name}"))
-    batch.feed.trades.append(trade.id)
-    return {
-        "trade_id": trade.id,
-        "items_count": len(assets),
-        "value": value,
-        "bot": bot.number,
-        "bot_steamid64": bot.steamid64,
-        "bot_avatar": bot.avatar,
-        "bot_profile_name": bot.profile_name,
-    }
+    batch.note(trade, f"Created in room {room.name}")
+    return TradeOpened(trade.id, len(assets), value, bot.number, bot.steamid64, bot.avatar, bot.profile_name)
+
+
+def _check_project(command: OpenTrade, batch: Batch) -> Person:
+    project = batch.persons.get(command.project)
+    if project is None or project.disabled:
+        raise refusals.INVALID_API_KEY()
+    if not has_role(project.roles, Role.PROJECT):
+        raise refusals.FORBIDDEN()
+    if command.seller in batch.bots_accounts:
+        message = "this is the trade link of one of the market's own bots"
+        raise refusals.INVALID_BODY(details=[{"path": "$.tradelink", "message": message}])
+    return project
+
+
+def _check_market(command: OpenTrade, batch: Batch) -> None:
+    if batch.is_stopped:
+        raise refusals.TRADING_STOPPED()
+    if not is_supported(command.game):
+        raise refusals.GAME_NOT_SUPPORTED()
+    if command.game in batch.stopped_games:
+        raise refusals.GAME_STOPPED()
+
+
+def _check_buyer(command: OpenTrade, batch: Batch) -> int:
+    buyer = batch.persons.get(command.buyer) if command.buyer is not None else None
+    if buyer is None or not buyer.may_buy or buyer.number == command.project or command.mismatch:
+        raise refusals.BUYER_MISMATCH()
+    return buyer.number
+
+
+def _check_money(command: OpenTrade, buyer: int, value: int, batch: Batch) -> None:
+    if value <= 0:
+        raise refusals.VALUE_NOT_POSITIVE()
+    if value > batch.ledger.balance(accounts.available(buyer)):
+        raise refusals.INSUFFICIENT_BALANCE()
+    if batch.ledger.owned(command.project) + batch.project_loads[command.project][1] + value > MONEY_MAX:
+        raise refusals.BALANCE_TOO_LARGE()
+
+
+def _check_assets(command: OpenTrade, assets: list[Asset], batch: Batch) -> None:
+    """Verified for anybody, or claimed for this very project (I7)."""
+    for asset, item in zip(assets, command.items, strict=True):
+        if asset in batch.live_assets or (command.project, asset) in batch.claims:
+            raise refusals.ASSET_IN_TRADE(name=item.name)
+
+
+def _choose(command: OpenTrade, buyer: int, value: int, batch: Batch) -> tuple[Room, Bot]:
+    room = choose_room(batch.rooms, command.game, value, buyer)
+    if room is None:
+        raise refusals.NO_ROOM()
+    seller_offers = counted_by_bot(batch.loads[command.seller].values(), command.project)
+    items = len(command.items)
+    bot = choose_bot(room, batch.bots.values(), command.game, items, seller_offers, batch.real_us)
+    if bot is None:
+        cause = why_no_bot(room, batch.bots.values(), command.game, items, seller_offers, batch.real_us)
+        raise refusals.NO_BOT(cause=cause)
+    return room, bot
+
+
+def _new_trade(command: OpenTrade, buyer: int, value: int, room: Room, bot: Bot, batch: Batch) -> Trade:
+    """As yet without a step: `Batch.note` makes the first one."""
+    return Trade(
+        id=command.trade_id, project=command.project, buyer=buyer, custom_id=command.custom_id, game=command.game, value=value,
+        fee=platform_fee(value, batch.settings.fee_basis_points), items_count=len(command.items), room=room.id, seller=command.seller,
+        tradelink=command.tradelink, message=command.message, created_at=batch.now, bot=bot.number, status=Status.PROCESSING,
+        updated_at=batch.now, version=0, error=None, offer_id=None, offer_state=None, steam_trade_id=None, steam_status=None,
+        settlement=None, expires_at=None, stage=Stage.VERIFY, due_at=batch.now, attempts=0, send_started_at=None, misses=0,
+        first_miss_at=None, doubt_at=None, cancel_by=None, exchanged_at=None, protected=0, settle_at=None, unknown_since=None,
+        verified_at=None, stage_at=batch.now,
+    )  # fmt: skip
+
+
+def _reserve(command: OpenTrade, trade: Trade, batch: Batch) -> list[TradeItem]:
+    """One unit of the buyer's order for each item, which remembers the order's generation."""
+    items: list[TradeItem] = []
+    for position, item in enumerate(command.items):
+        key = (trade.buyer, item.item)
+        order = batch.orders[key]
+        order.reserve(1)
+        batch.orders.changed.add(key)
+        ids = (item.contextid, item.assetid)
+        items.append(TradeItem(trade.id, position, item.item, *ids, item.price, order.generation, None, None, None, None))
+    return items
 
 
 def _check_limits(command: OpenTrade, value: int, batch: Batch) -> None:

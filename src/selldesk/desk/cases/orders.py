@@ -6,12 +6,19 @@ several machines the record of the latest list decides.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 from selldesk.book.orders import Order
 from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.cases.people import check_actor
-from selldesk.desk.commands import BeginOrders, ChangeOrders, OrderLine, PutOrders, WithdrawOrders
+from selldesk.desk.commands import (
+    BeginOrders,
+    ChangeOrders,
+    OrderLine,
+    OrderListBegun,
+    OrdersChanged,
+    PutOrders,
+    WithdrawOrders,
+)
 from selldesk.kernel import refusals
 from selldesk.kernel.limits import ORDERS_PER_TRANSACTION
 from selldesk.people.roles import Role, pack_roles
@@ -23,25 +30,27 @@ class Portions:
 
     def __init__(self, command: PutOrders | WithdrawOrders, store: Reader) -> None:
         self.command = command
-        self.counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
+        self.counts = OrdersChanged()
         self._store = store
         whole = self._whole()
         self._waiting = None if whole is None else deque([whole])
 
     def next(self) -> BeginOrders | ChangeOrders | None:
         if self._waiting is None:
-            return BeginOrders(self.command.buyer, self.command.game)
+            return BeginOrders(buyer=self.command.buyer, game=self.command.game)
         return self._waiting[0] if self._waiting else None
 
-    def done(self, answer: dict[str, Any]) -> None:
+    def done(self, reply: OrderListBegun | OrdersChanged) -> None:
         """The portion that `next` showed is committed. Raises what the store says if it can't be asked for what stands."""
-        if self._waiting is None:
+        if isinstance(reply, OrderListBegun):
             # Not before nobody else adds any more.
-            self._waiting = deque(self._cut(self._store, answer["list"]))
+            self._waiting = deque(self._cut(self._store, reply.list))
             return
+        assert self._waiting is not None
         self._waiting.popleft()
-        for name in self.counts:
-            self.counts[name] += answer[name]
+        counts = self.counts
+        counts.created, counts.updated = counts.created + reply.created, counts.updated + reply.updated
+        counts.unchanged, counts.withdrawn = counts.unchanged + reply.unchanged, counts.withdrawn + reply.withdrawn
 
     def _whole(self) -> ChangeOrders | None:
         """All of it as one portion, if that fits and what else stands doesn't matter to it: a commit less for the most usual change."""
@@ -52,7 +61,7 @@ class Portions:
             withdraw, put = None if command.replace else [], command.lines
         if withdraw is None or len(withdraw) + len(put) > ORDERS_PER_TRANSACTION:
             return None
-        return ChangeOrders(command.buyer, command.game, withdraw, put, begins=True)
+        return ChangeOrders(buyer=command.buyer, game=command.game, withdraw=withdraw, put=put, begins=True)
 
     def _cut(self, store: Reader, list_seq: int) -> Iterable[ChangeOrders]:
         command = self.command
@@ -65,9 +74,21 @@ class Portions:
             listed = {line.item for line in put} | set(command.keep)
             withdraw = sorted(mine - listed) if command.replace else []
         for start in range(0, len(withdraw), ORDERS_PER_TRANSACTION):
-            yield ChangeOrders(command.buyer, command.game, withdraw[start : start + ORDERS_PER_TRANSACTION], [], list_seq)
+            yield ChangeOrders(
+                buyer=command.buyer,
+                game=command.game,
+                withdraw=withdraw[start : start + ORDERS_PER_TRANSACTION],
+                put=[],
+                list_seq=list_seq,
+            )
         for start in range(0, len(put), ORDERS_PER_TRANSACTION):
-            yield ChangeOrders(command.buyer, command.game, [], put[start : start + ORDERS_PER_TRANSACTION], list_seq)
+            yield ChangeOrders(
+                buyer=command.buyer,
+                game=command.game,
+                withdraw=[],
+                put=put[start : start + ORDERS_PER_TRANSACTION],
+                list_seq=list_seq,
+            )
 
 
 def _check_buyer(buyer: int, batch: Batch) -> None:
@@ -75,14 +96,14 @@ def _check_buyer(buyer: int, batch: Batch) -> None:
     check_actor(buyer, pack_roles([Role.BUYER]), batch)
 
 
-def begin_orders(command: BeginOrders | ChangeOrders, batch: Batch) -> dict[str, Any]:
+def begin_orders(command: BeginOrders | ChangeOrders, batch: Batch) -> OrderListBegun:
     _check_buyer(command.buyer, batch)
     batch.store.put("begin_order_list", buyer=command.buyer, game=command.game, seq=batch.seq)
     batch.wrote_directly = True
-    return {"list": batch.seq}
+    return OrderListBegun(list=batch.seq)
 
 
-def change_orders(command: ChangeOrders, batch: Batch) -> dict[str, Any]:
+def change_orders(command: ChangeOrders, batch: Batch) -> OrdersChanged:
     """One portion. A line sets amount and remaining: what the buyer wants from now on; running trades come on top. Refuses
     LIST_SUPERSEDED, INVALID_API_KEY, FORBIDDEN."""
     _check_buyer(command.buyer, batch)
@@ -96,23 +117,23 @@ def change_orders(command: ChangeOrders, batch: Batch) -> dict[str, Any]:
     load.orders.update((command.buyer, item) for item in command.withdraw)
     load.orders.update((command.buyer, line.item) for line in command.put)
     batch.load(load)
-    counts = {"created": 0, "updated": 0, "unchanged": 0, "withdrawn": 0}
+    counts = OrdersChanged()
     for item in command.withdraw:
         order = batch.orders.get((command.buyer, item))
         if order is not None and order.game == command.game:
             _close(order, batch)
             batch.dropped_orders.add((order.buyer, order.item))
-            counts["withdrawn"] += 1
+            counts.withdrawn += 1
     for line in command.put:
         order = batch.orders.get((command.buyer, line.item))
         if order is None:
-            counts["created"] += 1
+            counts.created += 1
         elif order.price == line.price and order.amount == line.amount and order.remaining == line.amount:
-            counts["unchanged"] += 1
+            counts.unchanged += 1
             continue
         else:
             _close(order, batch)
-            counts["updated"] += 1
+            counts.updated += 1
         batch.orders[command.buyer, line.item] = Order(
             buyer=command.buyer, item=line.item, game=command.game, price=line.price, amount=line.amount, remaining=line.amount,
             reserved=0, sold=0, generation=batch.next_generation(), updated_at=batch.now,

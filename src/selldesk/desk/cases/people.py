@@ -1,7 +1,5 @@
 """People, keys and their money from outside. These commands run alone in their transaction."""
 
-from typing import Any
-
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.operator_log import log
@@ -30,11 +28,11 @@ RESERVED_LOGINS = ("shell", "selldesk")
 """Who acts in the operators' log where no person does: the command line, and the market itself."""
 
 
-def create_person(command: commands.CreatePerson, batch: Batch) -> dict[str, Any]:
+def create_person(command: commands.CreatePerson, batch: Batch) -> commands.PersonReply:
     """Refuses INVALID_BODY for a login of the market's own, LOGIN_TAKEN, STEAMID_TAKEN."""
     store = batch.store
     if command.login.casefold() in RESERVED_LOGINS:
-        message = f"{command.login} is what the operators' log calls the market itself"
+        message = f"{command.login} is reserved: the operators' log uses it for the market itself"
         raise refusals.INVALID_BODY(details=[{"path": "$.login", "message": message}])
     if store.fetch("person_by_login", login=command.login):
         raise refusals.LOGIN_TAKEN()
@@ -55,10 +53,10 @@ def create_person(command: commands.CreatePerson, batch: Batch) -> dict[str, Any
     )
     log(batch, command.operator, "user.create", command.id, {"login": command.login, "roles": command.roles})
     batch.feed.people.append((number, command.id, command.login, command.steamid64, command.roles, 0, 0))
-    return {"number": number, "id": command.id}
+    return commands.PersonReply(number=number)
 
 
-def change_person(command: commands.ChangePerson, batch: Batch) -> dict[str, Any]:
+def change_person(command: commands.ChangePerson, batch: Batch) -> commands.PersonReply:
     """Refuses USER_NOT_FOUND, STEAMID_TAKEN."""
     store = batch.store
     found = store.fetch_as(PersonRow, "person_by_id", id=command.person_id)
@@ -96,10 +94,10 @@ def change_person(command: commands.ChangePerson, batch: Batch) -> dict[str, Any
         )
     )
     batch.feed.keys.append(person["number"])
-    return {"number": person["number"]}
+    return commands.PersonReply(number=person["number"])
 
 
-def create_key(command: commands.CreateKey, batch: Batch) -> dict[str, Any]:
+def create_key(command: commands.CreateKey, batch: Batch) -> commands.KeyCreated:
     """Refuses USER_NOT_FOUND, KEY_NAME_TAKEN, TOO_MANY_KEYS. The key itself never comes here, only its hash."""
     if not batch.store.fetch("person_by_number", number=command.person):
         raise refusals.USER_NOT_FOUND()
@@ -113,10 +111,10 @@ def create_key(command: commands.CreateKey, batch: Batch) -> dict[str, Any]:
     if command.operator is not None:
         log(batch, command.operator, "key.create", str(command.person), {"name": command.name})
     batch.wrote_directly = True
-    return {"name": command.name, "created_at": wire_time(batch.now)}
+    return commands.KeyCreated(name=command.name, created_at=wire_time(batch.now))
 
 
-def delete_key(command: commands.DeleteKey, batch: Batch) -> dict[str, Any]:
+def delete_key(command: commands.DeleteKey, batch: Batch) -> commands.Done:
     """Refuses KEY_NOT_FOUND, LAST_KEY: the last one may be deleted only by an operator (contract C1)."""
     names = [key.name for key in batch.store.fetch_as(KeyRow, "keys_of", person=command.person)]
     if command.name not in names:
@@ -130,10 +128,10 @@ def delete_key(command: commands.DeleteKey, batch: Batch) -> dict[str, Any]:
         log(batch, command.operator, "key.delete", str(command.person), {"name": command.name})
     batch.feed.keys.append(command.person)
     batch.wrote_directly = True
-    return {"name": command.name}
+    return commands.Done()
 
 
-def move_money(command: commands.MoveMoney, batch: Batch) -> dict[str, Any]:
+def move_money(command: commands.MoveMoney, batch: Batch) -> commands.MoneyMoved:
     """A deposit, withdrawal or adjustment, once per reference (contract C4).
 
     Refuses USER_NOT_FOUND, NO_WALLET, REFERENCE_REUSED, INSUFFICIENT_BALANCE, BALANCE_TOO_LARGE. `repeated` tells the edge that
@@ -147,7 +145,7 @@ def move_money(command: commands.MoveMoney, batch: Batch) -> dict[str, Any]:
         amount, entry_id, balance_after, at = known[0]
         if amount != command.amount:
             raise refusals.REFERENCE_REUSED()
-        return _movement(command, entry_id, balance_after, at) | {"repeated": True}
+        return _movement(command, entry_id, balance_after, at, repeated=True)
     if not (has_role(people[0].roles, Role.PROJECT) or has_role(people[0].roles, Role.BUYER)):
         raise refusals.NO_WALLET()
     load = BatchLoad()
@@ -179,7 +177,7 @@ def move_money(command: commands.MoveMoney, batch: Batch) -> dict[str, Any]:
         "trade_id": command.trade_id,
     }
     log(batch, command.operator, f"money.{command.direction}", str(command.person), body)
-    return _movement(command, entry.id, entry.balance_after, batch.now) | {"repeated": False}
+    return _movement(command, entry.id, entry.balance_after, batch.now, repeated=False)
 
 
 def _post(command: commands.MoveMoney, batch: Batch) -> Entry:
@@ -194,12 +192,13 @@ def _post(command: commands.MoveMoney, batch: Batch) -> Entry:
     raise TypeError(f"no such direction of money: {command.direction}")
 
 
-def _movement(command: commands.MoveMoney, entry_id: int, balance_after: int, at: int) -> dict[str, Any]:
-    return {
-        "id": str(entry_id),
-        "kind": command.direction,
-        "amount": command.amount,
-        "reference": command.reference,
-        "balance_after": balance_after,
-        "created_at": wire_time(at),
-    }
+def _movement(command: commands.MoveMoney, entry_id: int, balance_after: int, at: int, repeated: bool) -> commands.MoneyMoved:
+    return commands.MoneyMoved(
+        id=str(entry_id),
+        kind=command.direction,
+        amount=command.amount,
+        reference=command.reference,
+        balance_after=balance_after,
+        created_at=wire_time(at),
+        repeated=repeated,
+    )

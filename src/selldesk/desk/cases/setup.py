@@ -20,10 +20,10 @@ def _json(values: list[int] | None) -> str | None:
     return None if values is None else json.dumps(values)
 
 
-def put_room(command: commands.PutRoom, batch: Batch) -> dict[str, Any]:
+def put_room(command: commands.PutRoom, batch: Batch) -> commands.RoomReply:
     """Refuses INVALID_BODY for a room that no trade fits, ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
     if command.min_value is not None and command.max_value is not None and command.min_value > command.max_value:
-        message = f"lies above max_value: no trade would be from {dollars(command.min_value)} to {dollars(command.max_value)}"
+        message = f"is above max_value: no trade can be from {dollars(command.min_value)} to {dollars(command.max_value)}"
         raise refusals.INVALID_BODY(details=[{"path": "$.min_value", "message": message}])
     rooms = {room.id: room for room in batch.store.fetch_as(RoomRow, "load_rooms")}
     if command.id is not None and command.id not in rooms:
@@ -44,7 +44,7 @@ def put_room(command: commands.PutRoom, batch: Batch) -> dict[str, Any]:
     batch.store.execute("put_room", id=room_id, **body)
     log(batch, command.operator, "room.put", str(room_id), body)
     _tell_rooms(batch)
-    return {"id": room_id}
+    return commands.RoomReply(id=room_id)
 
 
 def _tell_rooms(batch: Batch) -> None:
@@ -61,17 +61,17 @@ def _new_room_id(batch: Batch) -> int:
     return room_id
 
 
-def drop_room(command: commands.DropRoom, batch: Batch) -> dict[str, Any]:
+def drop_room(command: commands.DropRoom, batch: Batch) -> commands.Done:
     """Refuses ROOM_NOT_FOUND. Trades remember their room by number; running ones go on."""
     if not any(room.id == command.id for room in batch.store.fetch_as(RoomRow, "load_rooms")):
         raise refusals.ROOM_NOT_FOUND()
     batch.store.execute("drop_room", id=command.id)
     log(batch, command.operator, "room.drop", str(command.id), {})
     _tell_rooms(batch)
-    return {"id": command.id}
+    return commands.Done()
 
 
-def add_bot(command: commands.AddBot, batch: Batch) -> dict[str, Any]:
+def add_bot(command: commands.AddBot, batch: Batch) -> commands.BotReply:
     """Refuses BOT_EXISTS. Its worker logs it in; until then it takes no trades."""
     if batch.store.fetch("bot_by_identity", steamid64=command.steamid64, account_name=command.account_name):
         raise refusals.BOT_EXISTS()
@@ -93,20 +93,20 @@ def add_bot(command: commands.AddBot, batch: Batch) -> dict[str, Any]:
     )
     log(batch, command.operator, "bot.add", command.steamid64, {"account_name": command.account_name})
     batch.feed.bots.append(number)
-    return {"number": number}
+    return commands.BotReply(number=number)
 
 
-def replace_bot_secrets(command: commands.ReplaceBotSecrets, batch: Batch) -> dict[str, Any]:
+def replace_bot_secrets(command: commands.ReplaceBotSecrets, batch: Batch) -> commands.BotReply:
     """Refuses BOT_NOT_FOUND. Its worker takes the new ones at its next step, and tries to log in at once."""
     bot = _bot_record(command.number, batch)
     tokens = bot["tokens"] if command.tokens is None and not command.forgets_tokens else command.tokens
     batch.store.execute("change_bot_secrets", number=command.number, secrets=command.secrets, tokens=tokens)
     log(batch, command.operator, "bot.secrets", bot["steamid64"], {})
     batch.feed.bots.append(command.number)
-    return {"number": command.number}
+    return commands.BotReply(number=command.number)
 
 
-def reseal(command: commands.Reseal, batch: Batch) -> dict[str, Any]:
+def reseal(command: commands.Reseal, batch: Batch) -> commands.Done:
     """Refuses BOT_NOT_FOUND, and OLDER_RELEASE while a process of a release that can't read such seals works for bots."""
     store = batch.store
     records = {bot.number: _bot_record(bot.number, batch) for bot in command.bots}
@@ -126,10 +126,10 @@ def reseal(command: commands.Reseal, batch: Batch) -> dict[str, Any]:
     if command.links:
         store.write("reseal_links", command.links)
     batch.wrote_directly = True
-    return {}
+    return commands.Done()
 
 
-def change_bot(command: commands.ChangeBot, batch: Batch) -> dict[str, Any]:
+def change_bot(command: commands.ChangeBot, batch: Batch) -> commands.BotReply:
     """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own. Enabling a bot also ends its
     quarantine and what its full inventory blocked."""
     bot = _bot_record(command.number, batch)
@@ -164,10 +164,10 @@ def change_bot(command: commands.ChangeBot, batch: Batch) -> dict[str, Any]:
     batch.store.execute("change_bot", **changed)
     log(batch, command.operator, "bot.change", bot["steamid64"], changed)
     batch.feed.bots.append(command.number)
-    return {"number": command.number}
+    return commands.BotReply(number=command.number)
 
 
-def report_bot(command: commands.BotReport, batch: Batch) -> dict[str, Any]:
+def report_bot(command: commands.BotReport, batch: Batch) -> commands.Done:
     """A worker's word about its bot. New tokens are on record before they are used (protocol §7)."""
     bot = _bot_record(command.bot, batch)
     until = batch.now + batch.settings.rules.restricted_us if command.state == BotState.RESTRICTED else None
@@ -194,10 +194,10 @@ def report_bot(command: commands.BotReport, batch: Batch) -> dict[str, Any]:
             for kind in closing(Closes.BOT_OK):
                 batch.close_alerts(kind, command.bot, "The bot is well again")
     batch.wrote_directly = True
-    return {"state": bot["state"]}
+    return commands.Done()
 
 
-def import_items(command: commands.ImportItems, batch: Batch) -> dict[str, Any]:
+def import_items(command: commands.ImportItems, batch: Batch) -> commands.ItemsImported:
     """New names get numbers, known ones their new reference price; nothing is ever removed."""
     asked = [(command.game, name) for name, _ in command.items]
     known = {item.name: item for item in batch.store.load_as(ItemRow, "load_items", asked)}
@@ -215,24 +215,24 @@ def import_items(command: commands.ImportItems, batch: Batch) -> dict[str, Any]:
     batch.store.write("put_items", rows)
     if rows:
         log(batch, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
-    return {"created": created, "updated": updated, "unchanged": len(known) - updated}
+    return commands.ItemsImported(created=created, updated=updated, unchanged=len(known) - updated)
 
 
-def set_mark(command: commands.SetMark, batch: Batch) -> dict[str, Any]:
+def set_mark(command: commands.SetMark, batch: Batch) -> commands.Done:
     batch.store.execute("set_mark", name=command.name, value=command.value)
     batch.wrote_directly = True
-    return {}
+    return commands.Done()
 
 
-def raise_alert(command: commands.RaiseAlert, batch: Batch) -> dict[str, Any]:
+def raise_alert(command: commands.RaiseAlert, batch: Batch) -> commands.Done:
     if command.trade_id is not None:
         alerts = batch.store.load_as(OpenAlertRow, "load_open_alerts", [(command.trade_id,)])
         batch.open_alerts = {(alert.kind, alert.trade_id) for alert in alerts}
     batch.alert(command.kind, command.text, command.bot, command.trade_id)
-    return {}
+    return commands.Done()
 
 
-def close_alert(command: commands.CloseAlert, batch: Batch) -> dict[str, Any]:
+def close_alert(command: commands.CloseAlert, batch: Batch) -> commands.Done:
     """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
     known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=command.alert_id)
     if not known:
@@ -242,7 +242,7 @@ def close_alert(command: commands.CloseAlert, batch: Batch) -> dict[str, Any]:
             "close_alert", id=command.alert_id, closed_at=batch.now, closed_by=command.operator, reason=command.reason
         )
         log(batch, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
-    return {"id": command.alert_id}
+    return commands.Done()
 
 
 def _bot_record(number: int, batch: Batch) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """What bots hold for buyers, item by item (people P4 "Stock", promise I18): what is missing, what was handed over by hand, what a
 stocktake found."""
 
-from typing import Any
-
 import msgspec
 
 from selldesk.bots.stock import HeldItem, OwnAsset, find_assets, gone_with
@@ -13,12 +11,12 @@ from selldesk.kernel import refusals
 from selldesk.store.rows import MissRow, StockCountRow
 
 
-def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) -> dict[str, Any]:
+def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) -> commands.ItemsMissing:
     """Marks what left as missing and tells once, by name. What an operator has decided, and closed the alert, nobody asks him again: he
     might pay twice."""
     if command.steam_trade_id is not None:
         if batch.store.load("known_exchanges", [(command.steam_trade_id,)]):
-            return {"missing": 0}
+            return commands.ItemsMissing(missing=0)
         batch.steam_objects.add(("exchange", command.steam_trade_id, ""))
     if not command.given:
         if command.offer_id is None or not batch.store.fetch(
@@ -26,7 +24,17 @@ def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) ->
         ):
             text = f"{command.what} brought {command.received} items, and the store knows no trade of it"
             _alert_once("unknown_offer", text, command.bot, batch)
-        return {"missing": 0}
+        return commands.ItemsMissing(missing=0)
+    named = _note_what_left(command, batch)
+    unnamed = len(command.given) - len(named)
+    parts = [", ".join(named[:20]) + (" …" if len(named) > 20 else "")] if named else []
+    parts += [f"{unnamed} that no sale brought"] if unnamed else []
+    _alert_once("items_left_unasked", f"{command.what} took {len(command.given)} items: {'; '.join(parts)}", command.bot, batch)
+    return commands.ItemsMissing(missing=len(named))
+
+
+def _note_what_left(command: commands.UnexplainedExchange, batch: Batch) -> list[str]:
+    """Those of the given assets that buyers own, by name; they are missing now."""
     named: list[str] = []
     # All of them are read before anything is noted: a second reading would forget what the first one changed.
     held_of = {game: _held(batch, command.bot, game) for game in sorted({asset.game for asset in command.given})}
@@ -42,11 +50,7 @@ def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) ->
                 _adopt(batch, item, asset)
             _note(batch, item, "missing", f"Left the bot: {command.what}")
             named.append(f"{item.name} ({item.item_id})")
-    unnamed = len(command.given) - len(named)
-    parts = [", ".join(named[:20]) + (" …" if len(named) > 20 else "")] if named else []
-    parts += [f"{unnamed} that no sale brought"] if unnamed else []
-    _alert_once("items_left_unasked", f"{command.what} took {len(command.given)} items: {'; '.join(parts)}", command.bot, batch)
-    return {"missing": len(named)}
+    return named
 
 
 def foreign_offer_text(offer_id: str) -> str:
@@ -58,7 +62,7 @@ def _alert_once(kind: str, text: str, bot: int, batch: Batch) -> None:
         batch.alert(kind, text, bot, None)
 
 
-def take_stock(command: commands.StockRead, batch: Batch) -> dict[str, Any]:
+def take_stock(command: commands.StockRead, batch: Batch) -> commands.StockTaken:
     """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
     what no item of ours owns is listed as surplus."""
     held = _held(batch, command.bot, command.game)
@@ -67,24 +71,16 @@ def take_stock(command: commands.StockRead, batch: Batch) -> dict[str, Any]:
     held = [msgspec.structs.replace(item, was_missed=True) if (item.trade_id, item.position) in missed else item for item in held]
     found = find_assets(held, command.assets)
     batch.wrote_directly = True
-    missing: list[HeldItem] = []
+    missing = 0
     for item in held:
         key = (item.trade_id, item.position)
-        asset = found.get(key)
-        if asset is not None:
-            if key in missed:
-                batch.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
-            if (item.assetid, item.contextid) != (asset.assetid, asset.contextid):
-                _adopt(batch, item, asset)
-        elif item.accepted_at > command.began_at:
-            # Came while the inventory was read.
+        if (asset := found.get(key)) is None:
+            missing += _is_missing_now(item, missed.get(key), command.began_at, batch)
             continue
-        elif key in missed and missed[key] < command.began_at:
-            _note(batch, item, "missing", "Absent at two readings of the bot's inventory")
+        if key in missed:
             batch.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
-            missing.append(item)
-        elif key not in missed:
-            batch.store.put("put_miss", trade_id=item.trade_id, position=item.position, at=command.began_at)
+        if (item.assetid, item.contextid) != (asset.assetid, asset.contextid):
+            _adopt(batch, item, asset)
     owners = {(asset.contextid, asset.assetid): key for key, asset in found.items()}
     batch.store.put("drop_bot_items", bot=command.bot, game=command.game)
     rows = [
@@ -96,27 +92,46 @@ def take_stock(command: commands.StockRead, batch: Batch) -> dict[str, Any]:
     ]  # fmt: skip
     batch.store.write("add_bot_items", rows)
     batch.write_notes()
+    _tell_of_missing(command, missing > 0, batch)
+    return commands.StockTaken(missing=missing, surplus=len(command.assets) - len(owners))
+
+
+def _tell_of_missing(command: commands.StockRead, some_are_new: bool, batch: Batch) -> None:
+    """At once what is newly missing; at a stocktake's end all of it, or that nothing is."""
     (counts,) = batch.store.fetch_as(StockCountRow, "stock_counts", bot=command.bot)
     if command.is_last:
         batch.store.put("end_stocktake", bot=command.bot, at=batch.now, missing=counts.missing, surplus=counts.surplus)
-    if missing or (command.is_last and counts.missing):
+    if some_are_new or (command.is_last and counts.missing):
         names = ", ".join(batch.store.column("missing_names", bot=command.bot))
         batch.alert("item_missing", f"Its inventory lacks {counts.missing} items of buyers: {names}", command.bot, None)
     elif command.is_last:
         batch.close_alerts("item_missing", command.bot, "A later stocktake found nothing missing")
-    return {"missing": len(missing), "surplus": len(command.assets) - len(owners)}
 
 
-def ask_for_stocktake(command: commands.AskStocktake, batch: Batch) -> dict[str, Any]:
+def _is_missing_now(item: HeldItem, missed_at: int | None, began_at: int, batch: Batch) -> bool:
+    """An item that this reading did not show: noted, and if an earlier reading missed it too, it is missing."""
+    if item.accepted_at > began_at:
+        # Came while the inventory was read.
+        return False
+    if missed_at is None:
+        batch.store.put("put_miss", trade_id=item.trade_id, position=item.position, at=began_at)
+    if missed_at is None or missed_at >= began_at:
+        return False
+    _note(batch, item, "missing", "Absent at two readings of the bot's inventory")
+    batch.store.put("drop_miss", trade_id=item.trade_id, position=item.position)
+    return True
+
+
+def ask_for_stocktake(command: commands.AskStocktake, batch: Batch) -> commands.Done:
     batch.store.put("ask_stocktake", bot=command.bot, at=batch.now)
     if command.operator is not None:
         log(batch, command.operator, "bot.stocktake", str(command.bot), {})
     batch.wrote_directly = True
     batch.feed.bots.append(command.bot)
-    return {"bot": command.bot}
+    return commands.Done()
 
 
-def declare_item(command: commands.DeclareItem, batch: Batch) -> dict[str, Any]:
+def declare_item(command: commands.DeclareItem, batch: Batch) -> commands.Done:
     """An operator handed an item over, or found a missing one. Refuses ITEM_NOT_FOUND, ITEM_WRONG_STATUS (settled 8)."""
     trade_id, _, position = command.item_id.rpartition("-")
     number = int(position) if position.isascii() and position.isdigit() and len(position) < 5 else -1
@@ -136,7 +151,7 @@ def declare_item(command: commands.DeclareItem, batch: Batch) -> dict[str, Any]:
     batch.write_notes()
     if not batch.store.fetch("missing_names", bot=trade.bot):
         batch.close_alerts("item_missing", trade.bot, "Every missing item was declared")
-    return {"item_id": command.item_id}
+    return commands.Done()
 
 
 def _held(batch: Batch, bot: int, game: int) -> list[HeldItem]:

@@ -2,8 +2,6 @@
 backup) is noticed by whoever remembers more than it does; then nothing new begins until every bot's offers were compared with the
 store and an operator has decided what to do about those that it doesn't know."""
 
-from typing import Any
-
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch
 from selldesk.desk.operator_log import log
@@ -14,12 +12,12 @@ _SEQ_JUMP = 1_000_000
 """Feed numbers go on so far beyond every number that anybody may remember of the lost history: nobody takes a new batch for an old one."""
 
 
-def stop(command: commands.StopTrading, batch: Batch) -> dict[str, Any]:
+def stop(command: commands.StopTrading, batch: Batch) -> commands.Done:
     """After a loss of history a stop by hand ends and one for the loss begins: what was looked at and decided before counts no more."""
     store = batch.store
     if command.known_seq is not None and batch.seq - command.known_seq > _SEQ_JUMP // 2:
         # Somebody else has told of this loss: the numbers have jumped since.
-        return {}
+        return commands.Done()
     lost = command.history_lost or command.known_seq is not None
     stops = store.fetch_as(StopRow, "open_stop")
     if lost:
@@ -38,7 +36,7 @@ def stop(command: commands.StopTrading, batch: Batch) -> dict[str, Any]:
         log(batch, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
     batch.wrote_directly = True
     batch.feed.bots.extend(store.column("bot_numbers"))
-    return {}
+    return commands.Done()
 
 
 def _lose_history(command: commands.StopTrading, batch: Batch) -> None:
@@ -59,14 +57,14 @@ def _lose_history(command: commands.StopTrading, batch: Batch) -> None:
     batch.alert("history_lost", text, None, None)
 
 
-def note_look(command: commands.BotLooked, batch: Batch) -> dict[str, Any]:
+def note_look(command: commands.BotLooked, batch: Batch) -> commands.Done:
     """A bot's whole list of offers was compared with the store."""
     batch.store.execute("put_look", bot=command.bot, at=batch.now)
     batch.wrote_directly = True
-    return {}
+    return commands.Done()
 
 
-def resume(command: commands.ResumeTrading, batch: Batch) -> dict[str, Any]:
+def resume(command: commands.ResumeTrading, batch: Batch) -> commands.Done:
     """Refuses NOT_STOPPED. Where history was lost, also BOTS_NOT_LOOKED_AT and OFFERS_UNDECIDED, unless it is forced."""
     store = batch.store
     stops = store.fetch_as(StopRow, "open_stop")
@@ -85,4 +83,4 @@ def resume(command: commands.ResumeTrading, batch: Batch) -> dict[str, Any]:
     log(batch, command.operator, "trading.resume", "market", {"reason": command.reason, "force": command.force})
     batch.wrote_directly = True
     batch.feed.bots.extend(store.column("bot_numbers"))
-    return {}
+    return commands.Done()

@@ -4,11 +4,11 @@ Once in a while the desk looks, without its lock, at the live sales that are old
 if something is to be done does a command go through a batch, and that looks again, at its own rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from selldesk.alerts.kinds import Closes, closing
-from selldesk.bots.rooms import Bot, BotState, bot_of, room_of, why_no_bot
+from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of, why_no_bot
 from selldesk.catalog.games import GAMES
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
@@ -31,6 +31,8 @@ _ENDED_LOOKED_AT = 200
 _ENDED_MIN = 20
 _ACCEPTED_PERCENT = 20
 _ACCEPTANCE_EVERY_US = MINUTE_US
+_OF_CAPACITY = frozenset({"no_bot_free", "bot_nearly_full", "project_holds_slots", "project_low_acceptance"})
+"""Kinds of alerts that close when what they tell is no longer so."""
 
 Key = tuple[str, int | None, str]
 """(kind, bot, text) of an alert without a sale."""
@@ -68,34 +70,30 @@ class Watcher:
         bots = {number: (number, *rest) for number, *rest in reader.fetch("load_bots")}
         if self._lets_others_catch_up(bots.values(), now, real_us):
             return Plan([], [], [], [], [])
-        rules = self._settings.rules
-        end: list[str] = []
-        overdue: list[str] = []
         alerts = reader.fetch("open_alerts")
-        told = {trade_id for _, kind, _, trade_id, _ in alerts if kind == "trade_overdue"}
+        told = {trade_id: alert_id for alert_id, kind, _, trade_id, _ in alerts if kind == "trade_overdue"}
+        end, overdue = self._late(reader, now)
+        close = [(told[trade_id], "The sale has moved on") for trade_id in told if trade_id not in overdue]
+        wanted = self._lasting(self._capacity(reader, bots, now, real_us), now)
+        known = {(kind, bot, text): alert_id for alert_id, kind, bot, trade_id, text in alerts if trade_id is None}
+        close += self._no_longer_so(known)
+        close += self._closed_by_bots(alerts, bots, reader, now)
+        fresh = sorted(set(wanted) - known.keys(), key=str)
+        return Plan(end, [one for one in overdue if one not in told], close, fresh, self._due_stocktakes(reader, now))
+
+    def _no_longer_so(self, known: dict[Key, str]) -> list[tuple[str, str]]:
+        return [(known[key], "The cause is gone") for key in known if key[0] in _OF_CAPACITY and key not in self._seen_since]
+
+    def _late(self, reader: Reader, now: int) -> tuple[list[str], list[str]]:
+        """Sales that end without Steam, and those whose stage is overdue."""
+        rules = self._settings.rules
         youngest = min([rules.offer_out_within_us, rules.overdue_default_us, *rules.overdue_us.values()])
         settled = now - min(rules.overdue_us.get("settling", rules.overdue_default_us), rules.overdue_default_us)
         old = reader.fetch_as(Trade, "old_processing", before=now - youngest)
         old += reader.fetch_as(Trade, "old_settling", before=settled, most=1_000)
-        for trade in old:
-            if ends_without_steam(trade, now, rules):
-                end.append(trade.id)
-            elif is_overdue(trade, now, rules):
-                told.discard(trade.id)
-                if not any(kind == "trade_overdue" and trade_id == trade.id for _, kind, _, trade_id, _ in alerts):
-                    overdue.append(trade.id)
-        close = [
-            (alert_id, "The sale has moved on")
-            for alert_id, kind, _, trade_id, _ in alerts
-            if kind == "trade_overdue" and trade_id in told and trade_id not in overdue
-        ]
-        wanted = self._lasting(self._capacity(reader, bots, now, real_us), now)
-        known = {(kind, bot, text): alert_id for alert_id, kind, bot, trade_id, text in alerts if trade_id is None}
-        fresh = [key for key in sorted(wanted, key=str) if key not in known]
-        kinds = {"no_bot_free", "bot_nearly_full", "project_holds_slots", "project_low_acceptance"}
-        close += [(known[key], "It is no longer so") for key in known if key[0] in kinds and key not in self._seen_since]
-        close += self._closed_by_bots(alerts, bots, reader, now)
-        return Plan(end, overdue, close, fresh, self._due_stocktakes(reader, now))
+        end = [trade.id for trade in old if ends_without_steam(trade, now, rules)]
+        ends = set(end)
+        return end, [trade.id for trade in old if trade.id not in ends and is_overdue(trade, now, rules)]
 
     def _lets_others_catch_up(self, bots: Iterable[Any], now: int, real_us: int) -> bool:
         """After a jump of the market's clock, or a start, everybody has a moment before anything is called overdue: until each healthy
@@ -133,19 +131,11 @@ class Watcher:
         bots = {number: bot_of(row, blocked.get(number, ()), stock.get(number, {})) for number, row in rows.items()}
         for room in (room_of(row) for row in reader.fetch("load_rooms")):
             if room.enabled:
-                games = [room.game] if room.game is not None else list(GAMES)
-                causes: dict[str, list[str]] = {}
-                for game in games:
-                    if not any(room.served_by(bot.number) and bot.can_take(game, 1, 0, real_us) for bot in bots.values()):
-                        cause = why_no_bot(room, bots.values(), game, 1, {}, real_us)
-                        causes.setdefault(cause.value, []).append(str(game))
-                for cause_name, without in causes.items():
-                    text = f"Room {room.name!r}: no bot can take a sale of {', '.join(without)} ({_CAUSES[cause_name]})"
-                    found.add(("no_bot_free", None, text))
+                found |= _without_bot(room, bots.values(), real_us)
         for bot in bots.values():
             for game, items in bot.stock.items():
                 if bot.enabled and items * 100 > bot.items_max * _FULL_PERCENT:
-                    text = f"It holds more than {_FULL_PERCENT} % of the items that it may of game {game}"
+                    text = f"It holds more than {_FULL_PERCENT} % of the items of game {game} that it may hold"
                     found.add(("bot_nearly_full", bot.number, text))
         return found | self._projects(reader, bots.values(), now)
 
@@ -198,7 +188,20 @@ _CAUSES = {
 }
 
 
-def watch(command: commands.Watch, batch: Batch) -> dict[str, Any]:
+def _without_bot(room: Room, bots: Collection[Bot], real_us: int) -> set[Key]:
+    """One alert a cause, for all games of which no bot of the room can take a sale."""
+    causes: dict[str, list[str]] = {}
+    for game in [room.game] if room.game is not None else list(GAMES):
+        if not any(room.served_by(bot.number) and bot.can_take(game, 1, 0, real_us) for bot in bots):
+            cause = why_no_bot(room, bots, game, 1, {}, real_us)
+            causes.setdefault(cause.value, []).append(str(game))
+    return {
+        ("no_bot_free", None, f"Room {room.name!r}: no bot can take a sale of {', '.join(without)} ({_CAUSES[cause]})")
+        for cause, without in causes.items()
+    }
+
+
+def watch(command: commands.Watch, batch: Batch) -> commands.Watched:
     """Carries the plan out, as far as it is still true on the rows of this transaction."""
     batch.load(BatchLoad(trades={*command.end, *command.overdue}, rooms_and_bots=True))
     rules = batch.settings.rules
@@ -226,4 +229,4 @@ def watch(command: commands.Watch, batch: Batch) -> dict[str, Any]:
         batch.store.put("ask_stocktake", bot=bot, at=batch.now)
         batch.feed.bots.append(bot)
         batch.wrote_directly = True
-    return {"ended": ended}
+    return commands.Watched(ended=ended)

@@ -5,10 +5,12 @@
 One file an area.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import msgspec
 
 from selldesk.desk.commands.answers import Answer, BatchResult, Feed
-from selldesk.desk.commands.base import Command, TradeCommand
+from selldesk.desk.commands.base import Command, R, TradeCommand, reply_type
 from selldesk.desk.commands.bots import (
     AddBot,
     AskStocktake,
@@ -57,6 +59,25 @@ from selldesk.desk.commands.news import (
 )
 from selldesk.desk.commands.orders import BeginOrders, ChangeOrders, OrderLine, PutOrders, WithdrawOrders
 from selldesk.desk.commands.people import ChangePerson, CreateKey, CreatePerson, DeleteKey, MoveMoney
+from selldesk.desk.commands.replies import (
+    BotReply,
+    Done,
+    ItemsImported,
+    ItemsMissing,
+    KeyCreated,
+    LeasesKept,
+    MoneyMoved,
+    OrderListBegun,
+    OrdersChanged,
+    PersonReply,
+    Relieved,
+    RollbackDecided,
+    RoomReply,
+    StockTaken,
+    TradeOpened,
+    TradeReply,
+    Watched,
+)
 from selldesk.desk.commands.sales import OpenItem, OpenTrade, OperateTrade
 
 News = (
@@ -82,7 +103,7 @@ News = (
 )
 
 
-class BotNews(Command, frozen=True):
+class BotNews(Command[Any], frozen=True, kw_only=True):
     """News under a lease: refused (LEASE_LOST) if another worker has taken the bot over meanwhile (I13)."""
 
     alone: ClassVar[bool] = False
@@ -118,7 +139,7 @@ PersonsCommand = (
 )
 
 
-class OnBehalf(Command, frozen=True):
+class OnBehalf(Command[Any], frozen=True, kw_only=True):
     """A person's command, as an edge brings it: the desk judges on its own rows whether they (still) may. Refusals: INVALID_API_KEY
     (unknown or disabled), FORBIDDEN (none of these roles)."""
 
@@ -128,11 +149,22 @@ class OnBehalf(Command, frozen=True):
     command: PersonsCommand
 
 
-def runs_alone(command: Command) -> bool:
+def runs_alone(command: Command[Any]) -> bool:
     """Whether the command needs a transaction of its own."""
     if isinstance(command, BotNews):
         return command.news.alone
     return command.command.alone if isinstance(command, OnBehalf) else command.alone
+
+
+def reply_of(command: Command[R], value: Any) -> R:
+    """The desk's answer to this command, as it came over the wire, in its own type."""
+    inner: Command[Any] = command
+    if isinstance(command, BotNews):
+        inner = command.news
+    elif isinstance(command, OnBehalf):
+        inner = command.command
+    reply: R = msgspec.convert(value, reply_type(type(inner)))
+    return reply
 
 
 AnyCommand = (
@@ -160,6 +192,7 @@ __all__ = [
     "BeginOrders",
     "BotLooked",
     "BotNews",
+    "BotReply",
     "BotReport",
     "ChangeBot",
     "ChangeOrders",
@@ -170,6 +203,7 @@ __all__ = [
     "CreatePerson",
     "DeclareItem",
     "DeleteKey",
+    "Done",
     "DropRoom",
     "ExchangeAfterEnd",
     "ExchangeFound",
@@ -178,8 +212,13 @@ __all__ = [
     "ImportItems",
     "IntendCancel",
     "IntendSend",
+    "ItemsImported",
+    "ItemsMissing",
     "KeepLeases",
+    "KeyCreated",
+    "LeasesKept",
     "LeftAsset",
+    "MoneyMoved",
     "MoveMoney",
     "News",
     "NotListed",
@@ -192,30 +231,42 @@ __all__ = [
     "OpenTrade",
     "OperateTrade",
     "OrderLine",
+    "OrderListBegun",
+    "OrdersChanged",
     "OutcomeUnknown",
+    "PersonReply",
     "PersonsCommand",
     "ProofRead",
     "PutOrders",
     "PutRoom",
+    "R",
     "RaiseAlert",
     "Relieve",
+    "Relieved",
     "ReplaceBotSecrets",
     "Reseal",
     "ResealedBot",
     "ResumeGame",
     "ResumeTrading",
+    "RollbackDecided",
     "RolledBack",
+    "RoomReply",
     "SetLimits",
     "SetMark",
     "SetProjectLimits",
     "SetSeller",
     "StockRead",
+    "StockTaken",
     "StopGame",
     "StopTrading",
     "TradeCommand",
+    "TradeOpened",
     "TradeRead",
+    "TradeReply",
     "UnexplainedExchange",
     "Watch",
+    "Watched",
     "WithdrawOrders",
+    "reply_of",
     "runs_alone",
 ]

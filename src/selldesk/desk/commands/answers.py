@@ -10,7 +10,8 @@ from selldesk.bots.rooms import Room
 class Answer(msgspec.Struct, frozen=True):
     """The desk's answer: a value, or a refusal that `kernel.refusals` declares."""
 
-    value: dict[str, Any] | None = None
+    value: Any = None
+    """The command's reply (replies.py): a struct in the desk, its fields on the wire; None: refused."""
     status: int = 200
     code: str = ""
     text: str = ""

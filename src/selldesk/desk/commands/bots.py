@@ -3,16 +3,17 @@
 import msgspec
 
 from selldesk.desk.commands.base import Command
+from selldesk.desk.commands.replies import BotReply, Done, LeasesKept, Relieved
 
 
-class AskStocktake(Command, frozen=True):
+class AskStocktake(Command[Done], frozen=True, kw_only=True):
     """Compare a bot's inventory with the store now. `operator` None: it is the hour for it."""
 
     bot: int
     operator: str | None = None
 
 
-class DeclareItem(Command, frozen=True):
+class DeclareItem(Command[Done], frozen=True, kw_only=True):
     """`declare-delivered` or `declare-found` of one item, by its `item_id`."""
 
     operator: str
@@ -21,7 +22,7 @@ class DeclareItem(Command, frozen=True):
     reason: str
 
 
-class KeepLeases(Command, frozen=True):
+class KeepLeases(Command[LeasesKept], frozen=True, kw_only=True):
     """A worker process is alive: renews its leases and takes its share of the bots. Answers {held: [[bot, fence]], let_go, bots}."""
 
     worker: str
@@ -32,13 +33,13 @@ class KeepLeases(Command, frozen=True):
     """The newest seals that its release can read; None: the first."""
 
 
-class Relieve(Command, frozen=True):
+class Relieve(Command[Relieved], frozen=True, kw_only=True):
     """A bot can't send: its trades for which no offer can exist move to other bots of their rooms (R7)."""
 
     bot: int
 
 
-class AddBot(Command, frozen=True):
+class AddBot(Command[BotReply], frozen=True, kw_only=True):
     operator: str
     steamid64: str
     account_name: str
@@ -53,7 +54,7 @@ class AddBot(Command, frozen=True):
     items_max: int
 
 
-class ReplaceBotSecrets(Command, frozen=True):
+class ReplaceBotSecrets(Command[BotReply], frozen=True, kw_only=True):
     """A changed password or a new authenticator. `tokens` None: the known ones stay."""
 
     operator: str
@@ -75,7 +76,7 @@ class ResealedBot(msgspec.Struct, array_like=True, frozen=True):
     tokens: bytes | None
 
 
-class Reseal(Command, frozen=True):
+class Reseal(Command[Done], frozen=True, kw_only=True):
     """The same secrets under another seal. What was changed meanwhile stays as it is.
 
     `begins`: from now on seals are bound to their places, which earlier releases can't read (kernel/secretbox.py)."""
@@ -87,7 +88,7 @@ class Reseal(Command, frozen=True):
     """(trade, the link as it stands, as it will)."""
 
 
-class ChangeBot(Command, frozen=True):
+class ChangeBot(Command[BotReply], frozen=True, kw_only=True):
     """Only what is given changes."""
 
     operator: str

@@ -1,17 +1,18 @@
 """How much anybody may have open, and who may sell (people P6)."""
 
 from selldesk.desk.commands.base import Command
+from selldesk.desk.commands.replies import Done
 from selldesk.sellers.limits import MarketLimits, ProjectLimits
 
 
-class SetLimits(Command, frozen=True):
+class SetLimits(Command[Done], frozen=True, kw_only=True):
     """The market's limits, whole (people P6)."""
 
     operator: str
     limits: MarketLimits
 
 
-class SetProjectLimits(Command, frozen=True):
+class SetProjectLimits(Command[Done], frozen=True, kw_only=True):
     """What one project has of its own; nothing set: the market's."""
 
     operator: str
@@ -19,7 +20,7 @@ class SetProjectLimits(Command, frozen=True):
     limits: ProjectLimits
 
 
-class SetSeller(Command, frozen=True):
+class SetSeller(Command[Done], frozen=True, kw_only=True):
     """`normal`, `trusted` or `blocked`, until then or until it is changed."""
 
     operator: str

@@ -1,15 +1,16 @@
 """The market as a whole: its brakes, rooms, catalog and alerts."""
 
 from selldesk.desk.commands.base import Command
+from selldesk.desk.commands.replies import Done, ItemsImported, RoomReply, Watched
 
 
-class CloseAlert(Command, frozen=True):
+class CloseAlert(Command[Done], frozen=True, kw_only=True):
     operator: str
     alert_id: str
     reason: str
 
 
-class Watch(Command, frozen=True):
+class Watch(Command[Watched], frozen=True, kw_only=True):
     """What the desk's own clock found to be done (desk/watching.py). All of it is judged again on the rows of the transaction."""
 
     end: list[str]
@@ -19,7 +20,7 @@ class Watch(Command, frozen=True):
     stocktakes: list[int]
 
 
-class StopGame(Command, frozen=True):
+class StopGame(Command[Done], frozen=True, kw_only=True):
     """Nothing new of one game begins."""
 
     operator: str
@@ -27,13 +28,13 @@ class StopGame(Command, frozen=True):
     reason: str
 
 
-class ResumeGame(Command, frozen=True):
+class ResumeGame(Command[Done], frozen=True, kw_only=True):
     operator: str
     game: int
     reason: str
 
 
-class StopTrading(Command, frozen=True):
+class StopTrading(Command[Done], frozen=True, kw_only=True):
     """Nothing new begins. `known_seq`: a batch that was seen committed and that the store has lost. `history_lost`: an operator says that it
     lost some."""
 
@@ -43,13 +44,13 @@ class StopTrading(Command, frozen=True):
     history_lost: bool = False
 
 
-class ResumeTrading(Command, frozen=True):
+class ResumeTrading(Command[Done], frozen=True, kw_only=True):
     operator: str
     reason: str
     force: bool = False
 
 
-class PutRoom(Command, frozen=True):
+class PutRoom(Command[RoomReply], frozen=True, kw_only=True):
     """Creates (id None) or replaces a room."""
 
     operator: str
@@ -64,12 +65,12 @@ class PutRoom(Command, frozen=True):
     enabled: bool
 
 
-class DropRoom(Command, frozen=True):
+class DropRoom(Command[Done], frozen=True, kw_only=True):
     operator: str
     id: int
 
 
-class ImportItems(Command, frozen=True):
+class ImportItems(Command[ItemsImported], frozen=True, kw_only=True):
     """One portion of a catalog: (name, reference price or None)."""
 
     operator: str
@@ -77,6 +78,6 @@ class ImportItems(Command, frozen=True):
     items: list[tuple[str, int | None]]
 
 
-class SetMark(Command, frozen=True):
+class SetMark(Command[Done], frozen=True, kw_only=True):
     name: str
     value: str

@@ -3,6 +3,7 @@
 import msgspec
 
 from selldesk.desk.commands.base import Command
+from selldesk.desk.commands.replies import OrderListBegun, OrdersChanged
 
 
 class OrderLine(msgspec.Struct, array_like=True, frozen=True):
@@ -11,7 +12,7 @@ class OrderLine(msgspec.Struct, array_like=True, frozen=True):
     amount: int
 
 
-class PutOrders(Command, frozen=True):
+class PutOrders(Command[OrdersChanged], frozen=True, kw_only=True):
     """A whole `PUT /api/buy/orders`, its lines checked. The desk works it off in portions, creates in between."""
 
     buyer: int
@@ -22,14 +23,14 @@ class PutOrders(Command, frozen=True):
     """Items of rejected lines: under `replace` their orders stay as they are."""
 
 
-class WithdrawOrders(Command, frozen=True):
+class WithdrawOrders(Command[OrdersChanged], frozen=True, kw_only=True):
     buyer: int
     game: int
     items: list[int] | None
     """None: all of the game."""
 
 
-class BeginOrders(Command, frozen=True):
+class BeginOrders(Command[OrderListBegun], frozen=True, kw_only=True):
     """The beginning of one of the two commands above: what is left of an older one for this buyer and game, at whatever desk, is not
     carried out any more. Answers {list}."""
 
@@ -37,7 +38,7 @@ class BeginOrders(Command, frozen=True):
     game: int
 
 
-class ChangeOrders(Command, frozen=True):
+class ChangeOrders(Command[OrdersChanged], frozen=True, kw_only=True):
     """One portion of them: first what is withdrawn, then what is put. Refusal: LIST_SUPERSEDED."""
 
     buyer: int

@@ -1,9 +1,10 @@
 """Accounts, keys, money."""
 
 from selldesk.desk.commands.base import Command
+from selldesk.desk.commands.replies import Done, KeyCreated, MoneyMoved, PersonReply
 
 
-class CreatePerson(Command, frozen=True):
+class CreatePerson(Command[PersonReply], frozen=True, kw_only=True):
     operator: str
     id: str
     login: str
@@ -14,7 +15,7 @@ class CreatePerson(Command, frozen=True):
     steamid64: str | None = None
 
 
-class ChangePerson(Command, frozen=True):
+class ChangePerson(Command[PersonReply], frozen=True, kw_only=True):
     """Only what is given changes (msgspec's UNSET is not on this wire: None means 'as it is')."""
 
     operator: str
@@ -28,20 +29,20 @@ class ChangePerson(Command, frozen=True):
     avatar: str | None = None
 
 
-class CreateKey(Command, frozen=True):
+class CreateKey(Command[KeyCreated], frozen=True, kw_only=True):
     person: int
     name: str
     key_hash: str
     operator: str | None = None
 
 
-class DeleteKey(Command, frozen=True):
+class DeleteKey(Command[Done], frozen=True, kw_only=True):
     person: int
     name: str
     operator: str | None = None
 
 
-class MoveMoney(Command, frozen=True):
+class MoveMoney(Command[MoneyMoved], frozen=True, kw_only=True):
     """`deposit`, `withdrawal` or `adjustment` (amount may be negative), once per reference."""
 
     operator: str

@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from selldesk.desk.commands.base import Command, TradeCommand
+from selldesk.desk.commands.replies import TradeOpened
 
 
 class OpenItem(msgspec.Struct, array_like=True, frozen=True):
@@ -16,7 +17,7 @@ class OpenItem(msgspec.Struct, array_like=True, frozen=True):
     price: int
 
 
-class OpenTrade(Command, frozen=True):
+class OpenTrade(Command[TradeOpened], frozen=True, kw_only=True):
     """`POST /api/sell/trades/create`, its body checked and its names resolved. Refusals: R3's list, in its order."""
 
     alone: ClassVar[bool] = False
@@ -34,7 +35,7 @@ class OpenTrade(Command, frozen=True):
     items: list[OpenItem]
 
 
-class OperateTrade(TradeCommand, frozen=True):
+class OperateTrade(TradeCommand, frozen=True, kw_only=True):
     """`cancel`, `retry`, `declare-accepted`, `declare-failed`, `declare-completed`, `declare-rolled-back` (contract C4)."""
 
     operator: str

@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from selldesk.children import ChildSettings
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
-from selldesk.wiring import RunningMarket
+from selldesk.runtime.api_process import ApiProcess
+from selldesk.runtime.children import ChildSettings
+from selldesk.runtime.market_process import MarketProcess
+from selldesk.runtime.work_process import WorkProcess
 
 
 def main() -> None:
@@ -21,14 +23,14 @@ def main() -> None:
     kind = "work" if told.descriptor is None else "api"
     logging.basicConfig(level=told.log_level, format=f"%(asctime)s {kind} %(levelname)s %(name)s: %(message)s")
     exit_with_parent()
-    market = RunningMarket(
-        told.settings,
-        clock_path=None if told.clock_path is None else Path(told.clock_path),
-        with_api=told.descriptor is not None,
-        desk_socket=Path(told.desk_socket),
-        listener=None if told.descriptor is None else socket.socket(fileno=told.descriptor),
-    )
-    uvloop.run(market.run())
+    clock_path = None if told.clock_path is None else Path(told.clock_path)
+    process: MarketProcess
+    if told.descriptor is None:
+        process = WorkProcess(told.settings, clock_path=clock_path, desk_socket=Path(told.desk_socket))
+    else:
+        listener = socket.socket(fileno=told.descriptor)
+        process = ApiProcess(told.settings, clock_path=clock_path, desk_socket=Path(told.desk_socket), listener=listener)
+    uvloop.run(process.run())
 
 
 if __name__ == "__main__":
