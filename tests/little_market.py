@@ -10,12 +10,12 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.bots.leases import LEASE_US
 from selldesk.bots.rooms import FRESH_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.commands import Command, R
 from selldesk.desk.desk import Desk
+from selldesk.desk.requests.bots import BotRequest, bot_command
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
@@ -27,12 +27,13 @@ from selldesk.offers.agenda import Memory, Pace
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
 from selldesk.steam.client import SteamClient
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport, Response
 from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
 from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store

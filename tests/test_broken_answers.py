@@ -14,9 +14,10 @@ from selldesk.kernel.refusals import Refusal
 from selldesk.offers.stages import Stage
 from selldesk.steam.client import SteamClient
 from selldesk.steam.results import Inventory, Malformed, ResultFault, SteamFault
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.audit import run_audit
 from selldesk.workers.bot import BotWorker
 from tests.little_market import MONEY, ORDER_PRICE, LittleMarket, in_market

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from selldesk.api.operator.bots import secrets_command
 from selldesk.desk import commands
+from selldesk.desk.requests.bots import secrets_command
 from selldesk.kernel.refusals import Refusal
 from selldesk.offers.agenda import Window
 from selldesk.offers.stages import Stage

@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 
 from selldesk.steam.client import SteamClient
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.transport import AiohttpTransport, Response
 from selldesk.steamsim.fronts import serves
+from selldesk.steamwire.credentials import Credentials
 from tests.support import SandboxProcess
 
 HOSTS = [

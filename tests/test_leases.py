@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from selldesk.api.operator.bots import BotRequest, bot_command, secrets_command
 from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
 from selldesk.desk import commands
+from selldesk.desk.requests.bots import BotRequest, bot_command, secrets_command
 from selldesk.kernel.processes import is_gone, process_name
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import SecretBox

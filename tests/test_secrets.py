@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
+from selldesk.desk.requests.bots import BotRequest, bot_command
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel import refusals
 from selldesk.kernel.clock import SystemClock
@@ -28,7 +28,7 @@ from selldesk.kernel.secretbox import (
     secrets_place,
     tokens_place,
 )
-from selldesk.steam.session import Credentials
+from selldesk.steamwire.credentials import Credentials
 from selldesk.store.open import open_store
 from selldesk.store.rows import BotRow, LinkRow
 from tests.little_market import LittleMarket, in_market

@@ -27,9 +27,10 @@ from selldesk.steam.results import (
     SteamFault,
     Unreachable,
 )
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.transport import ConnectionFailed, Response
 from selldesk.steamwire import protobuf, tokens
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.steamwire.guard import confirmation_key, guard_code
 from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
 

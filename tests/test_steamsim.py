@@ -28,7 +28,7 @@ from selldesk.steam.results import (
     SteamFault,
     Unreachable,
 )
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.transport import AiohttpTransport
 from selldesk.steamsim.entities import Account, Behaviour
 from selldesk.steamsim.faults import FAULTS, FaultRequest
@@ -36,6 +36,7 @@ from selldesk.steamsim.server import SteamSimulator
 from selldesk.steamsim.viewers import api_key_of
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.steamwire.guard import confirmation_key, guard_code
 from selldesk.steamwire.tokens import claims
 from selldesk.steamwire.tradelink import TradeLink

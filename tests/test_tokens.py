@@ -12,9 +12,9 @@ from selldesk.desk import commands
 from selldesk.desk.commands import Command, R
 from selldesk.kernel.refusals import UNAVAILABLE, Refusal
 from selldesk.kernel.secretbox import tokens_place
-from selldesk.steam.session import Tokens
 from selldesk.steam.transport import Response
 from selldesk.steamwire import protobuf
+from selldesk.steamwire.credentials import Tokens
 from selldesk.store.rows import BotRow
 from selldesk.workers.bot import BotWorker
 from tests.little_market import Crash, CrashAt, LittleMarket, in_market

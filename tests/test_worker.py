@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from selldesk.api.operator.bots import secrets_command
 from selldesk.desk import commands
+from selldesk.desk.requests.bots import secrets_command
 from selldesk.kernel.secretbox import secrets_place
 from selldesk.kernel.times import FAR_US
 from selldesk.offers.stages import Stage
-from selldesk.steam.session import Credentials
 from selldesk.steamsim.entities import Behaviour
 from selldesk.steamsim.world import Limits
+from selldesk.steamwire.credentials import Credentials
 from selldesk.store.audit import run_audit
 from tests.little_market import BUYER, ORDER_PRICE, LittleMarket, in_market
 

@@ -9,10 +9,11 @@ from selldesk.api.market import Market
 from selldesk.desk.commands import CreateKey, DeleteKey, OnBehalf
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import api_key_hash, new_api_key
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.kernel.times import wire_time
 from selldesk.ledger import accounts
 from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles, unpack_roles
-from selldesk.store.rows import BalanceRow, EntryRow, KeyRow, PersonRow
+from selldesk.reads.people import Balance, KeyLine, balance_of, keys_of
+from selldesk.store.rows import EntryRow, PersonRow
 from selldesk.store.store import Reader
 from selldesk.web import queries
 from selldesk.web.parameters import PAGE
@@ -33,12 +34,6 @@ class NewKey(msgspec.Struct):
     created_at: str
 
 
-class KeyLine(msgspec.Struct):
-    name: str
-    created_at: str
-    last_used_at: str | None
-
-
 class KeyNamed(msgspec.Struct):
     name: str
 
@@ -51,13 +46,6 @@ class Me(msgspec.Struct):
     avatar: str | None
     role: str
     roles: list[str]
-
-
-class Balance(msgspec.Struct):
-    """`balance` is available; `frozen_balance` is a buyer's holds and a project's proceeds in escrow, net of fee."""
-
-    balance: int
-    frozen_balance: int
 
 
 class Movement(msgspec.Struct):
@@ -163,13 +151,6 @@ class AccountApi:
         return Reply(await self._market.read(ask))
 
 
-def keys_of(reader: Reader, person: int) -> list[KeyLine]:
-    return [
-        KeyLine(key.name, wire_time(key.created_at), wire_time_or_none(key.last_used_at))
-        for key in reader.fetch_as(KeyRow, "keys_of", person=person)
-    ]
-
-
 async def make_key(market: Market, call: Call, person: int, name: str, operator: str | None) -> NewKey:
     """The key exists outside this answer only as its hash. Refuses KEY_NAME_TAKEN, TOO_MANY_KEYS."""
     api_key = new_api_key()
@@ -182,10 +163,3 @@ async def make_key(market: Market, call: Call, person: int, name: str, operator:
         )
     )
     return NewKey(name, api_key, made.created_at)
-
-
-def balance_of(reader: Reader, person: int) -> Balance:
-    parts = {"available": accounts.available(person), "held": accounts.held(person), "escrow": accounts.escrow(person)}
-    balances = {one.account: one.balance for one in reader.fetch_as(BalanceRow, "balances_of", **parts)}
-    frozen = balances.get(parts["held"], 0) + balances.get(parts["escrow"], 0)
-    return Balance(balances.get(parts["available"], 0), frozen)

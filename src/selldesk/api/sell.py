@@ -251,7 +251,7 @@ class SellApi:
                 )
             raise
         trade_id = opened.trade_id
-        bot = market.face(opened.bot, opened.bot_steamid64, opened.bot_profile_name, opened.bot_avatar)
+        bot = market.showing.face(opened.bot, opened.bot_steamid64, opened.bot_profile_name, opened.bot_avatar)
         answer = CreateAnswer(
             trade_id=trade_id,
             custom_id=request.custom_id,

@@ -11,12 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from selldesk.api.market import limits_of_market
 from selldesk.cli.app import app
 from selldesk.cli.exits import Refused
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, settings_of
 from selldesk.config import BadSetting, Settings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
+from selldesk.reads.limits import limits_of_market
 from selldesk.steam.results import SteamFault
 from selldesk.steam.session import base_headers, request
 from selldesk.steam.transport import AiohttpTransport

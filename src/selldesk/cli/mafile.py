@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from selldesk.api.operator.bots import BotRequest
 from selldesk.config import BadSetting
+from selldesk.desk.requests.bots import BotRequest
 from selldesk.steamwire import tokens
 from selldesk.steamwire.guard import is_secret
 

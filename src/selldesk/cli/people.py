@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.api.operator.bots import bot_command, secrets_command
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import CatalogFault, parse_csv
 from selldesk.cli.app import app
@@ -19,6 +18,7 @@ from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inl
 from selldesk.config import BadSetting
 from selldesk.desk import commands
 from selldesk.desk.desk import Desk
+from selldesk.desk.requests.bots import bot_command, secrets_command
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
 from selldesk.kernel.limits import MONEY_MAX, ORDERS_PER_TRANSACTION

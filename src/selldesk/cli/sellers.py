@@ -7,8 +7,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selldesk.api.market import limits_of_market
-from selldesk.api.sellers import SellerView, seller_view, seller_views
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.cli.app import app
 from selldesk.cli.exits import Refused
@@ -19,6 +17,8 @@ from selldesk.desk.desk import Desk
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.money import both_units, dollars
 from selldesk.kernel.times import parse_time
+from selldesk.reads.limits import limits_of_market
+from selldesk.reads.sellers import SellerView, seller_view, seller_views
 from selldesk.sellers.limits import MarketLimits
 from selldesk.sellers.standing import SellerStatus
 

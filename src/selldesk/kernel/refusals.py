@@ -130,3 +130,8 @@ SELLER_NOT_FOUND = Kind(404, "seller_not_found", "Seller not found")
 ITEM_NOT_FOUND = Kind(404, "item_not_found", "Item not found: {item_id}")
 ITEM_WRONG_STATUS = Kind(409, "wrong_status", "Not in a status that allows this")
 ALERT_NOT_FOUND = Kind(404, "alert_not_found", "Alert not found")
+
+
+def bad_body(path: str, message: str) -> Refusal:
+    """INVALID_BODY for a fault that types can't express."""
+    return INVALID_BODY(details=[{"path": path, "message": message}])

@@ -17,7 +17,6 @@ import uvloop
 from msgspec import Meta
 from rich.console import Console
 
-from selldesk.api.operator.bots import BotRequest, bot_command
 from selldesk.book.matching import UNKNOWN_ITEM
 from selldesk.bots.rooms import FRESH_WITHIN_US, BotState
 from selldesk.catalog.shipped import shipped_catalog
@@ -25,6 +24,7 @@ from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk import commands
 from selldesk.desk.commands import Feed, OrderLine
 from selldesk.desk.desk import Desk
+from selldesk.desk.requests.bots import BotRequest, bot_command
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock
 from selldesk.kernel.ids import api_key_hash, new_uuid7
@@ -34,6 +34,7 @@ from selldesk.kernel.refusals import INVALID_BODY, Refusal
 from selldesk.kernel.secretbox import SEAL_MARK, SecretBox
 from selldesk.kernel.times import SECOND_US, wire_time
 from selldesk.people.roles import Role, pack_roles
+from selldesk.reads.trades import trades
 from selldesk.runtime.api_process import ApiProcess
 from selldesk.runtime.listening import listen_on
 from selldesk.runtime.supervisor import ChildPlan, Farewell, Supervisor
@@ -286,7 +287,7 @@ class Sandbox:
         if self._lines_reader is None:
             self._lines_reader = market.store.reader()
         wanted = list(dict.fromkeys(feed.trades))[:_LIVE_LINES_PER_BATCH_MAX]
-        for trade in market.market.trades(self._lines_reader, wanted, "seller"):
+        for trade in trades(self._lines_reader, market.market.showing, wanted, "seller"):
             colour = {"accepted": "cyan", "completed": "green", "processing": "white"}.get(trade.status, "red")
             offer = f" offer {trade.processed_trade.tradeoffer_id}" if trade.processed_trade.tradeoffer_id else ""
             because = f" — {trade.error}" if trade.error else ""

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from selldesk.steam.results import LoginRefused, Malformed, NotLoggedIn, RateLimited, Unreachable
 from selldesk.steam.transport import ConnectionFailed, Response, Transport
 from selldesk.steamwire import protobuf, tokens
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.steamwire.enums import EResult
 from selldesk.steamwire.guard import guard_code
 from selldesk.steamwire.protobuf import Fixed64
@@ -34,19 +35,6 @@ class SteamUrls(msgspec.Struct, frozen=True):
     community: str = "https://steamcommunity.com"
     api: str = "https://api.steampowered.com"
     login: str = "https://login.steampowered.com"
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    account_name: str
-    password: str | None
-    shared_secret: str
-    identity_secret: str
-    steamid64: str
-
-
-class Tokens(msgspec.Struct, frozen=True):
-    refresh: str
-    access: str
 
 
 class SteamSession:

@@ -30,7 +30,7 @@ from selldesk.steam.results import (
     Throttled,
     Unreachable,
 )
-from selldesk.steam.session import Credentials, Tokens
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.aside import Aside
 from selldesk.store.rows import StandingRow
 from selldesk.store.store import Row, StoreUnavailable

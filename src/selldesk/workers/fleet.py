@@ -19,9 +19,10 @@ from selldesk.link.client import DeskPort
 from selldesk.offers.agenda import Memory, Pace
 from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
-from selldesk.steam.session import Credentials, SteamSession, SteamUrls, Tokens
+from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport
+from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.aside import Aside
 from selldesk.store.rows import BotRow
 from selldesk.store.store import Store, StoreUnavailable

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from selldesk.api.market import Market, limits_of_market
+from selldesk.api.market import Market
 from selldesk.api.sell import Number
 from selldesk.catalog.games import is_supported
 from selldesk.desk.commands import OrderLine, PutOrders, WithdrawOrders
@@ -14,6 +14,7 @@ from selldesk.kernel import refusals
 from selldesk.kernel.limits import LARGE_BODY_BYTES_MAX, ORDER_AMOUNT_MAX, ORDERS_PER_CALL_MAX, PRICE_MAX
 from selldesk.kernel.times import wire_time
 from selldesk.people.roles import Role
+from selldesk.reads.limits import limits_of_market
 from selldesk.store.rows import OrderRow
 from selldesk.store.store import Reader
 from selldesk.web import queries

@@ -3,36 +3,16 @@
 import msgspec
 
 from selldesk.api.market import Market
-from selldesk.api.operator.guard import Reason, operator_route
+from selldesk.api.operator.guard import operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.kernel.shapes import Reason
 from selldesk.people.roles import Role
-from selldesk.store.rows import AlertRow
-from selldesk.store.store import Reader
+from selldesk.reads.alerts import AlertPage, alerts_page
 from selldesk.web import queries
 from selldesk.web.parameters import PAGE
 from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
-
-
-class AlertView(msgspec.Struct):
-    id: str
-    kind: str
-    bot: str | None
-    trade_id: str | None
-    text: str
-    since: str
-    closed_at: str | None
-    closed_by: str | None
-    close_reason: str | None
-
-
-class AlertPage(msgspec.Struct):
-    alerts: list[AlertView]
-    total: int
-    limit: int
-    offset: int
 
 
 class AlertClosed(msgspec.Struct):
@@ -58,29 +38,7 @@ class AlertsApi:
     async def alerts(self, call: Call) -> Reply:
         limit, offset = queries.page(call.query)
         is_open = queries.flag(call.query, "open")
-        wanted = {"open": None if is_open is None else int(is_open)}
-
-        def ask(reader: Reader) -> AlertPage:
-            with reader.snapshot():
-                total = reader.value("alerts_count", **wanted)
-                rows = reader.fetch_as(AlertRow, "alerts_page", **wanted, limit=limit, offset=offset)
-            alerts = [
-                AlertView(
-                    one.id,
-                    one.kind,
-                    one.steamid64,
-                    one.trade_id,
-                    one.text,
-                    wire_time(one.since),
-                    wire_time_or_none(one.closed_at),
-                    one.closed_by,
-                    one.close_reason,
-                )
-                for one in rows
-            ]
-            return AlertPage(alerts, total, limit, offset)
-
-        return Reply(await self._market.read(ask))
+        return Reply(await self._market.read(lambda reader: alerts_page(reader, is_open, limit, offset)))
 
     async def close_alert(self, call: Call) -> Reply:
         alert_id = canonical_uuid(call.path["id"])

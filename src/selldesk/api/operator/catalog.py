@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from selldesk.api.market import Market
-from selldesk.api.operator.guard import bad_body, operator_route
+from selldesk.api.operator.guard import operator_route
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.catalog.names import acceptable_name
 from selldesk.desk import commands
@@ -18,6 +18,7 @@ from selldesk.kernel.limits import (
     ORDERS_PER_TRANSACTION,
     PRICE_MAX,
 )
+from selldesk.kernel.refusals import bad_body
 from selldesk.people.roles import Role
 from selldesk.web.routes import Call, Reply, RouteSpec
 

@@ -7,9 +7,10 @@ import msgspec
 
 from selldesk.api.market import Market
 from selldesk.api.operator.bots import bot_number
-from selldesk.api.operator.guard import Reason, operator_route
+from selldesk.api.operator.guard import operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
+from selldesk.kernel.shapes import Reason
 from selldesk.kernel.times import wire_time_or_none
 from selldesk.people.roles import Role
 from selldesk.store.store import Reader

@@ -5,14 +5,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from selldesk.api.market import Market, limits_of_market
-from selldesk.api.operator.guard import Reason, bad_body, operator_route
-from selldesk.api.sellers import SellerView, seller_view, seller_views, the_seller
+from selldesk.api.market import Market
+from selldesk.api.operator.guard import operator_route
+from selldesk.api.sellers import the_seller
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.desk import commands
 from selldesk.kernel import refusals
+from selldesk.kernel.refusals import bad_body
+from selldesk.kernel.shapes import Reason
 from selldesk.kernel.times import parse_time
 from selldesk.people.roles import Role
+from selldesk.reads.limits import limits_of_market
+from selldesk.reads.sellers import SellerView, seller_view, seller_views
 from selldesk.sellers.limits import MarketLimits, ProjectLimits
 from selldesk.sellers.standing import SellerStatus
 from selldesk.store.store import Reader

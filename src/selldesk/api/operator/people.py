@@ -3,22 +3,22 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from selldesk.api.account import NO_STORE, Balance, KeyLine, KeyNamed, KeyRequest, NewKey, balance_of, keys_of, make_key
-from selldesk.api.market import Market, own_limits
-from selldesk.api.operator.guard import Mills, Reason, Reference, RoleName, ShortText, SteamId64, bad_body, operator_route
+from selldesk.api.account import NO_STORE, KeyNamed, KeyRequest, NewKey, make_key
+from selldesk.api.market import Market
+from selldesk.api.operator.guard import RoleName, operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid, new_uuid7
 from selldesk.kernel.limits import (
     MONEY_MAX,
 )
-from selldesk.kernel.times import wire_time
-from selldesk.people.roles import Role, pack_roles, unpack_roles
-from selldesk.sellers.limits import ProjectLimits
+from selldesk.kernel.refusals import bad_body
+from selldesk.kernel.shapes import Mills, Reason, Reference, ShortText, SteamId64
+from selldesk.people.roles import Role, pack_roles
+from selldesk.reads.people import KeyLine, User, UserPage, keys_of, one_user, users_page
 from selldesk.store.rows import PersonRow
-from selldesk.store.store import Reader
 from selldesk.web import queries
 from selldesk.web.parameters import PAGE
 from selldesk.web.routes import Call, Parameter, Reply, RouteSpec
@@ -45,29 +45,6 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     last_name: ShortText | None = None
     avatar: ShortText | None = None
     steamid64: SteamId64 | None = None
-
-
-class User(msgspec.Struct):
-    id: str
-    login: str
-    first_name: str | None
-    last_name: str | None
-    avatar: str | None
-    steamid64: str | None
-    roles: list[str]
-    disabled: bool
-    frozen: bool
-    created_at: str
-    wallet: Balance | UnsetType = UNSET
-    limits: ProjectLimits | UnsetType = UNSET
-    """What this project has of its own (people P6)."""
-
-
-class UserPage(msgspec.Struct):
-    users: list[User]
-    total: int
-    limit: int
-    offset: int
 
 
 class MoneyRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -129,13 +106,7 @@ class OperatorPeopleApi:
         limit, offset = queries.page(call.query)
         login = queries.text(call.query, "login")
 
-        def ask(reader: Reader) -> UserPage:
-            with reader.snapshot():
-                total = reader.value("people_count", login=login)
-                rows = reader.fetch_as(PersonRow, "people_page", login=login, limit=limit, offset=offset)
-            return UserPage([_user(row) for row in rows], total, limit, offset)
-
-        return Reply(await self._market.read(ask))
+        return Reply(await self._market.read(lambda reader: users_page(reader, login, limit, offset)))
 
     async def create_user(self, call: Call) -> Reply:
         request: UserRequest = call.body
@@ -238,17 +209,7 @@ class OperatorPeopleApi:
         if canonical is None:
             raise refusals.USER_NOT_FOUND()
 
-        def ask(reader: Reader) -> User:
-            with reader.snapshot():
-                person = next(iter(reader.fetch_as(PersonRow, "person_by_id", id=canonical)), None)
-                if person is None:
-                    raise refusals.USER_NOT_FOUND()
-                user = _user(person)
-                user.wallet = balance_of(reader, person.number)
-                user.limits = own_limits(reader, person.number) or ProjectLimits()
-            return user
-
-        return await self._market.read(ask)
+        return await self._market.read(lambda reader: one_user(reader, canonical))
 
     async def _number(self, call: Call) -> int:
         canonical = canonical_uuid(call.path["id"])
@@ -258,10 +219,3 @@ class OperatorPeopleApi:
         if not people:
             raise refusals.USER_NOT_FOUND()
         return people[0].number
-
-
-def _user(person: PersonRow) -> User:
-    return User(
-        person.id, person.login, person.first_name, person.last_name, person.avatar, person.steamid64,
-        [role.value for role in unpack_roles(person.roles)], bool(person.disabled), bool(person.frozen), wire_time(person.created_at),
-    )  # fmt: skip

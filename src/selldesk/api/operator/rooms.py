@@ -7,8 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from selldesk.api.market import Market
-from selldesk.api.operator.guard import bad_body, operator_route
-from selldesk.bots.rooms import room_of
+from selldesk.api.operator.guard import operator_route
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.desk import commands
 from selldesk.kernel import refusals
@@ -16,7 +15,9 @@ from selldesk.kernel.ids import canonical_uuid
 from selldesk.kernel.limits import (
     MONEY_MAX,
 )
+from selldesk.kernel.refusals import bad_body
 from selldesk.people.roles import Role
+from selldesk.reads.rooms import RoomView, room_views
 from selldesk.store.rows import BotFaceRow, PersonRow
 from selldesk.store.store import Reader
 from selldesk.web.routes import Call, Reply, RouteSpec
@@ -33,18 +34,6 @@ class RoomRequest(msgspec.Struct, forbid_unknown_fields=True):
     bots: list[str] | None = None
     priority: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
     enabled: bool = True
-
-
-class RoomView(msgspec.Struct):
-    id: int
-    name: str
-    game_id: int | None
-    min_value: int | None
-    max_value: int | None
-    buyers: list[str] | None
-    bots: list[str] | None
-    priority: int
-    enabled: bool
 
 
 class RoomDeleted(msgspec.Struct):
@@ -66,7 +55,7 @@ class RoomsApi:
         ]  # fmt: skip
 
     async def rooms(self, call: Call) -> Reply:
-        return Reply(await self._market.read(self._room_views))
+        return Reply(await self._rooms())
 
     async def room(self, call: Call) -> Reply:
         return Reply(await self._one_room(_room_number(call)))
@@ -106,24 +95,13 @@ class RoomsApi:
         )  # fmt: skip
 
     async def _one_room(self, room_id: int) -> RoomView:
-        for view in await self._market.read(self._room_views):
+        for view in await self._rooms():
             if view.id == room_id:
                 return view
         raise refusals.ROOM_NOT_FOUND()
 
-    def _room_views(self, reader: Reader) -> list[RoomView]:
-        with reader.snapshot():
-            rooms = [room_of(row) for row in reader.fetch("load_rooms")]
-            faces = {face.number: face.steamid64 for face in reader.fetch_as(BotFaceRow, "bot_faces")}
-        people = self._market.view.people
-        return [
-            RoomView(
-                room.id, room.name, room.game, room.min_value, room.max_value,
-                None if room.buyers is None else [people[number].steamid64 or people[number].id for number in room.buyers],
-                None if room.bots is None else [faces[number] for number in room.bots], room.priority, bool(room.enabled),
-            )
-            for room in rooms
-        ]  # fmt: skip
+    async def _rooms(self) -> list[RoomView]:
+        return await self._market.read(lambda reader: room_views(reader, self._market.view.people))
 
 
 def _buyer_number(reader: Reader, by_steamid64: Callable[[str], int | None], text: str) -> int:

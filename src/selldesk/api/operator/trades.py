@@ -1,42 +1,23 @@
 """`/api/operator/trades`: all sales, with what Steam said about them, and what an operator declares (contract C4)."""
 
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
 
 from selldesk.api.market import Market
-from selldesk.api.operator.guard import Reason, bad_body, operator_route
+from selldesk.api.operator.guard import operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.kernel.refusals import bad_body
+from selldesk.kernel.shapes import Reason
 from selldesk.people.roles import Role
-from selldesk.store.store import Reader
-from selldesk.trades.trade import Trade
-from selldesk.trades.views import TradeData, TradePage
+from selldesk.reads.trades import OperatorTrade, operator_trade
+from selldesk.trades.views import TradePage
 from selldesk.web import queries
 from selldesk.web.parameters import TRADE_FILTERS
 from selldesk.web.routes import Call, Reply, RouteSpec
-
-
-class Evidence(msgspec.Struct):
-    """What Steam answered, as it came."""
-
-    at: str
-    kind: Literal["offer", "trade"]
-    body: Any
-
-
-class OperatorTrade(msgspec.Struct):
-    trade: TradeData
-    project: str
-    buyer: str
-    stage: str
-    due_at: str | None
-    steam_trade_status: int | None
-    evidence: list[Evidence]
 
 
 class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,26 +68,7 @@ class TradesApi:
         trade_id = canonical_uuid(call.path["id"])
         if trade_id is None:
             raise refusals.TRADE_NOT_FOUND()
-        people = self._market.view.people
-
-        def ask(reader: Reader) -> OperatorTrade:
-            trade = self._market.one_trade(reader, trade_id, "seller")
-            (sale,) = reader.load_as(Trade, "load_trades", [(trade_id,)])
-            evidence = [
-                Evidence(wire_time(at), kind, json.loads(body) if body else None)
-                for at, kind, body in reader.fetch("evidence_of", trade_id=trade_id)
-            ]
-            return OperatorTrade(
-                trade,
-                people[sale.project].login,
-                people[sale.buyer].login,
-                sale.stage,
-                wire_time_or_none(sale.due_at),
-                sale.steam_status,
-                evidence,
-            )
-
-        return Reply(await self._market.read(ask))
+        return Reply(await self._market.read(lambda reader: operator_trade(reader, self._market.showing, trade_id)))
 
     def _action(self, action: str) -> Callable[[Call], Any]:
         async def act(call: Call) -> Reply:

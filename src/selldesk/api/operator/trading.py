@@ -3,9 +3,10 @@
 import msgspec
 
 from selldesk.api.market import Market
-from selldesk.api.operator.guard import Reason, operator_route
+from selldesk.api.operator.guard import operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
+from selldesk.kernel.shapes import Reason
 from selldesk.people.roles import Role
 from selldesk.web.routes import Call, Reply, RouteSpec
 
