@@ -87,7 +87,9 @@ def run_selldesk(
 _launcher: subprocess.Popen[str] | None = None
 _LAUNCHER = """
 import contextlib, gc, json, os, runpy, signal, sys
-from selldesk.cli import check, exits, main, market, people, sealing, seller, sellers, trading
+from selldesk.cli import exits, main
+
+main.add_commands()
 
 with contextlib.suppress(ImportError):
     # Typer's own, which it reads when it first parses a command.

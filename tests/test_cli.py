@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from selldesk.config import BadSetting, load_settings
+from selldesk.desk import commands
+from selldesk.store.sqlite import SqliteStore
 from tests.support import AK, SandboxProcess, run_selldesk
+from tests.test_desk import Market
 
 SECRET = "a-secret-of-at-least-32-characters-here"
 
@@ -52,14 +55,14 @@ def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
     key = shell.run("key", "create", "boss").strip()
     assert key.startswith("selldesk_")
     assert len(key) == 52
-    assert shell.run("key", "list", "boss").split() == ["default"]
+    assert [json.loads(line)["name"] for line in shell.run("key", "list", "boss", "--json").splitlines()] == ["default"]
     assert "--steamid64" in shell.run("user", "create", "vip", "--role", "buyer", code=2)
     shell.run("user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
     assert "already exists" in shell.run("user", "create", "vip", "--role", "project", code=1)
-    assert "5,000.00 $" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
-    assert "done before" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
+    assert "5,000.00 $" in shell.run("money", "deposit", "vip", "5000000", "--reference", "b1")
+    assert "done before" in shell.run("money", "deposit", "vip", "5000000", "--reference", "b1")
     assert "another amount" in shell.run("deposit", "vip", "1", "--reference", "b1", code=1)
-    assert "Insufficient balance" in shell.run("withdraw", "vip", "5000001", "--reference", "w1", code=1)
+    assert "Insufficient balance" in shell.run("money", "withdraw", "vip", "5000001", "--reference", "w1", code=1)
     shell.run("room", "add", "everything", "--min-value", "10")
     assert "everything" in shell.run("room", "list")
     catalog = shell.folder / "items.csv"
@@ -71,6 +74,67 @@ def test_a_market_is_set_up_from_the_shell(shell: Shell) -> None:
     assert "all is well" in shell.run("audit")
     shell.run("user", "disable", "vip")
     assert "yes" in shell.run("user", "list")
+
+
+def test_names_of_before_still_work_and_are_not_shown(shell: Shell) -> None:
+    shell.run("migrate")
+    shell.run("user", "create", "vip", "--role", "buyer", "--steamid64", "76561198012345678")
+    assert "5,000.00 $" in shell.run("deposit", "vip", "5000000", "--reference", "b1")
+    assert "balance 4,000.00 $" in shell.run("withdraw", "vip", "$1000", "--reference", "w1")
+    assert "balance 4,001.00 $" in shell.run("money", "adjust", "vip", "1000", "--reference", "a1", "--reason", "a gift")
+    assert "balance 3,999.00 $" in shell.run("money", "adjust", "--reference", "a2", "--reason", "back", "vip", "--", "-2000")
+    assert "deposit" not in shell.run("--help").split("money")[0]
+    assert shell.run("--version").startswith("selldesk ")
+
+
+def test_operators_need_no_curl_at_night(tmp_path: Path) -> None:
+    """Every list as a table and as JSON; a sale is found, looked at, tried again, cancelled and declared; alerts are closed."""
+    market = Market(tmp_path)
+    assert isinstance(market.store, SqliteStore)
+    shell = Shell(tmp_path)
+    shell.environment["SELLDESK_DATABASE_URL"] = f"sqlite:///{market.store.path}"
+    sold: list[str] = []
+    for number in range(3):
+        market.clock.advance(1)
+        sold.append(market.ask(market.open(f"sale-{number}")).trade_id)
+    first, second, third = sold
+    market.ask(commands.RaiseAlert(kind="rate_limited", text="Steam is busy", bot=1, trade_id=None))
+
+    def lines(*arguments: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in shell.run(*arguments, "--json").splitlines()]
+
+    assert [one["custom_id"] for one in lines("trade", "list")] == ["sale-2", "sale-1", "sale-0"]
+    assert "2 of 3" in shell.run("trade", "list", "--most", "2")
+    assert lines("trade", "list", "--status", "accepted") == []
+    assert [one["trade_id"] for one in lines("trade", "list", "--custom-id", "ale-1", "--project", "shop")] == [second]
+    assert "no user nobody" in shell.run("trade", "list", "--project", "nobody", code=1)
+    (shown,) = lines("trade", "show", "sale-0")
+    assert (shown["trade"]["trade_id"], shown["stage"], shown["project"]) == (first, "verify", "shop")
+    assert "Created in room" in shell.run("trade", "show", first)
+    assert "no trade sale-9" in shell.run("trade", "show", "sale-9", code=1)
+    assert "now processing" in shell.run("trade", "retry", first, "--reason", "again")
+    assert "now declined" in shell.run("trade", "cancel", "sale-0", "--reason", "a mistake")
+    assert "not in a status" in shell.run("trade", "cancel", first, "--reason", "twice", code=1)
+    assert "--by" in shell.run("trade", "declare", second, "rolled-back", "--reason", "why", code=2)
+    assert "force" in shell.run("trade", "declare", second, "accepted", "--reason", "seen", code=1)
+    assert "now accepted" in shell.run("trade", "declare", second, "accepted", "--reason", "seen", "--force")
+    assert "now rolled_back_by_bot" in shell.run(
+        "trade", "declare", second, "rolled-back", "--by", "bot", "--reason", "seen", "--force"
+    )
+    assert "now error" in shell.run("trade", "declare", third, "failed", "--reason", "seen", "--force")
+    (alert,) = lines("alert", "list")
+    assert (alert["kind"], alert["text"]) == ("rate_limited", "Steam is busy")
+    shell.run("alert", "close", alert["id"], "--reason", "seen")
+    assert lines("alert", "list") == []
+    assert [one["id"] for one in lines("alert", "list", "--closed")] == [alert["id"]]
+    done = [line["action"] for line in lines("log", "--most", "7")]
+    assert done[:2] == ["alert.close", "trade.declare-failed"]
+    assert {"trade.cancel", "trade.retry", "trade.declare-accepted", "trade.declare-rolled-back"} <= set(done)
+    for noun in ("user", "room", "bot", "seller"):
+        assert lines(noun, "list"), noun
+    assert "seller_processing_max" in lines("limits", "show")[0]
+    assert {"name", "rows"} <= lines("audit")[0].keys()
+    market.assert_clean()
 
 
 def test_a_bot_comes_from_a_mafile(shell: Shell) -> None:
@@ -155,7 +219,10 @@ def test_help_names_every_command(shell: Shell) -> None:
         "check",
         "user",
         "key",
-        "deposit",
+        "money",
+        "trade",
+        "alert",
+        "log",
         "room",
         "bot",
         "catalog",

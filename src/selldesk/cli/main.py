@@ -48,13 +48,29 @@ def simulate_steam(
         raise BadSetting(f"can't listen: {error}") from None
 
 
+def add_commands() -> None:
+    """All but the two of this file."""
+    from selldesk.cli import (  # noqa: F401 — they add their commands
+        check,
+        market,
+        money,
+        people,
+        sealing,
+        seller,
+        sellers,
+        setup,
+        trades,
+        trading,
+    )
+
+
 def run() -> None:
     """The console script. What a user did wrong is one clear line, never a traceback."""
-    from selldesk.cli import check, market, people, sealing, seller, sellers, trading  # noqa: F401 — they add their commands
     from selldesk.cli.exits import EXITS, exit_code, one_line
     from selldesk.kernel.processes import prepare_process
 
     prepare_process()
+    add_commands()
     try:
         settings_in(os.environ)
         app()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from selldesk.cli.app import app
+from selldesk.cli.output import AsJson, print_json
 from selldesk.cli.shell import ConfigFile, DatabaseUrl, open_migrated, settings_of
 from selldesk.config import BadSetting
 from selldesk.kernel.clock import SystemClock
@@ -107,10 +108,14 @@ def archive(
 
 
 @app.command()
-def audit(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+def audit(as_json: AsJson = False, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """Runs every check of money, orders and trades on the store. Exit code 1 if something is wrong."""
     store = open_migrated(settings_of(config, database_url=database_url))
     result = run_audit(store.reader())
+    if as_json:
+        for line in result.checks:
+            print_json(line)
+        sys.exit(1 if result.violations else 0)
     table = Table("check", "rows that break it")
     for check in result.checks:
         table.add_row(check["name"], str(check["rows"]), style="red" if check["rows"] else "green")

@@ -10,6 +10,7 @@ from rich.table import Table
 from selldesk.catalog.games import GAMES, is_supported
 from selldesk.cli.app import app
 from selldesk.cli.exits import Refused
+from selldesk.cli.output import AsJson, print_json, print_list
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, amount_of, inline_desk, settings_of, steamid64_of
 from selldesk.config import BadSetting
 from selldesk.desk import commands
@@ -38,6 +39,7 @@ _MONEY = ("seller_processing_value_max", "seller_unsettled_value_max", "project_
 def list_sellers(
     status: Annotated[SellerStatus | None, typer.Option(help="Only these.")] = None,
     most: Annotated[int, typer.Option(min=1, max=1000, help="So many, the latest first.")] = 50,
+    as_json: AsJson = False,
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -45,13 +47,16 @@ def list_sellers(
     desk = inline_desk(settings_of(config, database_url=database_url))
     now = SystemClock().now_us()
     rows = desk.store.column("sellers_page", status=status, sort_by="last_trade_at", now=now, limit=most, offset=0)
-    table = Table("steamid64", "status", "strikes", "must wait until", "live", "of", "reversed ever", "last sale")
-    for view in seller_views(desk.store, rows, None, now):
-        table.add_row(
-            view.steamid64, view.status, str(view.strikes), view.cooldown_until or "", str(view.live.trades),
-            dollars(view.live.value), str(view.ever.reversed), view.last_trade_at or "",
-        )  # fmt: skip
-    Console().print(table)
+    columns = ("steamid64", "status", "strikes", "must wait until", "live", "of", "reversed ever", "last sale")
+    print_list(
+        seller_views(desk.store, rows, None, now),
+        as_json,
+        columns,
+        lambda view: (
+            view.steamid64, view.status, view.strikes, view.cooldown_until, view.live.trades, dollars(view.live.value),
+            view.ever.reversed, view.last_trade_at,
+        ),
+    )  # fmt: skip
 
 
 @seller_app.command("show")
@@ -112,9 +117,12 @@ def _print(view: SellerView) -> None:
 
 
 @limits_app.command("show")
-def show_limits(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
+def show_limits(as_json: AsJson = False, config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
     """All limits; a dash: none."""
     desk = inline_desk(settings_of(config, database_url=database_url))
+    if as_json:
+        print_json(limits_of_market(desk.store))
+        return
     table = Table("limit", "value")
     for name, value in msgspec.to_builtins(limits_of_market(desk.store)).items():
         table.add_row(name, _shown(name, value))

@@ -9,7 +9,9 @@ from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.desk.desk import Desk
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.money import parse_amount
+from selldesk.kernel.secretbox import SEAL_MARK
 from selldesk.kernel.shapes import is_steamid64
+from selldesk.reads.showing import Showing, people_in
 from selldesk.store.open import open_store, shown
 from selldesk.store.store import Store
 
@@ -46,6 +48,12 @@ def open_migrated(settings: Settings) -> Store:
     if store.pending_migrations():
         raise BadSetting(f"the store {shown(settings.database_url)} is not up to date: run selldesk migrate first")
     return store
+
+
+def showing_of(settings: Settings, desk: Desk) -> Showing:
+    """What views need, read from the store."""
+    people = people_in(desk.store)
+    return Showing(settings.url(), lambda: people, settings.box(desk.store.value("get_mark", name=SEAL_MARK)))
 
 
 def inline_desk(settings: Settings) -> Desk:

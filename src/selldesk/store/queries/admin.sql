@@ -290,3 +290,6 @@ SELECT a.trade_id FROM {rows} JOIN trade_archive a ON a.trade_id = k.trade_id
 -- name: add_archived
 -- rows: trade_id text, file text
 INSERT INTO trade_archive (trade_id, file) SELECT k.trade_id, k.file FROM {rows}
+
+-- name: trades_by_custom_id
+SELECT t.id FROM person p JOIN trade t ON t.project = p.number AND t.custom_id = :custom_id ORDER BY t.created_at DESC LIMIT 10
