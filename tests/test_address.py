@@ -125,7 +125,9 @@ def test_all_bots_of_a_worker_process_are_on_one_address(tmp_path: Path) -> None
     async def story(market: LittleMarket) -> None:
         urls = SteamUrls(market.url, market.url, market.url)
         settings = FleetSettings(urls, market.settings.rules, Pace(), market.limits)
-        fleet = Fleet(market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings)
+        fleet = Fleet(
+            market.store, InlineDesk(market.desk, lambda feed: None), market.clock, market.box, settings, transport=market.transport
+        )
         await fleet._keep()
         bots = Bots(market)
         bots.ways = [manned.worker._bot.client.session.transport for manned in fleet._bots.values()]  # type: ignore[misc]

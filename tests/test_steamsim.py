@@ -33,6 +33,7 @@ from selldesk.steam.transport import AiohttpTransport
 from selldesk.steamsim.entities import Account, Behaviour
 from selldesk.steamsim.faults import FAULTS, FaultRequest
 from selldesk.steamsim.server import SteamSimulator
+from selldesk.steamsim.serving import web_app
 from selldesk.steamsim.viewers import api_key_of
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire import protobuf
@@ -73,7 +74,7 @@ class Steam:
 def with_steam(folder: Path, story: Callable[[Steam], Awaitable[None]]) -> None:
     async def tell() -> None:
         steam = Steam(folder)
-        server = TestServer(steam.simulator.app())
+        server = TestServer(web_app(steam.simulator))
         await server.start_server()
         steam.url = str(server.make_url("")).rstrip("/")
         try:

@@ -15,6 +15,7 @@ from selldesk.desk.commands import Feed
 from selldesk.desk.rows import Added, Kept, Reckoned, Written, plain
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel import ids
+from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
 from selldesk.kernel.clock import Clock
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
@@ -76,8 +77,9 @@ class BatchLoad:
 class Batch:
     """One batch's rows. Every command sees the changes of the commands before it."""
 
-    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings) -> None:
+    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings, chance: Chance = SYSTEM_CHANCE) -> None:
         self.store = store
+        self._chance = chance
         self.settings = settings
         self._clock = clock
         self.wrote_directly = False
@@ -180,7 +182,7 @@ class Batch:
         self.real_us = self._clock.real_us()
         is_next = self.last_batch is not None and self.last_batch[0] == self.seq - 1
         before = self.last_batch[1] if self.last_batch is not None and is_next else None
-        self.feed = Feed(self.seq, stamp=ids.new_stamp(), after=before or 0)
+        self.feed = Feed(self.seq, stamp=ids.new_stamp(self._chance), after=before or 0)
         self.ledger = Ledger({}, self.seq * IDS_PER_BATCH)
         if load.trades:
             self._take_trades(answers, load)
@@ -379,6 +381,9 @@ class Batch:
         self.wrote_directly = self.wrote_directly or bool(self.changed_notes)
         self.changed_notes.clear()
 
+    def new_id(self) -> str:
+        return ids.new_uuid7(self.now, self._chance)
+
     def next_generation(self) -> int:
         self._generations += 1
         return self.seq * IDS_PER_BATCH + self._generations
@@ -412,7 +417,7 @@ class Batch:
             self.open_alerts.add((kind, trade_id))
         elif self.store.fetch("open_alert_without_trade", kind=kind, bot=bot, text=text):
             return
-        self.alerts.append((ids.new_uuid7(self.now), kind, bot, trade_id, text, self.now))
+        self.alerts.append((self.new_id(), kind, bot, trade_id, text, self.now))
 
     def close_alerts(self, kind: str, bot: int | None, reason: str) -> None:
         """The cause is gone: open alerts of that kind about that bot (None: about none) close by themselves."""

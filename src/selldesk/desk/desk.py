@@ -14,6 +14,7 @@ from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.cases import advancing, leases, limits, opening, orders, people, setup, stock, trading_stop, watching
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, OrderListBegun, OrdersChanged, R, TradeCommand
 from selldesk.desk.settings import DeskSettings
+from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.outages import Outage
 from selldesk.kernel.refusals import INTERNAL_ERROR, UNAVAILABLE, Kind, Refusal
@@ -74,8 +75,9 @@ class _HistoryLost(Exception):
 class Desk:
     """Decides commands on one store connection. Not for several threads."""
 
-    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings) -> None:
+    def __init__(self, store: Writer, clock: Clock, settings: DeskSettings, chance: Chance = SYSTEM_CHANCE) -> None:
         self._store = store
+        self._chance = chance
         self._clock = clock
         self._settings = settings
         self._encoder = msgspec.msgpack.Encoder()
@@ -159,7 +161,7 @@ class Desk:
         load = BatchLoad()
         for command in asked:
             _collect(command, load)
-        batch = Batch(store, self._clock, self._settings)
+        batch = Batch(store, self._clock, self._settings, self._chance)
         batch.begin(load)
         try:
             self._check_history(batch)

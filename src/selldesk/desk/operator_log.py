@@ -5,14 +5,13 @@ from typing import Any
 import msgspec
 
 from selldesk.desk.batch import Batch
-from selldesk.kernel import ids
 
 
 def log(batch: Batch, operator: str, action: str, target: str, body: dict[str, Any]) -> None:
     """`operator` is a login, or 'shell' for the command line. Secrets never go into the body."""
     batch.store.execute(
         "add_log",
-        id=ids.new_uuid7(batch.now),
+        id=batch.new_id(),
         at=batch.now,
         operator=operator,
         action=action,

@@ -7,12 +7,17 @@ import uuid
 
 import uuid_utils
 
+from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
+
 _KEY_PREFIX = "selldesk_"
 
 
-def new_uuid7(at_us: int) -> str:
+def new_uuid7(at_us: int, chance: Chance = SYSTEM_CHANCE) -> str:
     """A UUIDv7 that carries the given (virtual) time."""
-    return str(uuid_utils.uuid7(nanoseconds=at_us * 1000))
+    if chance is SYSTEM_CHANCE:
+        return str(uuid_utils.uuid7(nanoseconds=at_us * 1000))
+    rest = int.from_bytes(chance.bytes(10), "big")
+    return str(uuid.UUID(int=at_us // 1000 << 80 | 0x7 << 76 | (rest >> 62 & 0xFFF) << 64 | 0b10 << 62 | rest & (1 << 62) - 1))
 
 
 def canonical_uuid(text: str) -> str | None:
@@ -22,9 +27,9 @@ def canonical_uuid(text: str) -> str | None:
     return str(uuid.UUID(text))
 
 
-def new_stamp() -> int:
+def new_stamp(chance: Chance = SYSTEM_CHANCE) -> int:
     """63 random bits, never 0: tells a batch from every other."""
-    return secrets.randbelow(2**63 - 1) + 1
+    return (int.from_bytes(chance.bytes(8), "big") >> 1) or 1
 
 
 def new_api_key() -> str:

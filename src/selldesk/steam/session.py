@@ -47,12 +47,14 @@ class SteamSession:
         credentials: Credentials,
         tokens: Tokens | None,
         now_seconds: Callable[[], int],
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.transport = transport
         self.urls = urls
         self.credentials = credentials
         self.tokens = tokens
-        self.session_id = secrets.token_hex(12)
+        self._random_bytes = random_bytes
+        self.new_session_id()
         self._now_seconds = now_seconds
         self.clock_offset_seconds = 0
 
@@ -74,7 +76,7 @@ class SteamSession:
 
     def new_session_id(self) -> None:
         """Steam doubts the old one (eresult 8)."""
-        self.session_id = secrets.token_hex(12)
+        self.session_id = self._random_bytes(12).hex()
 
     def cookie(self) -> str:
         """Raises NotLoggedIn."""

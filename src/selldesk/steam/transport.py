@@ -35,6 +35,12 @@ class Transport(Protocol):
         ...
 
 
+class OwnTransport(Transport, Protocol):
+    """One that whoever made it must close."""
+
+    async def close(self) -> None: ...
+
+
 BODY_MAX_BYTES = 32 * 1024 * 1024
 """After decompression. Steam's largest answer, a thousand items with their descriptions, is about 3 MB."""
 

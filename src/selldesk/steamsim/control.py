@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from aiohttp import web
 
 from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.entities import Account, Behaviour, Given
 from selldesk.steamsim.faults import FAULTS, NOBODYS, WITHOUT_PARTNER, FaultRequest, Faults
+from selldesk.steamsim.messages import Answered, Request, Response, Routes, json_body
 from selldesk.steamsim.world import Limits, Refused, World
 from selldesk.steamwire.enums import OfferState
 
@@ -83,32 +83,28 @@ class Control:
         self._request_log = request_log
         self._fronts = fronts
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_routes(
-            [
-                web.get("/control/state", self.state),
-                web.get("/control/accounts", self.accounts),
-                web.post("/control/accounts", self.add_account),
-                web.post("/control/accounts/{steamid64}/revoke", self.revoke),
-                web.post("/control/accounts/{steamid64}/password", self.change_password),
-                web.post("/control/accounts/{steamid64}/trade-token", self.rotate_trade_token),
-                web.post("/control/sellers/{steamid64}", self.seller),
-                web.post("/control/reverse", self.reverse),
-                web.post("/control/items", self.add_items),
-                web.delete("/control/items/{assetid}", self.remove_item),
-                web.post("/control/offers", self.add_offer),
-                web.get("/control/limits", self.show_limits),
-                web.put("/control/limits", self.set_limits),
-                web.get("/control/faults", self.list_faults),
-                web.post("/control/faults", self.add_fault),
-                web.delete("/control/faults", self.remove_faults),
-                web.post("/control/clock", self.clock),
-                web.get("/control/requests", self.requests),
-                web.get("/control/fronts", self.fronts),
-            ]
-        )
+    def add_routes(self, routes: Routes) -> None:
+        routes.get("/control/state", self.state)
+        routes.get("/control/accounts", self.accounts)
+        routes.post("/control/accounts", self.add_account)
+        routes.post("/control/accounts/{steamid64}/revoke", self.revoke)
+        routes.post("/control/accounts/{steamid64}/password", self.change_password)
+        routes.post("/control/accounts/{steamid64}/trade-token", self.rotate_trade_token)
+        routes.post("/control/sellers/{steamid64}", self.seller)
+        routes.post("/control/reverse", self.reverse)
+        routes.post("/control/items", self.add_items)
+        routes.delete("/control/items/{assetid}", self.remove_item)
+        routes.post("/control/offers", self.add_offer)
+        routes.get("/control/limits", self.show_limits)
+        routes.put("/control/limits", self.set_limits)
+        routes.get("/control/faults", self.list_faults)
+        routes.post("/control/faults", self.add_fault)
+        routes.delete("/control/faults", self.remove_faults)
+        routes.post("/control/clock", self.clock)
+        routes.get("/control/requests", self.requests)
+        routes.get("/control/fronts", self.fronts)
 
-    async def state(self, _: web.Request) -> web.Response:
+    async def state(self, _: Request) -> Response:
         """The books: accounts, offers, trades."""
         world = self._world
         body = {
@@ -142,25 +138,25 @@ class Control:
         }
         return _json(body)
 
-    async def accounts(self, _: web.Request) -> web.Response:
+    async def accounts(self, _: Request) -> Response:
         """Every account with its secrets and items: for setting up programs against the simulator."""
         self._world.unprotect()
         return _json({"accounts": [self._whole(account) for account in self._world.accounts.values()]})
 
-    async def add_account(self, request: web.Request) -> web.Response:
+    async def add_account(self, request: Request) -> Response:
         """Creates an account, or answers the one with this login."""
         wanted = await _body(request, AccountRequest)
         if wanted.role not in ("bot", "seller"):
             raise _refuse(400, "role is 'bot' or 'seller'")
         return _json(self._whole(self._world.add_account(wanted.login, wanted.role, wanted.persona)))
 
-    async def revoke(self, request: web.Request) -> web.Response:
+    async def revoke(self, request: Request) -> Response:
         """All tokens of this account are dead, as when its password changed or it logged all devices out."""
         account = self._account(request.match_info["steamid64"])
         self._auth.revoke(account)
         return _json({"steamid64": account.steamid64})
 
-    async def change_password(self, request: web.Request) -> web.Response:
+    async def change_password(self, request: Request) -> Response:
         """A new password; the tokens of before are dead."""
         wanted = await _body(request, PasswordRequest)
         account = self._account(request.match_info["steamid64"])
@@ -168,13 +164,13 @@ class Control:
         self._auth.revoke(account)
         return _json({"steamid64": account.steamid64})
 
-    async def rotate_trade_token(self, request: web.Request) -> web.Response:
+    async def rotate_trade_token(self, request: Request) -> Response:
         """The account makes itself a new trade link; the old one is dead."""
         account = self._account(request.match_info["steamid64"])
         self._world.rotate_trade_token(account)
         return _json({"tradelink": _trade_link(account)})
 
-    async def add_offer(self, request: web.Request) -> web.Response:
+    async def add_offer(self, request: Request) -> Response:
         """An offer made by hand. What the sender gives counts as confirmed on his phone."""
         wanted = await _body(request, OfferByHand)
         sender, recipient = self._account(wanted.sender), self._account(wanted.recipient)
@@ -186,15 +182,15 @@ class Control:
         self._world.set_state(offer, OfferState.ACTIVE)
         return _json({"tradeofferid": offer.tradeofferid})
 
-    async def show_limits(self, _: web.Request) -> web.Response:
+    async def show_limits(self, _: Request) -> Response:
         return _json(self._world.limits)
 
-    async def set_limits(self, request: web.Request) -> web.Response:
+    async def set_limits(self, request: Request) -> Response:
         """How many offers may be open; until the simulator restarts."""
         self._world.limits = await _body(request, Limits)
         return _json(self._world.limits)
 
-    async def seller(self, request: web.Request) -> web.Response:
+    async def seller(self, request: Request) -> Response:
         wanted = await _body(request, SellerRequest)
         account = self._account(request.match_info["steamid64"])
         account.behaviour, account.delay_seconds = wanted.behaviour, wanted.delay_seconds
@@ -212,11 +208,11 @@ class Control:
             }
         )
 
-    async def reverse(self, request: web.Request) -> web.Response:
+    async def reverse(self, request: Request) -> Response:
         wanted = await _body(request, ReverseRequest)
         return _json({"reversed": self._world.reverse(self._account(wanted.steamid64).steamid64)})
 
-    async def add_items(self, request: web.Request) -> web.Response:
+    async def add_items(self, request: Request) -> Response:
         wanted = await _body(request, ItemsRequest)
         owner = self._account(wanted.steamid64)
         added = [
@@ -225,7 +221,7 @@ class Control:
         ]
         return _json({"assetids": [item.assetid for item in added]})
 
-    async def remove_item(self, request: web.Request) -> web.Response:
+    async def remove_item(self, request: Request) -> Response:
         item = self._world.items.get(request.match_info["assetid"])
         if item is not None and item.on_hold:
             raise _refuse(409, "the item is in a trade hold: it is in nobody's inventory")
@@ -233,10 +229,10 @@ class Control:
             raise _refuse(404, "no such item")
         return _json({"assetid": request.match_info["assetid"]})
 
-    async def list_faults(self, _: web.Request) -> web.Response:
+    async def list_faults(self, _: Request) -> Response:
         return _json(self._faults.listing(self._world.now_us()))
 
-    async def add_fault(self, request: web.Request) -> web.Response:
+    async def add_fault(self, request: Request) -> Response:
         wanted = await _body(request, FaultRequest)
         if wanted.fault not in FAULTS:
             raise _refuse(400, f"unknown fault {wanted.fault!r}; GET /control/faults lists them")
@@ -252,24 +248,24 @@ class Control:
         self._faults.switch_on(wanted, self._world.now_us())
         return _json(self._faults.listing(self._world.now_us()))
 
-    async def remove_faults(self, request: web.Request) -> web.Response:
+    async def remove_faults(self, request: Request) -> Response:
         fault = request.query.get("fault")
         if fault is not None and fault not in FAULTS:
             raise _refuse(400, f"unknown fault {fault!r}; GET /control/faults lists them")
         return _json({"removed": self._faults.switch_off(fault)})
 
-    async def clock(self, request: web.Request) -> web.Response:
+    async def clock(self, request: Request) -> Response:
         wanted = await _body(request, ClockRequest)
         if self._advance_clock is None:
             raise _refuse(409, "inside the sandbox the market moves the clock: POST {base_url}/sandbox/clock")
         self._advance_clock(wanted.advance_seconds)
         return _json({"now": self._world.now()})
 
-    async def fronts(self, _: web.Request) -> web.Response:
+    async def fronts(self, _: Request) -> Response:
         """Where the simulator listens: {port, tls_port, proxy_port, ca_file}."""
         return _json(self._fronts)
 
-    async def requests(self, _: web.Request) -> web.Response:
+    async def requests(self, _: Request) -> Response:
         """The latest requests to Steam's own paths, for assertions."""
         return _json({"requests": list(self._request_log)})
 
@@ -327,17 +323,16 @@ def _items(given: list[Given]) -> list[dict[str, Any]]:
     ]
 
 
-async def _body(request: web.Request, shape: type[T]) -> T:
+async def _body(request: Request, shape: type[T]) -> T:
     try:
-        return msgspec.json.decode(await request.read() or b"{}", type=shape)
+        return msgspec.json.decode(request.body or b"{}", type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _refuse(400, str(error)) from None
 
 
-def _refuse(status: int, text: str) -> web.HTTPException:
-    kinds: dict[int, type[web.HTTPException]] = {400: web.HTTPBadRequest, 404: web.HTTPNotFound, 409: web.HTTPConflict}
-    return kinds[status](text=msgspec.json.encode({"error": text}).decode(), content_type="application/json")
+def _refuse(status: int, text: str) -> Answered:
+    return Answered(json_body({"error": text}, status))
 
 
-def _json(body: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+def _json(body: Any) -> Response:
+    return json_body(body)

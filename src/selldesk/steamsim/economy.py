@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import web
-
 from selldesk.steamsim import calls
 from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
 from selldesk.steamsim.faults import Faults, Moods
+from selldesk.steamsim.messages import Request, Response, Routes
 from selldesk.steamsim.viewers import Viewers, json_answer, whole
 from selldesk.steamsim.world import OPEN, World
 from selldesk.steamwire.enums import EResult, OfferState, TradeStatus
@@ -28,7 +27,7 @@ class Economy:
         self._faults = faults
         self._viewers = viewers
 
-    def add_routes(self, app: web.Application) -> None:
+    def add_routes(self, routes: Routes) -> None:
         for method, handler in {
             "IEconService/GetTradeOffers": self._offers,
             "IEconService/GetTradeOffer": self._offer,
@@ -39,8 +38,8 @@ class Economy:
             "IEconService/GetInventoryItemsWithDescriptions": self._inventory_items,
             "ISteamEconomy/GetAssetClassInfo": self._asset_classes,
         }.items():
-            app.router.add_route("GET", f"/{method}/v1{{slash:/?}}", handler)
-        app.router.add_route("GET", "/ISteamUser/GetPlayerSummaries/v2{slash:/?}", self._summaries)
+            routes.add("GET", f"/{method}/v1{{slash:/?}}", handler)
+        routes.add("GET", "/ISteamUser/GetPlayerSummaries/v2{slash:/?}", self._summaries)
 
     @contextmanager
     def _moods(self, viewer: Account) -> Iterator[Moods]:
@@ -51,17 +50,17 @@ class Economy:
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
-    async def _offers(self, request: web.Request) -> web.StreamResponse:
+    async def _offers(self, request: Request) -> Response:
         """With an access token only: since April 2024 a Web API key sees no offers (protocol §2.1)."""
         viewer = self._viewers.viewer(request)
         with self._moods(viewer) as moods:
             return self._list(request, viewer, moods)
 
-    def _list(self, request: web.Request, viewer: Account, moods: Moods) -> web.Response:
+    def _list(self, request: Request, viewer: Account, moods: Moods) -> Response:
         query = request.query
         mine = [offer for offer in self._world.offers_of(viewer.steamid64) if _is_visible(offer, viewer)]
         if _strikes("poll_500", mine, viewer, moods):
-            return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
+            return Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
         if "access_token" not in query or moods.on("poll_empty"):
             return json_answer({"response": {"next_cursor": 0}})
         wanted = self._listed(mine, viewer, query, moods)
@@ -140,7 +139,7 @@ class Economy:
             return int(OfferState.REVERTED)
         return int(offer.state)
 
-    async def _offer(self, request: web.Request) -> web.StreamResponse:
+    async def _offer(self, request: Request) -> Response:
         viewer = self._viewers.viewer(request)
         offer = self._world.offers.get(request.query.get("tradeofferid", ""))
         if offer is None or viewer.steamid64 not in (offer.sender, offer.recipient) or not _is_visible(offer, viewer):
@@ -151,7 +150,7 @@ class Economy:
             body["descriptions"] = calls.descriptions_of([*offer.give, *offer.receive])
         return json_answer({"response": body})
 
-    async def _summary(self, request: web.Request) -> web.StreamResponse:
+    async def _summary(self, request: Request) -> Response:
         viewer = self._viewers.viewer(request)
         mine = self._world.offers_of(viewer.steamid64)
         counts: dict[str, int] = {}
@@ -167,7 +166,7 @@ class Economy:
 
     # -- exchanges -----------------------------------------------------------------------------------------------------
 
-    async def _trade_status(self, request: web.Request) -> web.StreamResponse:
+    async def _trade_status(self, request: Request) -> Response:
         viewer = self._viewers.viewer(request)
         trade = self._world.trades.get(request.query.get("tradeid", ""))
         if trade is None or viewer.steamid64 not in (trade.initiator, trade.partner):
@@ -199,14 +198,14 @@ class Economy:
                 asset.pop("new_contextid", None)
         return shown
 
-    async def _history(self, request: web.Request) -> web.StreamResponse:
+    async def _history(self, request: Request) -> Response:
         viewer = self._viewers.viewer(request)
         with self._moods(viewer) as moods:
             return self._history_page(request, viewer, moods)
 
-    def _history_page(self, request: web.Request, viewer: Account, moods: Moods) -> web.Response:
+    def _history_page(self, request: Request, viewer: Account, moods: Moods) -> Response:
         if moods.on("history_500"):
-            return web.Response(status=500, text="")
+            return Response(status=500, text="")
         if moods.on("history_empty"):
             return json_answer({"response": {"more": False, "total_trades": 0}})
         count = min(_HISTORY_PAGE, whole(request.query.get("max_trades")) or _HISTORY_PAGE)
@@ -229,7 +228,7 @@ class Economy:
             body["descriptions"] = calls.descriptions_of([given for trade in page for given in (*trade.given, *trade.received)])
         return json_answer({"response": body})
 
-    async def _hold_durations(self, request: web.Request) -> web.StreamResponse:
+    async def _hold_durations(self, request: Request) -> Response:
         viewer = self._viewers.viewer(request)
         target = self._world.accounts.get(request.query.get("steamid_target", ""))
         is_refused = target is None or request.query.get("trade_offer_access_token") != target.trade_token
@@ -242,7 +241,7 @@ class Economy:
 
     # -- inventories and profiles, as the Web API shows them ------------------------------------------------------------
 
-    async def _inventory_items(self, request: web.Request) -> web.StreamResponse:
+    async def _inventory_items(self, request: Request) -> Response:
         """One's own inventory with one's access token, protected items in context 16 as on the community page."""
         viewer, query = self._viewers.viewer(request), request.query
         if query.get("steamid") != viewer.steamid64:
@@ -256,7 +255,7 @@ class Economy:
             answer.pop("descriptions", None)
         return json_answer({"response": answer})
 
-    async def _summaries(self, request: web.Request) -> web.StreamResponse:
+    async def _summaries(self, request: Request) -> Response:
         """Names and pictures of up to 100 accounts."""
         self._viewers.viewer(request)
         wanted = request.query.get("steamids", "").split(",")[:100]
@@ -273,7 +272,7 @@ class Economy:
 
     # -- item classes --------------------------------------------------------------------------------------------------
 
-    async def _asset_classes(self, request: web.Request) -> web.StreamResponse:
+    async def _asset_classes(self, request: Request) -> Response:
         """Names of item classes, by classid0, instanceid0, …"""
         query = request.query
         result: dict[str, Any] = {"success": True}

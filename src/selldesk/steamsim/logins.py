@@ -1,19 +1,17 @@
 """IAuthenticationService and ITwoFactorService of the simulated Steam, in both of its dialects: protobuf and JSON (protocol §3.2)."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
-
-from aiohttp import web
 
 from selldesk.steamsim.auth import DEVICE_CODE, DEVICE_CONFIRMATION, POLL_INTERVAL_SECONDS, Authentication, LoginFault
 from selldesk.steamsim.faults import Faults
+from selldesk.steamsim.messages import Handler, Request, Response, Routes
 from selldesk.steamsim.viewers import json_answer, whole
 from selldesk.steamsim.world import World
 from selldesk.steamwire import protobuf
 from selldesk.steamwire.enums import EResult
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = list[tuple[int, str, Any]]
 """Fields of a reply: (protobuf number, JSON name, value)."""
 
@@ -52,7 +50,7 @@ class Logins:
         self._auth = auth
         self._faults = faults
 
-    def add_routes(self, app: web.Application) -> None:
+    def add_routes(self, routes: Routes) -> None:
         calls: dict[str, Callable[[Question], Answer]] = {
             "GetPasswordRSAPublicKey": self._public_key,
             "BeginAuthSessionViaCredentials": self._begin,
@@ -61,12 +59,12 @@ class Logins:
             "GenerateAccessTokenForApp": self._renew,
         }
         for method, call in calls.items():
-            app.router.add_route("*", f"/IAuthenticationService/{method}/v1{{slash:/?}}", self._handler(call))
-        app.router.add_route("POST", "/ITwoFactorService/QueryTime/v1{slash:/?}", self._query_time)
+            routes.add("*", f"/IAuthenticationService/{method}/v1{{slash:/?}}", self._handler(call))
+        routes.add("POST", "/ITwoFactorService/QueryTime/v1{slash:/?}", self._query_time)
 
     def _handler(self, call: Callable[[Question], Answer]) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            fields = request.query if request.method == "GET" else await request.post()
+        async def handle(request: Request) -> Response:
+            fields = request.query if request.method == "GET" else request.form
             answer: Answer = []
             eresult = int(EResult.OK)
             try:
@@ -80,7 +78,7 @@ class Logins:
             if "input_protobuf_encoded" not in fields:
                 return json_answer({"response": {name: _in_json(value) for _, name, value in answer if value is not None}}, eresult)
             body = protobuf.encode(_in_protobuf(answer))
-            return web.Response(body=body, headers={"x-eresult": str(eresult)}, content_type="application/octet-stream")
+            return Response(body=body, headers={"x-eresult": str(eresult)}, content_type="application/octet-stream")
 
         return handle
 
@@ -147,13 +145,13 @@ class Logins:
         skewed = self._faults.is_on("clock_skew", self._world.now_us())
         return int(skewed.seconds or 60) if skewed is not None else 0
 
-    async def _query_time(self, request: web.Request) -> web.StreamResponse:
+    async def _query_time(self, request: Request) -> Response:
         skewed = self._faults.hit("clock_skew", self._world.now_us())
         now = self._world.now() + (int(skewed.seconds or 60) if skewed is not None else 0)
-        fields = await request.post()
+        fields = request.form
         if "input_protobuf_encoded" in fields:
             body = protobuf.encode([(1, now)])
-            return web.Response(body=body, headers={"x-eresult": "1"}, content_type="application/octet-stream")
+            return Response(body=body, headers={"x-eresult": "1"}, content_type="application/octet-stream")
         return json_answer({"response": {"server_time": str(now), "skew_tolerance_seconds": "60"}})
 
 

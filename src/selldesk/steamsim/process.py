@@ -12,6 +12,7 @@ from selldesk.kernel.clock import SharedClock
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
 from selldesk.steamsim.fronts import ConnectProxy, make_tls
 from selldesk.steamsim.server import SteamSimulator
+from selldesk.steamsim.serving import web_app
 
 _PORT_WAIT_SECONDS = 5
 
@@ -62,7 +63,7 @@ def found_world(simulator: SteamSimulator, accounts: list[FirstAccount]) -> None
 
 
 async def _serve(simulator: SteamSimulator, settings: SimulatorSettings) -> None:
-    runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(web_app(simulator), access_log=None, shutdown_timeout=1)
     await runner.setup()
     ca_file = Path(settings.folder) / "ca.pem"
     plain = await _listen(settings.host, settings.port)

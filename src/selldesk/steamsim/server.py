@@ -1,15 +1,13 @@
-"""The simulator's HTTP front end: Steam's three hosts on one address, by path (they don't collide), and /control beside them."""
+"""Steam's three hosts on one address, by path (they don't collide), and /control beside them. Behind a socket: serving.py."""
 
 import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from aiohttp import web
 
 from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.community import Community
@@ -18,6 +16,7 @@ from selldesk.steamsim.economy import Economy, game_of
 from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import serves
 from selldesk.steamsim.logins import Logins
+from selldesk.steamsim.messages import Answered, Request, Response, Routes, json_response
 from selldesk.steamsim.trading import Trading
 from selldesk.steamsim.viewers import Viewers
 from selldesk.steamsim.weblogins import WebLogins
@@ -26,8 +25,6 @@ from selldesk.steamwire.buckets import LAWS, Bucket, bucket_of
 from selldesk.steamwire.enums import EResult
 
 logger = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TICK_SECONDS = 0.02
 REQUESTS_KEPT = 100_000
@@ -45,7 +42,7 @@ _BLOCKED_PAGE = "<html><head><title>Access Denied</title></head><body><h1>Access
 
 
 class SteamSimulator:
-    """One world behind one HTTP application. Without `ticks`, what comes with time (sellers that accept) comes when somebody calls
+    """One world, and what answers for it. Without `ticks`, what comes with time (sellers that accept) comes when somebody calls
     `world.tick()`: for those who move time by hand."""
 
     def __init__(
@@ -73,24 +70,20 @@ class SteamSimulator:
         self._ticks = ticks
         self._names = LOCAL_NAMES | {host}
         self._ticker: asyncio.Task[None] | None = None
+        self._routes = Routes()
+        Control(self.world, self.faults, self.auth, self.advance_clock, self.request_log, self.fronts).add_routes(self._routes)
+        Logins(self.world, self.auth, self.faults).add_routes(self._routes)
+        Economy(self.world, self.faults, self._viewers).add_routes(self._routes)
+        Trading(self.world, self.faults, self._viewers).add_routes(self._routes)
+        WebLogins(self.world, self.auth, self.faults, self._viewers).add_routes(self._routes)
+        Community(self.world, self.faults, self._viewers).add_routes(self._routes)
 
-    def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._mood], client_max_size=4 * 1024 * 1024)
-        Control(self.world, self.faults, self.auth, self.advance_clock, self.request_log, self.fronts).add_routes(app)
-        Logins(self.world, self.auth, self.faults).add_routes(app)
-        Economy(self.world, self.faults, self._viewers).add_routes(app)
-        Trading(self.world, self.faults, self._viewers).add_routes(app)
-        WebLogins(self.world, self.auth, self.faults, self._viewers).add_routes(app)
-        Community(self.world, self.faults, self._viewers).add_routes(app)
+    def start(self) -> None:
+        """From now on what comes with time comes by itself."""
         if self._ticks:
-            app.on_startup.append(self._start)
-        app.on_cleanup.append(self._stop)
-        return app
+            self._ticker = asyncio.create_task(self._tick())
 
-    async def _start(self, _: web.Application) -> None:
-        self._ticker = asyncio.create_task(self._tick())
-
-    async def _stop(self, _: web.Application) -> None:
+    async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -107,18 +100,28 @@ class SteamSimulator:
 
     # -- moods and identity --------------------------------------------------------------------------------------------
 
-    @web.middleware
-    async def _mood(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Faults that concern every call, the header filter, the request log, and the commit before the answer."""
+    async def answer(self, request: Request) -> Response:
+        """One call, and the commit of what it did before it is answered."""
         if request.secure and not serves(request.host, request.path):
-            return web.Response(status=404, text="no such page on this host")
+            return Response("no such page on this host", status=404)
         if request.path.startswith("/control/"):
-            refused = self._refuse_control(request)
-            if refused is not None:
-                return refused
-            response = await handler(request)
-            self.world.commit()
-            return response
+            response = self._refuse_control(request) or await self._handle(request)
+        else:
+            response = await self._answer_as_steam(request)
+        self.world.commit()
+        return response
+
+    async def _handle(self, request: Request) -> Response:
+        try:
+            return await self._routes.answer(request)
+        except Answered as answered:
+            return answered.response
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            return Response("500 Internal Server Error", status=500)
+
+    async def _answer_as_steam(self, request: Request) -> Response:
+        """Faults that concern every call, the header filter, and the request log."""
         account = self._viewers.identify(request)
         name = account.steamid64 if account is not None else None
         entry = {"at_us": self.world.now_us(), "method": request.method, "path": request.path, "steamid64": name, "status": 0}
@@ -126,19 +129,14 @@ class SteamSimulator:
         slow = self.faults.hit("slow", self.world.now_us(), name)
         if slow is not None:
             await asyncio.sleep(slow.seconds if slow.seconds is not None else 1.0)
-        try:
-            refused = self._refuse(request, name)
-            response = refused if refused is not None else await handler(request)
-        except web.HTTPException as answer:
-            entry["status"] = answer.status
-            raise
+        response = self._refuse(request, name) or await self._handle(request)
         entry["status"] = response.status
         if response.content_type == "text/html":
-            response.headers.update(_PAGE_HEADERS)
-        self.world.commit()
+            for header, value in _PAGE_HEADERS.items():
+                response.headers[header] = value
         return response
 
-    def _refuse_control(self, request: web.Request) -> web.Response | None:
+    def _refuse_control(self, request: Request) -> Response | None:
         """The control API gives out every secret of the world: a page in the developer's browser must not reach it, neither under a name
         of its own that leads here nor by a form, which browsers send anywhere as text/plain."""
         host = (urlsplit(f"//{request.host}").hostname or "").strip("[]")
@@ -148,19 +146,19 @@ class SteamSimulator:
             text = f"the control API answers on this machine's own name only, not as {request.host}"
         elif not from_here:
             text = f"the control API answers no page of {origin}"
-        elif request.content_type == "text/plain" and request.can_read_body:
+        elif request.content_type == "text/plain" and request.body:
             text = "send JSON as application/json (plain curl -d works too), not text/plain"
         else:
             return None
-        return web.json_response({"error": text}, status=415 if "text/plain" in text else 403)
+        return json_response({"error": text}, status=415 if "text/plain" in text else 403)
 
-    def _refuse(self, request: web.Request, name: str | None) -> web.Response | None:
+    def _refuse(self, request: Request, name: str | None) -> Response | None:
         """The moods that end a call before it begins."""
         now_us = self.world.now_us()
         if self.faults.hit("maintenance", now_us, name):
-            return web.Response(status=503, text=_MAINTENANCE_PAGE, content_type="text/html")
+            return Response(status=503, text=_MAINTENANCE_PAGE, content_type="text/html")
         if self.faults.hit("address_blocked", now_us, name):
-            return web.Response(status=403, text=_BLOCKED_PAGE, content_type="text/html")
+            return Response(status=403, text=_BLOCKED_PAGE, content_type="text/html")
         is_filtered = "Accept-Language" not in request.headers and self.faults.hit("header_filter", now_us, name)
         is_no_phone = request.path.startswith("/mobileconf/") and "okhttp" not in request.headers.get("User-Agent", "")
         if (
@@ -169,7 +167,7 @@ class SteamSimulator:
             or self.faults.hit("rate_limited", now_us, name)
             or (name is not None and not self._draw(request.path, name) and self.faults.hit("buckets", now_us, name))
         ):
-            return web.Response(status=429, text="null", headers={"x-eresult": str(int(EResult.RATE_LIMIT_EXCEEDED))})
+            return Response(status=429, text="null", headers={"x-eresult": str(int(EResult.RATE_LIMIT_EXCEEDED))})
         return None
 
     def _draw(self, path: str, name: str) -> bool:

@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from selldesk.steamsim import calls
 from selldesk.steamsim.entities import Account, OfferRecord
 from selldesk.steamsim.faults import FaultRequest, Faults
+from selldesk.steamsim.messages import Request, Response, Routes
 from selldesk.steamsim.viewers import Viewers, drop, form_of, json_answer, whole
 from selldesk.steamsim.world import Refused, World
 from selldesk.steamwire.enums import EResult, OfferState
@@ -29,8 +29,8 @@ class Trading:
         self._faults = faults
         self._viewers = viewers
 
-    def add_routes(self, app: web.Application) -> None:
-        route = app.router.add_route
+    def add_routes(self, routes: Routes) -> None:
+        route = routes.add
         route("POST", "/{slash:/?}trade/new/acknowledge", self._acknowledge)
         route("GET", "/tradeoffer/new/partnerinventory{slash:/?}", self._partner_inventory)
         route("POST", "/tradeoffer/new/send", self._send)
@@ -42,16 +42,16 @@ class Trading:
     def _hit(self, fault: str, bot: str, partner: str | None = None, game: int | None = None) -> FaultRequest | None:
         return self._faults.hit(fault, self._world.now_us(), bot, partner, game)
 
-    async def _acknowledge(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewers.community_post(request, await form_of(request))
+    async def _acknowledge(self, request: Request) -> Response:
+        viewer = self._viewers.community_post(request, form_of(request))
         viewer.acknowledged = True
         self._world.touch(viewer)
         return json_answer({"success": 1})
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    async def _send(self, request: web.Request) -> web.StreamResponse:
-        form = await form_of(request)
+    async def _send(self, request: Request) -> Response:
+        form = form_of(request)
         viewer = self._viewers.community_post(request, form, from_offer_page=True)
         partner = self._world.accounts.get(form.get("partner", ""))
         bot, seller = viewer.steamid64, partner.steamid64 if partner is not None else None
@@ -86,14 +86,14 @@ class Trading:
             sent |= {"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": ""}
         return json_answer(sent)
 
-    def _refuse_to_send(self, request: web.Request, bot: str, seller: str | None, game: int | None) -> web.Response | None:
+    def _refuse_to_send(self, request: Request, bot: str, seller: str | None, game: int | None) -> Response | None:
         """The moods in which no offer is created."""
         if self._hit("send_reset", bot, seller, game):
             return drop(request)
         if self._hit("send_500", bot, seller, game):
-            return web.Response(status=500, text="")
+            return Response(status=500, text="")
         if self._hit("send_502", bot, seller, game):
-            return web.Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
+            return Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
         refused = self._hit("send_error", bot, seller, game)
         if refused is not None:
             raise Refused(refused.eresult or EResult.FAIL, refused.text or "")
@@ -105,15 +105,15 @@ class Trading:
             )
         return None
 
-    def _lose_answer(self, request: web.Request, bot: str, seller: str | None, game: int | None) -> web.Response | None:
+    def _lose_answer(self, request: Request, bot: str, seller: str | None, game: int | None) -> Response | None:
         """The moods in which the offer was created all the same."""
         if self._hit("send_created_then_reset", bot, seller, game):
             self._world.commit()
             return drop(request)
         if self._hit("send_created_then_500", bot, seller, game):
-            return web.Response(status=500, text="")
+            return Response(status=500, text="")
         if self._hit("send_created_then_502", bot, seller, game):
-            return web.Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
+            return Response(status=502, text=_BAD_GATEWAY, content_type="text/html")
         failed = self._hit("send_created_then_error", bot, seller, game)
         if failed is not None:
             return json_answer({"strError": calls.send_error_text(failed.eresult or EResult.TIMEOUT)}, status=500)
@@ -121,8 +121,8 @@ class Trading:
 
     # -- ending an offer -----------------------------------------------------------------------------------------------
 
-    async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewers.community_post(request, await form_of(request))
+    async def _cancel(self, request: Request) -> Response:
+        viewer = self._viewers.community_post(request, form_of(request))
         offer = self._world.offers.get(request.match_info["offer"])
         if offer is None or offer.sender != viewer.steamid64:
             return json_answer({"success": int(EResult.NO_MATCH)})
@@ -135,17 +135,17 @@ class Trading:
             self._world.accept(offer)
         answer = self._end(offer, OfferState.CANCELED)
         if self._hit("cancel_500", viewer.steamid64, offer.recipient):
-            return web.Response(status=500, text="")
+            return Response(status=500, text="")
         return answer
 
-    async def _decline(self, request: web.Request) -> web.StreamResponse:
-        viewer = self._viewers.community_post(request, await form_of(request))
+    async def _decline(self, request: Request) -> Response:
+        viewer = self._viewers.community_post(request, form_of(request))
         offer = self._world.offers.get(request.match_info["offer"])
         if offer is None or offer.recipient != viewer.steamid64 or offer.state == OfferState.NEEDS_CONFIRMATION:
             return json_answer({"success": int(EResult.NO_MATCH)})
         return self._end(offer, OfferState.DECLINED)
 
-    def _end(self, offer: OfferRecord, state: OfferState) -> web.Response:
+    def _end(self, offer: OfferRecord, state: OfferState) -> Response:
         if offer.state == OfferState.IN_ESCROW:
             self._world.abandon_hold(offer)
         elif offer.state in (OfferState.ACTIVE, OfferState.NEEDS_CONFIRMATION):
@@ -154,9 +154,9 @@ class Trading:
             return json_answer({"success": int(EResult.INVALID_STATE)})
         return json_answer({"tradeofferid": offer.tradeofferid})
 
-    async def _accept(self, request: web.Request) -> web.StreamResponse:
+    async def _accept(self, request: Request) -> Response:
         """The recipient accepts. What he gives, he must still confirm on the phone."""
-        viewer = self._viewers.community_post(request, await form_of(request), from_offer_page=True)
+        viewer = self._viewers.community_post(request, form_of(request), from_offer_page=True)
         offer = self._world.offers.get(request.match_info["offer"])
         if offer is None or offer.recipient != viewer.steamid64 or offer.state == OfferState.NEEDS_CONFIRMATION:
             return _accept_error(EResult.NO_MATCH)
@@ -174,7 +174,7 @@ class Trading:
 
     # -- inventories ---------------------------------------------------------------------------------------------------
 
-    async def _partner_inventory(self, request: web.Request) -> web.StreamResponse:
+    async def _partner_inventory(self, request: Request) -> Response:
         """What the trade page loads: of the partner, or with the viewer's own id, his own."""
         viewer: Account = self._viewers.viewer(request)
         query = request.query
@@ -182,9 +182,9 @@ class Trading:
         partner = self._world.accounts.get(query.get("partner", ""))
         other = partner.steamid64 if partner is not None else None
         if self._hit("inventory_500", viewer.steamid64, other, game):
-            return web.Response(status=500, text="null", content_type="application/json")
+            return Response(status=500, text="null", content_type="application/json")
         if partner is None or self._hit("inventory_private", viewer.steamid64, other, game):
-            return web.Response(status=403, text="null", content_type="application/json")
+            return Response(status=403, text="null", content_type="application/json")
         items = self._world.inventory(partner.steamid64, game, query.get("contextid", "2"))
         body = calls.partner_inventory_json(items, whole(query.get("start")), INVENTORY_PAGE)
         if items and self._hit("inventory_no_descriptions", viewer.steamid64, other, game):
@@ -194,7 +194,7 @@ class Trading:
                 description["tradable"] = 0
         return json_answer(body)
 
-    async def _inventory(self, request: web.Request) -> web.StreamResponse:
+    async def _inventory(self, request: Request) -> Response:
         """The public page. Context 16 shows its owner alone what is protected (protocol §5.4)."""
         owner, context = request.match_info["steamid"], request.match_info["context"]
         game = whole(request.match_info["appid"])
@@ -202,12 +202,12 @@ class Trading:
         is_his = viewer is not None and viewer.steamid64 == owner
         who = viewer.steamid64 if viewer is not None else None
         if owner not in self._world.accounts or (context == "16" and not is_his):
-            return web.Response(status=403, text="null", content_type="application/json")
+            return Response(status=403, text="null", content_type="application/json")
         if not is_his and self._faults.hit("inventory_private", self._world.now_us(), who, owner, game):
-            return web.Response(status=403, text="null", content_type="application/json")
+            return Response(status=403, text="null", content_type="application/json")
         count = whole(request.query.get("count")) or 75
         if count > _INVENTORY_COUNT_MAX:
-            return web.Response(status=400, text="null", content_type="application/json")
+            return Response(status=400, text="null", content_type="application/json")
         items = self._world.inventory(owner, game, context)
         return json_answer(calls.inventory_json(items, count, request.query.get("start_assetid", "")))
 
@@ -229,5 +229,5 @@ def _wanted(form: dict[str, str]) -> tuple[list[list[tuple[int, str, str, int]]]
         raise Refused(EResult.INVALID_PARAM) from None
 
 
-def _accept_error(eresult: int) -> web.Response:
+def _accept_error(eresult: int) -> Response:
     return json_answer({"strError": f"{_ACCEPT_FAILED} ({int(eresult)})"}, status=500)

@@ -5,11 +5,10 @@ import json
 import secrets
 from urllib.parse import quote, unquote
 
-from aiohttp import web
-
 from selldesk.steamsim.auth import ACCESS_SECONDS, Authentication
 from selldesk.steamsim.faults import Faults
 from selldesk.steamsim.fronts import TOKEN_HOSTS
+from selldesk.steamsim.messages import Answered, Request, Response, Routes, found
 from selldesk.steamsim.viewers import Viewers, cookies_of, form_of, json_answer
 from selldesk.steamsim.world import World
 from selldesk.steamwire.enums import EResult
@@ -25,8 +24,8 @@ class WebLogins:
         self._faults = faults
         self._viewers = viewers
 
-    def add_routes(self, app: web.Application) -> None:
-        route = app.router.add_route
+    def add_routes(self, routes: Routes) -> None:
+        route = routes.add
         route("POST", "/jwt/finalizelogin", self._finalize_login)
         route("GET", "/jwt/refresh", self._refresh)
         route("*", "/login/settoken", self._set_token)
@@ -34,9 +33,9 @@ class WebLogins:
         route("GET", "/login/home/", self._login_page)
         route("*", "/", self._front_page)
 
-    async def _finalize_login(self, request: web.Request) -> web.StreamResponse:
+    async def _finalize_login(self, request: Request) -> Response:
         """A web browser's refresh token → one transfer a host."""
-        form = await form_of(request)
+        form = form_of(request)
         account = self._auth.owner_of(form.get("nonce", ""), needs="derive")
         if account is None:
             return json_answer({"success": False, "error": int(EResult.ACCESS_DENIED)})
@@ -55,8 +54,8 @@ class WebLogins:
         _set_cookie(answer, "steamRefresh_steam", f"{account.steamid64}||{form['nonce']}")
         return answer
 
-    async def _set_token(self, request: web.Request) -> web.StreamResponse:
-        form = await form_of(request) if request.method == "POST" else dict(request.query)
+    async def _set_token(self, request: Request) -> Response:
+        form = form_of(request) if request.method == "POST" else dict(request.query)
         account = self._auth.owner_of(form.get("nonce", ""), needs="derive")
         if account is None or form.get("steamID", account.steamid64) != account.steamid64:
             return json_answer({"result": int(EResult.ACCESS_DENIED)})
@@ -67,27 +66,27 @@ class WebLogins:
         )
         return answer
 
-    async def _refresh(self, request: web.Request) -> web.StreamResponse:
+    async def _refresh(self, request: Request) -> Response:
         """The web's renewal: the refresh cookie → a redirect that sets a fresh one."""
         cookie = unquote(cookies_of(request).get("steamRefresh_steam", ""))
         account = self._auth.owner_of(cookie.partition("||")[2], needs="derive")
         if account is None:
-            raise web.HTTPFound("https://steamcommunity.com/login/home/")
+            raise Answered(found("https://steamcommunity.com/login/home/"))
         target = f"https://steamcommunity.com/login/settoken?steamID={account.steamid64}&nonce={quote(cookie.partition('||')[2])}"
-        raise web.HTTPFound(f"{target}&redir={quote(request.query.get('redir', ''), safe='')}")
+        raise Answered(found(f"{target}&redir={quote(request.query.get('redir', ''), safe='')}"))
 
-    async def _logout(self, request: web.Request) -> web.StreamResponse:
-        answer = web.HTTPFound("https://steamcommunity.com/")
-        answer.headers.add("Set-Cookie", "steamLoginSecure=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; Path=/")
-        raise answer
+    async def _logout(self, request: Request) -> Response:
+        answer = found("https://steamcommunity.com/")
+        answer.cookies.append("steamLoginSecure=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; Path=/")
+        return answer
 
-    async def _login_page(self, request: web.Request) -> web.StreamResponse:
+    async def _login_page(self, request: Request) -> Response:
         """Where dead sessions are sent."""
-        return web.Response(
+        return Response(
             text="<html><head><title>Sign In</title></head><body>g_steamID = false;</body></html>", content_type="text/html"
         )
 
-    async def _front_page(self, request: web.Request) -> web.StreamResponse:
+    async def _front_page(self, request: Request) -> Response:
         """Where some clients fetch their first cookies, and look whether they are logged in."""
         viewer = self._viewers.identify(request)
         if viewer is not None and self._faults.hit("session_expired", self._world.now_us(), viewer.steamid64):
@@ -98,12 +97,12 @@ class WebLogins:
             f"<html><head><title>Steam Community</title></head><body>{name}\n"
             f'<script type="text/javascript">\n\tg_steamID = {who};\n</script></body></html>'
         )
-        answer = web.Response(text=page, content_type="text/html")
+        answer = Response(text=page, content_type="text/html")
         if "sessionid" not in cookies_of(request):
             _set_cookie(answer, "sessionid", secrets.token_hex(12))
         _set_cookie(answer, "steamCountry", "DE|0000000000000000")
         return answer
 
 
-def _set_cookie(answer: web.Response, name: str, value: str) -> None:
-    answer.headers.add("Set-Cookie", f"{name}={quote(value, safe='')}; Path=/; Secure; HttpOnly; SameSite=None")
+def _set_cookie(answer: Response, name: str, value: str) -> None:
+    answer.cookies.append(f"{name}={quote(value, safe='')}; Path=/; Secure; HttpOnly; SameSite=None")

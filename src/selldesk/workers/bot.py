@@ -6,7 +6,7 @@ Everything that matters is in the store: a worker that dies at any point is cont
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -31,7 +31,6 @@ from selldesk.steam.results import (
     Unreachable,
 )
 from selldesk.steamwire.credentials import Credentials, Tokens
-from selldesk.store.aside import Aside
 from selldesk.store.rows import StandingRow
 from selldesk.store.store import Row, StoreUnavailable
 from selldesk.workers.context import BotContext
@@ -39,7 +38,7 @@ from selldesk.workers.exchanges import Exchanges
 from selldesk.workers.offers import Offers
 from selldesk.workers.sending import Sending
 from selldesk.workers.stocktaking import Stocktaking
-from selldesk.workers.waiting import Alarm
+from selldesk.workers.waiting import Alarm, Wakes
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +52,15 @@ _LIMITED_TOO_LONG_US = 10 * MINUTE_US
 
 
 class BotWorker:
-    def __init__(self, bot: BotContext, aside: Aside, sealed: tuple[bytes, bytes | None]) -> None:
-        """`sealed`: credentials and tokens as they stood in the store when the session was made of them."""
-        self.alarm = Alarm(bot.clock)
+    def __init__(
+        self, bot: BotContext, beat: Callable[[int, int], bool], sealed: tuple[bytes, bytes | None], alarm: Wakes | None = None
+    ) -> None:
+        """`beat(bot, real_us)` notes a sign of life, if it can. `sealed`: credentials and tokens as they stood in the store when the session
+        was made of them."""
+        self.alarm = alarm if alarm is not None else Alarm(bot.clock)
         self._bot = bot
         self._session = bot.client.session
-        self._aside = aside
+        self._beat = beat
         self._exchanges = Exchanges(bot)
         self._stock = Stocktaking(bot)
         self._offers = Offers(bot, self._exchanges)
@@ -332,7 +334,7 @@ class BotWorker:
         is_due = has_jumped or not 0 <= real_us - self._last_beat_real_us < _BEAT_EVERY_US
         if has_jumped:
             self._beat_shift_us = now - real_us
-        if is_due and await asyncio.to_thread(self._aside.beat, self._bot.number, real_us):
+        if is_due and await asyncio.to_thread(self._beat, self._bot.number, real_us):
             self._last_beat_real_us = real_us
         await self._report(BotState.OK, None)
 

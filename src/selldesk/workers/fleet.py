@@ -21,7 +21,7 @@ from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.throttle import Address, Limits, ThrottledTransport
-from selldesk.steam.transport import AiohttpTransport
+from selldesk.steam.transport import AiohttpTransport, OwnTransport
 from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.aside import Aside
 from selldesk.store.rows import BotRow
@@ -55,8 +55,18 @@ class _Manned(msgspec.Struct):
 class Fleet:
     """Disabled bots have workers too: they finish and settle what is theirs (contract C4)."""
 
-    def __init__(self, store: Store, desk: DeskPort, clock: Clock, box: SecretBox, settings: FleetSettings) -> None:
-        self.name = process_name()
+    def __init__(
+        self,
+        store: Store,
+        desk: DeskPort,
+        clock: Clock,
+        box: SecretBox,
+        settings: FleetSettings,
+        name: str | None = None,
+        transport: OwnTransport | None = None,
+    ) -> None:
+        """`name`: of this worker process among all others; else a new one. `transport`: the way to Steam, which the fleet closes at its end."""
+        self.name = name if name is not None else process_name()
         self._store = store
         self._reader = store.reader()
         self._aside = Aside(store)
@@ -64,7 +74,7 @@ class Fleet:
         self._clock = clock
         self._box = box
         self._settings = settings
-        self._transport = AiohttpTransport(CALL_TIMEOUT_SECONDS)
+        self._transport: OwnTransport = transport if transport is not None else AiohttpTransport(CALL_TIMEOUT_SECONDS)
         self._address = Address(settings.limits)
         self._bots: dict[int, _Manned] = {}
         self._released: set[int] = set()
@@ -161,7 +171,7 @@ class Fleet:
             number, SteamClient(session), LeasedDesk(self._desk, lease), lease, self._reader, clock, settings.rules, settings.pace,
             Memory(), self._box, row.created_at,
         )  # fmt: skip
-        worker = BotWorker(bot, self._aside, (row.secrets, row.tokens))
+        worker = BotWorker(bot, self._aside.beat, (row.secrets, row.tokens))
         task = asyncio.create_task(worker.run(), name=f"bot {number}")
         self._bots[number] = _Manned(lease, worker, task)
         self._watch.alarms.add(worker.alarm)

@@ -2,12 +2,22 @@
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.times import SECOND_US
 
 LOOK_SECONDS = 0.05
 _SLEEP_MAX_SECONDS = 30.0
+
+
+class Wakes(Protocol):
+    """What a loop waits on."""
+
+    def ring(self) -> None:
+        """Wake up now."""
+
+    async def wait_until(self, moment_us: int) -> None: ...
 
 
 class Alarm:
@@ -35,7 +45,7 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.alarms: set[Alarm] = set()
+        self.alarms: set[Wakes] = set()
 
     async def run(self) -> None:
         shift = self._clock.now_us() - self._clock.real_us()
