@@ -8,7 +8,7 @@ from bench import market
 from selldesk.desk.desk import Desk
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
-from selldesk.kernel.memory import spare_what_stands
+from selldesk.kernel.memory import exclude_loaded_from_collection
 from selldesk.store.store import Row, Store, Writer
 
 BATCH = 64
@@ -39,7 +39,7 @@ def desk_rate(store: Store, buyers: int, batches: int) -> tuple[float, list[Step
     recorder = Recorder(store.writer())
     desk = Desk(recorder, SystemClock(), DeskSettings())
     orders = market.create_commands(buyers, batches * BATCH)
-    spare_what_stands()
+    exclude_loaded_from_collection()
     began = time.perf_counter()
     for batch in _batches(orders):
         for result in desk.process(batch):
@@ -50,7 +50,7 @@ def desk_rate(store: Store, buyers: int, batches: int) -> tuple[float, list[Step
 def replay_rate(store: Store, steps: list[Step], batches: int) -> float:
     """Creates a second of the bare statements, on a store of the same beginning."""
     writer = store.writer()
-    spare_what_stands()
+    exclude_loaded_from_collection()
     began = time.perf_counter()
     for name, arguments, named in steps:
         getattr(writer, name)(*arguments, **named)

@@ -23,8 +23,8 @@ from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.times import DAY_US
 from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.steamwire.tradelink import STEAMID64_BASE
-from selldesk.store.aside import Aside
 from selldesk.store.open import open_store
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Store
 
 BATCH = 64
@@ -59,7 +59,7 @@ class Lives:
         bots = [row[0] for row in reader.fetch("bot_numbers")]
         for bot in bots:
             self.desk.ask(commands.BotReport(bot=bot, state="ok"))
-            Aside(store).beat(bot, self.clock.real_us() + 10 * 365 * DAY_US)
+            SmallWrites(store).beat(bot, self.clock.real_us() + 10 * 365 * DAY_US)
         reader.close()
 
     def life(self) -> Iterator[commands.Command[Any]]:

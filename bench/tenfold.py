@@ -35,7 +35,7 @@ from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import SystemClock
 from selldesk.kernel.ids import api_key_hash
 from selldesk.kernel.times import DAY_US
-from selldesk.store.aside import Aside
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Store
 
 FACTORS = [float(factor) for factor in os.environ.get("FACTORS", "1").split(",")]
@@ -95,7 +95,7 @@ class Bots:
         self.failed: list[Exception] = []
 
     def make_ready(self, store: Store) -> None:
-        aside, clock = Aside(store), SystemClock()
+        aside, clock = SmallWrites(store), SystemClock()
         for (bot,) in store.reader().fetch("bot_numbers"):
             self._desk.ask(commands.BotReport(bot=bot, state="ok"))
             aside.beat(bot, clock.real_us() + 365 * DAY_US)

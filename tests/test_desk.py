@@ -21,8 +21,8 @@ from selldesk.link.server import DeskServer, _Waiting
 from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS
-from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import CommitUnknown, StoreUnavailable
 from selldesk.trades.trade import Trade
 from tests.stores import new_store, postgres_server
@@ -96,7 +96,7 @@ class Market:
                 )
             )
             self.ask(commands.BotReport(bot=number, state="ok"))
-            Aside(self.store).beat(number, self.clock.real_us())
+            SmallWrites(self.store).beat(number, self.clock.real_us())
         self.put(RICH, A=(100, 5), B=(20_000, 50))
         self.put(POOR, A=(100, 5))
 
@@ -627,7 +627,7 @@ def test_sums_survive_trades_that_enter_and_leave_a_status_in_one_batch(market: 
     market.end(leaving, "accepted")
     market.clock.advance(7 * 86_400 + 901)
     for number in (1, 2):
-        Aside(market.store).beat(number, market.clock.real_us())
+        SmallWrites(market.store).beat(number, market.clock.real_us())
     entering = market.ask(market.open("c2", assets=["70"])).trade_id
     now = market.clock.now_us()
     market.ask(commands.ProofRead(trade_id=entering, proof=Proof.AS_NAMED, text="", began_at=now, classes=[("1", "2")]))

@@ -180,7 +180,7 @@ def test_a_bot_has_no_say_in_a_sale_that_moved_to_another(tmp_path: Path) -> Non
         trade_id = market.open_trade("moves", 440)
         first = market.trade(trade_id).bot
         market.desk.ask(commands.BotNews(bot=first, fence=leases[first], news=commands.BotReport(bot=first, state="down")))
-        assert market.desk.ask(commands.Relieve(bot=first)).moved == 1
+        assert market.desk.ask(commands.MoveWaiting(bot=first)).moved == 1
         assert market.trade(trade_id).bot == 3 - first
         news = commands.ProofRead(trade_id=trade_id, proof=Proof.OTHER_NAME, text="a lie", began_at=market.clock.now_us())
         with pytest.raises(Refusal, match="Another worker"):

@@ -13,7 +13,7 @@ from selldesk.kernel.times import DAY_US, wire_time
 from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
-from selldesk.sellers.standing import Seller, SellerLoad, Strikes, cooldown_end, is_strike, struck, why_not
+from selldesk.sellers.standing import Seller, SellerLoad, Strikes, cooldown_end, is_strike, why_not, with_strike
 from tests.support import AK, SandboxProcess
 from tests.test_desk import RICH, SELLER, SHOP, Market
 
@@ -181,7 +181,7 @@ def test_the_ladder_of_cool_downs() -> None:
     limits, known = MarketLimits(), Strikes(SELLER, SHOP, 0, 0)
     waits = []
     for _ in range(6):
-        known = struck(known, limits, NOW)
+        known = with_strike(known, limits, NOW)
         waits.append((known.cooldown_until - NOW) // S if known.cooldown_until else 0)
     assert waits == [0, 0, 900, 3_600, 86_400, 86_400]
 

@@ -34,8 +34,8 @@ from selldesk.link.server import DeskServer, Request, Response, _Waiting
 from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
-from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Reader, Row
 from selldesk.trades.trade import Trade
 from selldesk.view.market_view import MarketView
@@ -384,7 +384,7 @@ class Machine:
         settings = DeskSettings(fee_basis_points=FEE_BASIS_POINTS, stocktake_at_us=0)
         self.desks = [DeskUnderTest(Desk(self._writer(), self.clock, settings), batch_max) for batch_max in (64, 5)]
         self.reader = self.store.reader()
-        self.aside = Aside(self.store)
+        self.aside = SmallWrites(self.store)
         self.model = Model()
         self.view = self._new_view()
         self.late: list[Feed] = []
@@ -1104,7 +1104,7 @@ class Machine:
         ]
 
     def _relieve(self) -> Words:
-        return [self.by_operator(commands.Relieve(bot=self._bot_number()))]
+        return [self.by_operator(commands.MoveWaiting(bot=self._bot_number()))]
 
     def _import(self) -> Words:
         game = self.chance.choice(GAMES)

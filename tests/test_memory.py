@@ -10,13 +10,13 @@ def test_the_collector_passes_over_the_book_and_still_finds_circles() -> None:
     story = """
         import gc, weakref
         from selldesk.book.engine import EngineBook
-        from selldesk.kernel.memory import spare_what_stands
+        from selldesk.kernel.memory import exclude_loaded_from_collection
 
         book = EngineBook()
         for item in range(5_000):
             book.put_order(item, 1, 10, 1)
         before = len(gc.get_objects())
-        spare_what_stands()
+        exclude_loaded_from_collection()
         assert len(gc.get_objects()) < before / 10, (before, len(gc.get_objects()))
 
         class Ring:

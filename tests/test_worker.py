@@ -12,7 +12,7 @@ from selldesk.kernel.secretbox import secrets_place
 from selldesk.kernel.times import FAR_US
 from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Behaviour
-from selldesk.steamsim.world import Limits
+from selldesk.steamsim.world import OfferLimits
 from selldesk.steamwire.credentials import Credentials
 from selldesk.store.audit import run_audit
 from tests.little_market import BUYER, ORDER_PRICE, LittleMarket, in_market
@@ -350,7 +350,7 @@ def test_many_settlements_at_once_leave_the_loop_free(tmp_path: Path) -> None:
             commands.MoveMoney(operator="test", person=BUYER, direction="deposit", amount=120 * ORDER_PRICE, reference="more")
         )
         market.desk.ask(commands.ChangeBot(operator="op", number=1, seller_offers_max=1000, live_offers_max=1000))
-        market.steam.world.limits = Limits(1000, 1000)
+        market.steam.world.limits = OfferLimits(1000, 1000)
         worker = market.worker()
         ids = [market.open_trade(f"c{number}") for number in range(120)]
         market.wait_at_least_seconds = lambda: 2.0

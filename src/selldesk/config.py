@@ -21,7 +21,7 @@ from selldesk.kernel.times import SECOND_US
 from selldesk.offers.agenda import Pace, Window
 from selldesk.offers.rules import Rules
 from selldesk.steam.session import SteamUrls
-from selldesk.steam.throttle import Limits
+from selldesk.steam.throttle import CallLimits
 from selldesk.store.open import open_store
 from selldesk.web.connections import ConnectionLimits, Network
 from selldesk.web.limits import LockOutRules, RateLimits
@@ -146,8 +146,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         window = parse_window(self.maintenance_window) if self.maintenance_window else None
         return window if urlsplit(self.steam_api_url).hostname == "api.steampowered.com" else None
 
-    def steam_limits(self) -> Limits:
-        return Limits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
+    def steam_limits(self) -> CallLimits:
+        return CallLimits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
 
     def desk(self) -> DeskSettings:
         return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us())

@@ -19,8 +19,7 @@ from selldesk.reads.trades import one_trade, trades_page
 from selldesk.store.lists import TradeFilter
 from selldesk.store.rows import FoundTradeRow
 from selldesk.store.store import Reader, Store
-from selldesk.trades.views import Reader as ViewReader
-from selldesk.trades.views import TradeData, TradePage
+from selldesk.trades.views import TradeData, TradePage, ViewedBy
 from selldesk.view.market_view import MarketView
 from selldesk.web.routes import Call
 
@@ -61,7 +60,7 @@ class Market:
             reader = self._of_thread.reader = self._store.reader()
         return question(reader)
 
-    async def trade_of(self, person: int, viewed_by: ViewReader, find: Callable[[Reader], list[FoundTradeRow]]) -> TradeData:
+    async def trade_of(self, person: int, viewed_by: ViewedBy, find: Callable[[Reader], list[FoundTradeRow]]) -> TradeData:
         """The first of the found trades that is this person's. Another's answers exactly like an unknown one
         (R6): refuses TRADE_NOT_FOUND."""
 
@@ -73,5 +72,5 @@ class Market:
 
         return await self.read(ask)
 
-    async def page(self, wanted: TradeFilter, viewed_by: ViewReader) -> TradePage:
+    async def page(self, wanted: TradeFilter, viewed_by: ViewedBy) -> TradePage:
         return await self.read(lambda reader: trades_page(reader, self.showing, wanted, viewed_by))

@@ -1,7 +1,7 @@
 """The fast book. What stands on an item is kept in one of two shapes: few orders as a block of columns, many as a vector over all
 people. A match adds the vectors and one bincount of the columns.
 
-`best` bounds each candidate's payout from above, min(sum of what his orders would take, his money), then walks real payouts from
+`best` bounds each candidate's payout from above, min(sum of what their orders would take, their money), then walks real payouts from
 the highest bound down and stops when no bound can win any more. Buyers are numbered by registration, so the first maximum that
 numpy finds is also the winner of a tie.
 """
@@ -128,7 +128,7 @@ class _Basket:
         self._columns: Columns | None = np.concatenate(self._blocks, axis=1) if self._blocks else None
 
     def worth(self) -> Money:
-        """Per person what his orders would take, whatever his money, in mills.
+        """Per person what their orders would take, whatever their money, in mills.
 
         Price × units × lines passes 2^53, where floats stop being exact, only in theory; every bound is capped by the buyer's money
         < 2^53, and a sum that lost exactness above it is above that cap anyway.
@@ -267,7 +267,7 @@ class EngineBook:
         return self._funds.size
 
     def _bounds(self, basket: _Basket, able: Money, exclude: int) -> Money:
-        """Per person what he pays at most: 0 for whoever may not be matched."""
+        """Per person what they pay at most: 0 for whoever may not be matched."""
         bounds: Money = np.minimum(basket.worth(), able)
         if 0 <= exclude < self._people:
             bounds[exclude] = 0

@@ -1,7 +1,7 @@
 """The law of matching, as types (readings R2). Both books obey it.
 
 Candidates are buyers who may be matched for a game. For each, walk the lines in order: a line takes
-min(amount asked, what remains of his order, what his money still buys at his price). The highest payout wins; on a tie the
+min(amount asked, what remains of their order, what their money still buys at their price). The highest payout wins; on a tie the
 buyer who registered first. People are known by their registration number, items by their catalog number.
 """
 
@@ -58,7 +58,7 @@ class Book(Protocol):
 
     def demand(self, game: int, items: list[int], exclude: int) -> list[Demand]:
         """For each of the items that anybody pays for, in their order: the highest price of a candidate whose money covers one
-        unit, and the units at that price, each buyer's capped by his own money."""
+        unit, and the units at that price, each buyer's capped by their own money."""
         ...
 
 

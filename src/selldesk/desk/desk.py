@@ -11,7 +11,22 @@ import msgspec
 
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
-from selldesk.desk.cases import advancing, leases, limits, opening, orders, people, setup, stock, trading_stop, watching
+from selldesk.desk.cases import (
+    advancing,
+    alerts,
+    bots,
+    catalog,
+    leases,
+    limits,
+    marks,
+    opening,
+    orders,
+    people,
+    rooms,
+    stock,
+    trading_stop,
+    watching,
+)
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, OrderListBegun, OrdersChanged, R, TradeCommand
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
@@ -27,7 +42,7 @@ _CONFLICTS_MAX = 4
 FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
-_ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]] = {
+_DECIDED_ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]] = {
     commands.BeginOrders: orders.begin_orders,
     commands.ChangeOrders: orders.change_orders,
     commands.CreatePerson: people.create_person,
@@ -35,17 +50,17 @@ _ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]] = {
     commands.CreateKey: people.create_key,
     commands.DeleteKey: people.delete_key,
     commands.MoveMoney: people.move_money,
-    commands.PutRoom: setup.put_room,
-    commands.DropRoom: setup.drop_room,
-    commands.AddBot: setup.add_bot,
-    commands.ReplaceBotSecrets: setup.replace_bot_secrets,
-    commands.Reseal: setup.reseal,
-    commands.ChangeBot: setup.change_bot,
-    commands.BotReport: setup.report_bot,
-    commands.ImportItems: setup.import_items,
-    commands.SetMark: setup.set_mark,
-    commands.CloseAlert: setup.close_alert,
-    commands.RaiseAlert: setup.raise_alert,
+    commands.PutRoom: rooms.put_room,
+    commands.DropRoom: rooms.drop_room,
+    commands.AddBot: bots.add_bot,
+    commands.ReplaceBotSecrets: bots.replace_bot_secrets,
+    commands.Reseal: bots.reseal,
+    commands.ChangeBot: bots.change_bot,
+    commands.BotReport: bots.report_bot,
+    commands.ImportItems: catalog.import_items,
+    commands.SetMark: marks.set_mark,
+    commands.CloseAlert: alerts.close_alert,
+    commands.RaiseAlert: alerts.raise_alert,
     commands.Watch: watching.watch,
     commands.SetLimits: limits.set_limits,
     commands.SetProjectLimits: limits.set_project_limits,
@@ -56,7 +71,7 @@ _ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]] = {
     commands.ResumeTrading: trading_stop.resume,
     commands.BotLooked: trading_stop.note_look,
     commands.KeepLeases: leases.keep_leases,
-    commands.Relieve: advancing.relieve,
+    commands.MoveWaiting: advancing.move_waiting,
     commands.UnexplainedExchange: stock.unexplained_exchange,
     commands.StockRead: stock.take_stock,
     commands.AskStocktake: stock.ask_for_stocktake,
@@ -254,7 +269,7 @@ def _value(command: Command[Any], batch: Batch) -> msgspec.Struct:
         case TradeCommand():
             return advancing.decide(command, batch)
         case _:
-            return _ALONE[type(command)](command, batch)
+            return _DECIDED_ALONE[type(command)](command, batch)
 
 
 def _refused(kind: Kind) -> Answer:

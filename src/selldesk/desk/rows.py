@@ -1,5 +1,6 @@
 """Rows of one batch that are to be written. Each kind says once what it is, how it is written, and which of it changed."""
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -72,3 +73,7 @@ class Reckoned(NamedTuple):
 
     block: str
     changes: Callable[[], Iterable[Row]]
+
+
+def as_json(values: list[int] | None) -> str | None:
+    return None if values is None else json.dumps(values)

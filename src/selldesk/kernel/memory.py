@@ -10,7 +10,7 @@ _YOUNG_TO_MIDDLE = 10
 _MIDDLE_TO_OLD = 10
 
 
-def spare_what_stands() -> None:
+def exclude_loaded_from_collection() -> None:
     """Takes everything that lives now out of the collector's sight, and lets it look less often at the rest. To be called when a
     process has loaded what it keeps.
 

@@ -20,7 +20,7 @@ def available(person: int) -> int:
 
 
 def held(person: int) -> int:
-    """A buyer's money that is frozen for his processing trades."""
+    """A buyer's money that is frozen for their processing trades."""
     return person * 4 + 1
 
 

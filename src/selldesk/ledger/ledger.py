@@ -13,7 +13,7 @@ from selldesk.ledger import accounts
 
 
 class Kind(StrEnum):
-    """Why money moved. The first seven move a person's available balance and show in his wallet."""
+    """Why money moved. The first seven move a person's available balance and show in their wallet."""
 
     DEPOSIT = "deposit"
     """outside → available"""
@@ -117,7 +117,7 @@ class Ledger:
     # -- people's money ------------------------------------------------------------------------------------------------
 
     def deposit(self, person: int, amount: int, reference: str, at: int) -> Entry:
-        """Refuses BALANCE_TOO_LARGE: what he owns altogether must stay below 2^53."""
+        """Refuses BALANCE_TOO_LARGE: what they own altogether must stay below 2^53."""
         if self.owned(person) + amount > MONEY_MAX:
             raise refusals.BALANCE_TOO_LARGE()
         return _shown(self.transfer(Kind.DEPOSIT, accounts.OUTSIDE, accounts.available(person), amount, at, reference=reference))
@@ -174,7 +174,7 @@ class Ledger:
         self.transfer(Kind.FEE, accounts.FEES_IN_ESCROW, accounts.FEES, fee, at, hold.trade_id)
 
     def refund(self, hold: Hold, project: int, fee: int, at: int) -> None:
-        """escrow → the buyer's balance: the exchange was reversed. One entry in his wallet, whatever the fee."""
+        """escrow → the buyer's balance: the exchange was reversed. One entry in their wallet, whatever the fee."""
         self._require_captured(hold)
         self.transfer(Kind.FEE, accounts.FEES_IN_ESCROW, accounts.escrow(project), fee, at, hold.trade_id)
         self.transfer(Kind.REFUND, accounts.escrow(project), accounts.available(hold.buyer), hold.amount, at, hold.trade_id)

@@ -137,7 +137,7 @@ class DeskClient:
                 self._fail_pending()
 
     def _take(self, response: Response) -> None:
-        # First the book, then the callers: whoever reads after his answer sees his own change.
+        # First the book, then the callers: whoever reads after their answer sees their own change.
         if response.feed is not None and self._on_feed(response.feed) is False:
             # A batch of somebody else's is missing before it: the answers wait for it, but not for long.
             self._held.append(response.answers)

@@ -11,7 +11,7 @@ import uvloop
 from selldesk.desk.desk import Desk
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import Clock, SharedClock, SystemClock
-from selldesk.kernel.memory import spare_what_stands
+from selldesk.kernel.memory import exclude_loaded_from_collection
 from selldesk.kernel.processes import exit_with_parent, first_line_from_parent, prepare_process
 from selldesk.link.server import DeskServer
 from selldesk.store.open import open_store
@@ -41,7 +41,7 @@ def main() -> None:
         make_clock(Path(settings.clock_path) if settings.clock_path is not None else None),
         settings.desk,
     )
-    spare_what_stands()
+    exclude_loaded_from_collection()
     uvloop.run(DeskServer(desk, settings.desk.batch_max, settings.desk.watch_seconds).run(Path(settings.socket_path)))
 
 

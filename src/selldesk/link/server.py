@@ -145,7 +145,7 @@ class DeskServer:
             if self._jobs:
                 self._work_on(self._jobs.popleft())
         except Exception:
-            # The desk must not die with callers hanging: whoever is left gets an answer when his connection is reset.
+            # The desk must not die with callers hanging: whoever is left gets an answer when their connection is reset.
             logger.exception("the desk met an unhandled error; its connections are reset")
             for connection in self._connections:
                 connection.close()

@@ -105,7 +105,7 @@ LONGEST_WAIT_US = 60_000_000
 LOGIN_EVERY_US = 30_000_000
 """A guard code is good for one login: at most one full login per code window (protocol §7)."""
 LONGEST_LOGIN_WAIT_US = 32 * 60_000_000
-"""Between full logins that Steam refuses; an operator who mends the account restarts nothing, he waits so long at most."""
+"""Between full logins that Steam refuses; an operator who mends the account restarts nothing: they wait so long at most."""
 
 
 class Memory(msgspec.Struct):
@@ -155,7 +155,7 @@ class Memory(msgspec.Struct):
     is_taking_stock: bool = False
     """All of them, since somebody wants a stocktake."""
     stock_not_before: int = 0
-    strangers: frozenset[str] = frozenset()
+    changed_partners: frozenset[str] = frozenset()
     """Sellers with whom Steam refused an offer since somebody 'changed' (34), with no offer taken in between."""
     restricted_for: str | None = None
     """Steam's words, once such refusals are found to mean the bot; to be reported."""

@@ -35,7 +35,7 @@ class OfferLife(msgspec.Struct, array_like=True):
     doubt_at: int | None
     """When the first reading began that could not show the items as promised."""
     verified_at: int | None
-    """When Steam answered for the items with this very token; None: the partner's claim is his word alone (R3)."""
+    """When Steam answered for the items with this very token; None: the partner's claim is their word alone (R3)."""
     cancel_by: str | None
     """Who wants the offer cancelled: 'deadline', 'unconfirmed' or 'operator'."""
     steam_trade_id: str | None

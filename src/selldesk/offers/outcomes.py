@@ -12,7 +12,7 @@ class Outcome(StrEnum):
     SETTLED = "settled"
     """Steam's protection is over, and a fresh reading says Complete."""
     COUNTERED = "countered"
-    """The partner answered with an offer of his own."""
+    """The partner answered with an offer of their own."""
     EXPIRED = "expired"
     """Steam let it expire."""
     DECLINED = "declined"

@@ -49,7 +49,7 @@ class Proof(StrEnum):
     TRADE_HOLD = "trade_hold"
     """Steam would hold the items for days: no offer."""
     NO_TRADE = "no_trade"
-    """Steam won't let us trade with him: bad link, ban, restriction. Counts at once."""
+    """Steam won't let us trade with them: bad link, ban, restriction. Counts at once."""
     NO_WORD = "no_word"
     """Steam said nothing about the seller (401, 429, 5xx, empty, malformed)."""
 

@@ -15,7 +15,7 @@ class Person(msgspec.Struct, array_like=True, frozen=True):
     roles: int
     disabled: int
     frozen: int
-    """An operator stopped this buyer's buying; his money and running trades stay."""
+    """An operator stopped this buyer's buying; their money and running trades stay."""
 
     @property
     def may_buy(self) -> bool:

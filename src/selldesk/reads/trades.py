@@ -14,8 +14,7 @@ from selldesk.store.rows import BotFaceRow
 from selldesk.store.store import Reader, Row
 from selldesk.store.typed import records
 from selldesk.trades.trade import Trade, TradeItem
-from selldesk.trades.views import HistoryLine, TradeData, TradePage, trade_data
-from selldesk.trades.views import Reader as ViewReader
+from selldesk.trades.views import HistoryLine, TradeData, TradePage, ViewedBy, trade_data
 
 
 class Evidence(msgspec.Struct):
@@ -36,13 +35,13 @@ class OperatorTrade(msgspec.Struct):
     evidence: list[Evidence]
 
 
-def trades(reader: Reader, showing: Showing, trade_ids: Sequence[str], viewed_by: ViewReader) -> list[TradeData]:
+def trades(reader: Reader, showing: Showing, trade_ids: Sequence[str], viewed_by: ViewedBy) -> list[TradeData]:
     """Whole trades, in the order of the ids."""
     found = {trade.id: trade for trade in reader.load_as(Trade, "load_trades", [(trade_id,) for trade_id in trade_ids])}
     return _whole(reader, showing, [found[trade_id] for trade_id in trade_ids if trade_id in found], viewed_by)
 
 
-def one_trade(reader: Reader, showing: Showing, trade_id: str, viewed_by: ViewReader) -> TradeData:
+def one_trade(reader: Reader, showing: Showing, trade_id: str, viewed_by: ViewedBy) -> TradeData:
     """A single lookup, with its history. Refuses TRADE_NOT_FOUND."""
     key = [(trade_id,)]
     rows, items, faces, history = reader.load_all(
@@ -55,7 +54,7 @@ def one_trade(reader: Reader, showing: Showing, trade_id: str, viewed_by: ViewRe
     return found
 
 
-def trades_page(reader: Reader, showing: Showing, wanted: TradeFilter, viewed_by: ViewReader) -> TradePage:
+def trades_page(reader: Reader, showing: Showing, wanted: TradeFilter, viewed_by: ViewedBy) -> TradePage:
     """Page and total, from one moment."""
     rows, total = list_trades(reader, wanted)
     return TradePage(_whole(reader, showing, records(Trade, rows), viewed_by), total, wanted.limit, wanted.offset)
@@ -73,13 +72,13 @@ def operator_trade(reader: Reader, showing: Showing, trade_id: str) -> OperatorT
     return OperatorTrade(trade, project, buyer, sale.stage, wire_time_or_none(sale.due_at), sale.steam_status, evidence)
 
 
-def _whole(reader: Reader, showing: Showing, found: Sequence[Trade], viewed_by: ViewReader) -> list[TradeData]:
+def _whole(reader: Reader, showing: Showing, found: Sequence[Trade], viewed_by: ViewedBy) -> list[TradeData]:
     items, faces = reader.load_all([("named_items", [(trade.id,) for trade in found]), ("bot_faces", {})])
     return _views(showing, found, items, faces, viewed_by)
 
 
 def _views(
-    showing: Showing, found: Sequence[Trade], items: Sequence[Row], faces: Sequence[Row], viewed_by: ViewReader
+    showing: Showing, found: Sequence[Trade], items: Sequence[Row], faces: Sequence[Row], viewed_by: ViewedBy
 ) -> list[TradeData]:
     items_of: dict[str, list[tuple[TradeItem, str]]] = {trade.id: [] for trade in found}
     for *columns, name in items:

@@ -35,7 +35,7 @@ from selldesk.config import Settings
 from selldesk.kernel.processes import process_name
 from selldesk.runtime.listening import listen_on
 from selldesk.runtime.market_process import MarketProcess
-from selldesk.store.aside import Aside
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Reader, StoreUnavailable
 from selldesk.web.app import MarketApi, Scope, Send
 from selldesk.web.bodies import Receive
@@ -82,7 +82,7 @@ class ApiProcess(MarketProcess):
         self._when_serving, self._also_ready = when_serving, also_ready
         serving = ApiSettings(settings.url(), settings.quote_seconds)
         self.market = Market(self.view, self.desk, self.store, self.clock, self.box, serving)
-        self._aside = Aside(self.store)
+        self._aside = SmallWrites(self.store)
         counted = Counted()
         self.counts = Counts(self.desk_socket.parent, process_name().replace("/", "-"), lambda: counted)
         self.metrics = metrics_page(self.clock, self.counts, lambda: self.view.seq)

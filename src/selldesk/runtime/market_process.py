@@ -12,7 +12,7 @@ from selldesk.book.quotes import QuoteSigner
 from selldesk.config import BadSetting, Settings
 from selldesk.desk.commands import Feed
 from selldesk.kernel.clock import Clock
-from selldesk.kernel.memory import spare_what_stands
+from selldesk.kernel.memory import exclude_loaded_from_collection
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK, CannotOpen, secrets_place
 from selldesk.link.client import DeskClient
 from selldesk.link.process import make_clock
@@ -83,8 +83,8 @@ class MarketProcess:
     def load(self) -> None:
         """Reads the market from the store; what comes by feed from now on is applied to it."""
         self.view.load()
-        spare_what_stands()
-        self.view.reload_listeners.append(spare_what_stands)
+        exclude_loaded_from_collection()
+        self.view.reload_listeners.append(exclude_loaded_from_collection)
         self._is_loaded = True
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""How a seller stands: blocked or trusted, strikes and cool-downs, what he has open. The rules of people P6, pure."""
+"""How a seller stands: blocked or trusted, strikes and cool-downs, what they have open. The rules of people P6, pure."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -135,7 +135,7 @@ def is_strike(offer_state: int | None, cancelled_by: str | None) -> bool:
     return offer_state in _WASTED or (offer_state == OfferState.CANCELED and cancelled_by == "deadline")
 
 
-def struck(known: Strikes, limits: MarketLimits, now: int) -> Strikes:
+def with_strike(known: Strikes, limits: MarketLimits, now: int) -> Strikes:
     """One strike more; beyond the free ones each starts the next cool-down."""
     strikes, until = known.strikes + 1, known.cooldown_until
     if limits.strikes_free is not None and limits.cooldown_seconds is not None and strikes > limits.strikes_free:

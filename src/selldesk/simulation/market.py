@@ -28,16 +28,16 @@ from selldesk.sellers.limits import NO_LIMITS
 from selldesk.simulation.inline import InlineTransport
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import SteamSession, SteamUrls
-from selldesk.steam.throttle import Address, Limits, ThrottledTransport
+from selldesk.steam.throttle import Address, CallLimits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport, Response, Transport
 from selldesk.steamsim.entities import Account, OfferRecord, TradeRecord
 from selldesk.steamsim.faults import FaultRequest
 from selldesk.steamsim.server import SteamSimulator
 from selldesk.steamwire.credentials import Credentials, Tokens
-from selldesk.store.aside import Aside
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
-from selldesk.store.rows import BotRow
+from selldesk.store.rows import AlertRow, BotRow, ItemNameRow, StandingRow
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Reader, Store, Writer
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
@@ -157,14 +157,14 @@ class InlineMarket:
         database_url: str,
         settings: DeskSettings | None = None,
         bots: int = 1,
-        limits: Limits | None = None,
+        limits: CallLimits | None = None,
         chance: Chance = SYSTEM_CHANCE,
     ) -> None:
         """In an empty, migrated store. With a `chance` that a seed repeats, ids repeat too."""
         self.chance = chance
         self.clock = ManualClock()
         self.settings = settings or DeskSettings()
-        self.limits = limits or Limits()
+        self.limits = limits or CallLimits()
         self.store = ClosingStore(open_store(database_url))
         lend_rsa_key(folder / "steam")
         self.steam = SteamSimulator(folder / "steam", self.clock.now_us, None, ticks=False)
@@ -234,7 +234,7 @@ class InlineMarket:
         )
         for game, name in GAME_ITEM.items():
             desk.ask(commands.ImportItems(operator="test", game=game, items=[(name, None)]))
-        self.item = {row[1]: row[0] for row in desk.store.fetch("all_items")}
+        self.item = {item.game: item.number for item in desk.store.fetch_as(ItemNameRow, "all_items")}
         for game in GAME_ITEM:
             self.order(game, ORDER_AMOUNT)
         for number, account in enumerate(self.bot_accounts, start=1):
@@ -309,7 +309,7 @@ class InlineMarket:
             self.box,
             record.created_at,
         )
-        return BotWorker(bot, Aside(self.store).beat, (record.secrets, record.tokens), ScheduledAlarm())
+        return BotWorker(bot, SmallWrites(self.store).beat, (record.secrets, record.tokens), ScheduledAlarm())
 
     def _keep_leases(self) -> None:
         """As a fleet does: every three seconds, counted from before the desk was asked."""
@@ -358,8 +358,8 @@ class InlineMarket:
     def relieve(self) -> None:
         """What the fleet does every two seconds: trades of bots that can't send move on."""
         now_us = self.clock.now_us()
-        for (number,) in self.desk.store.fetch("bots_to_relieve", stale_us=now_us - FRESH_WITHIN_US, now=now_us, furthest=FAR_US):
-            self.desk.ask(commands.Relieve(bot=number))
+        for (number,) in self.desk.store.fetch("bots_with_waiting", stale_us=now_us - FRESH_WITHIN_US, now=now_us, furthest=FAR_US):
+            self.desk.ask(commands.MoveWaiting(bot=number))
 
     async def pass_time(self, worker: BotWorker | list[BotWorker], seconds: float) -> None:
         """Lets the bots work for so long."""
@@ -382,7 +382,7 @@ class InlineMarket:
         seller: Account | None = None,
         message: str = "",
     ) -> str:
-        """The seller puts items into his inventory and creates the trade; its id."""
+        """The seller puts items into their inventory and creates the trade; its id."""
         seller = seller or self.seller
         if assets is None:
             assets = self.give(seller, game, count)
@@ -419,20 +419,18 @@ class InlineMarket:
         return [note for _, _, note in self.desk.store.fetch("history_of", trade_id=trade_id)]
 
     def bot_state(self, number: int = 1) -> str:
-        state: str = self.desk.store.fetch("standing_of_bot", bot=number)[0][0]
-        return state
+        (standing,) = self.desk.store.fetch_as(StandingRow, "standing_of_bot", bot=number)
+        return standing.state
 
     def alerts(self) -> list[str]:
         """Kinds of the open alerts."""
-        return sorted(row[1] for row in self.desk.store.fetch("alerts_page", open=1, limit=1000, offset=0))
+        return sorted(one.kind for one in self.desk.store.fetch_as(AlertRow, "alerts_page", open=1, limit=1000, offset=0))
 
     def offers(self) -> list[OfferRecord]:
         return list(self.steam.world.offers.values())
 
     def balances(self) -> dict[int, int]:
-        return {
-            row[0]: row[1] for row in self.desk.store.load("load_balances", [(n,) for n in (-1, -2, -3, -4, 8, 9, 10, 12, 13, 14)])
-        }
+        return dict(self.desk.store.load("load_balances", [(n,) for n in (-1, -2, -3, -4, 8, 9, 10, 12, 13, 14)]))
 
     def fill_history(self, exchanges: int) -> None:
         """So many exchanges of the bot with strangers, one a second, that no trade of ours knows."""

@@ -101,12 +101,12 @@ class SteamClient:
         return TradePage(None, told if isinstance(told, Rejected) else None)
 
     def _names_of(self, steamid64: str) -> tuple[str, ...]:
-        """What a partner is called, as far as his trade page has told: cut out of Steam's texts before anything is looked for in them."""
+        """What a partner is called, as far as their trade page has told: cut out of Steam's texts before anything is looked for in them."""
         name = self._personas.get(steamid64)
         return (name,) if name else ()
 
     async def partner_inventory(self, link: TradeLink, appid: int, contextid: str) -> Inventory:
-        """The seller's inventory as an offer to him would see it: the only view with recently traded CS2 items.
+        """The seller's inventory as an offer to them would see it: the only view with recently traded CS2 items.
 
         Raises Malformed for an answer that is no word about the seller.
         """

@@ -200,7 +200,7 @@ class InventoryItem(msgspec.Struct, frozen=True):
 
 
 class Inventory(msgspec.Struct, frozen=True):
-    """One game and context of somebody. `private`: Steam says that he shows it to nobody."""
+    """One game and context of somebody. `private`: Steam says that they show it to nobody."""
 
     items: dict[str, InventoryItem]
     private: bool = False

@@ -20,7 +20,7 @@ _REST_FIRST_US = 30 * SECOND_US
 _REST_MAX_US = 600 * SECOND_US
 
 
-class Limits(msgspec.Struct, frozen=True):
+class CallLimits(msgspec.Struct, frozen=True):
     """How much of Steam we use. What one address may ask was never measured: the default is a cautious guess."""
 
     share: float = 0.9
@@ -35,7 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Address:
     """What all bots of a process share: Steam counts by address too, and blocks those that don't stop (protocol §7)."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: CallLimits) -> None:
         self._bucket = Bucket(Law(limits.address_burst, max(1, int(SECOND_US / limits.address_per_second))))
         self._refused_at: dict[str, int] = {}
         self._rest_us = _REST_FIRST_US
@@ -66,7 +66,7 @@ class Address:
 class ThrottledTransport:
     """One bot's way to Steam, through its own buckets and the address's."""
 
-    def __init__(self, inner: Transport, account: str, address: Address, limits: Limits, now_us: Callable[[], int]) -> None:
+    def __init__(self, inner: Transport, account: str, address: Address, limits: CallLimits, now_us: Callable[[], int]) -> None:
         self._inner = inner
         self._account = account
         self._address = address

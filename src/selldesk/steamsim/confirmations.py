@@ -43,7 +43,7 @@ class Phone:
         return hmac.compare_digest(wanted.encode(), query.get("k", "").encode())
 
     def open(self) -> list[Confirmation]:
-        """His own offers that give something and wait for him, and offers to him that he accepted on the web only."""
+        """Their own offers that give something and wait for them, and offers to them that they accepted on the web only."""
         mine = self._account.steamid64
         found = []
         for offer in self._world.offers_of(mine):

@@ -10,7 +10,7 @@ from selldesk.steamsim.auth import Authentication
 from selldesk.steamsim.entities import Account, Behaviour, Given
 from selldesk.steamsim.faults import FAULTS, NOBODYS, WITHOUT_PARTNER, FaultRequest, Faults
 from selldesk.steamsim.messages import Answered, Request, Response, Routes, json_body
-from selldesk.steamsim.world import Limits, Refused, World
+from selldesk.steamsim.world import OfferLimits, Refused, World
 from selldesk.steamwire.enums import OfferState
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class Control:
         return _json({"tradelink": _trade_link(account)})
 
     async def add_offer(self, request: Request) -> Response:
-        """An offer made by hand. What the sender gives counts as confirmed on his phone."""
+        """An offer made by hand. What the sender gives counts as confirmed on their phone."""
         wanted = await _body(request, OfferByHand)
         sender, recipient = self._account(wanted.sender), self._account(wanted.recipient)
         give, receive = ([(item.game_id, item.contextid, item.assetid) for item in side] for side in (wanted.give, wanted.receive))
@@ -187,7 +187,7 @@ class Control:
 
     async def set_limits(self, request: Request) -> Response:
         """How many offers may be open; until the simulator restarts."""
-        self._world.limits = await _body(request, Limits)
+        self._world.limits = await _body(request, OfferLimits)
         return _json(self._world.limits)
 
     async def seller(self, request: Request) -> Response:

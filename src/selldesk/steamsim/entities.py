@@ -18,7 +18,7 @@ class Behaviour(StrEnum):
     """Accepts on the web and rejects the confirmation on the phone: the offer ends in state 10."""
     DECLINE = "decline"
     COUNTER = "counter"
-    """Answers with an offer of his own, which wants something back."""
+    """Answers with an offer of their own, which wants something back."""
     IGNORE = "ignore"
 
 
@@ -97,10 +97,10 @@ class OfferRecord(msgspec.Struct):
     tradeid: str = ""
     escrow_end: int = 0
     answered: bool = False
-    """The seller has done what he does with offers."""
+    """The seller has done what they do with offers."""
     flapped: bool = False
     accepted_on_web: bool = False
-    """The recipient accepted in the browser and must still confirm on his phone."""
+    """The recipient accepted in the browser and must still confirm on their phone."""
 
 
 class TradeRecord(msgspec.Struct):

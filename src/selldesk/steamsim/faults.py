@@ -84,7 +84,7 @@ FAULTS: dict[str, str] = {
 
 
 NOBODYS = frozenset({"clock_skew"})
-"""Switches that can't be for one account: nobody says who he is when he asks for the time."""
+"""Switches that can't be for one account: nobody says who they are when they ask for the time."""
 WITHOUT_PARTNER = frozenset(
     {
         "login_refused",

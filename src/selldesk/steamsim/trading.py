@@ -155,7 +155,7 @@ class Trading:
         return json_answer({"tradeofferid": offer.tradeofferid})
 
     async def _accept(self, request: Request) -> Response:
-        """The recipient accepts. What he gives, he must still confirm on the phone."""
+        """The recipient accepts. What they give, they must still confirm on the phone."""
         viewer = self._viewers.community_post(request, form_of(request), from_offer_page=True)
         offer = self._world.offers.get(request.match_info["offer"])
         if offer is None or offer.recipient != viewer.steamid64 or offer.state == OfferState.NEEDS_CONFIRMATION:
@@ -175,7 +175,7 @@ class Trading:
     # -- inventories ---------------------------------------------------------------------------------------------------
 
     async def _partner_inventory(self, request: Request) -> Response:
-        """What the trade page loads: of the partner, or with the viewer's own id, his own."""
+        """What the trade page loads: of the partner, or with the viewer's own id, their own."""
         viewer: Account = self._viewers.viewer(request)
         query = request.query
         game = whole(query.get("appid"))

@@ -40,7 +40,7 @@ class Refused(Exception):
         self.detail = detail
 
 
-class Limits(msgspec.Struct):
+class OfferLimits(msgspec.Struct):
     """Steam's limits on open offers (protocol §6). Numbers of 2015 that nobody has restated since: they can be changed."""
 
     offers: Annotated[int, msgspec.Meta(ge=0)] = 30
@@ -77,7 +77,7 @@ class World:
         """Set by the fault switches: whether this acceptance leads into a trade hold."""
         self.mood: Callable[[str, str], bool] = lambda fault, steamid64: False
         """Set by the fault switches: whether a mood of the world's own strikes now, for this account."""
-        self.limits = Limits()
+        self.limits = OfferLimits()
         self._trades_of: dict[str, list[str]] = {}
         for trade in self.trades.values():
             self._index_trade(trade)
@@ -312,7 +312,7 @@ class World:
             self.take_id("offer"), sender.steamid64, recipient.steamid64, OfferState.ACTIVE, gives, receives, message if len(message.encode()) <= MESSAGE_BYTES_MAX else "", self.now_us(), self.now()
         )  # fmt: skip
         if gives:
-            # What the sender gives, he must confirm on his phone before the recipient sees anything.
+            # What the sender gives, they must confirm on their phone before the recipient sees anything.
             offer.state = OfferState.NEEDS_CONFIRMATION
         self.offers[offer.tradeofferid] = offer
         self._index(offer)

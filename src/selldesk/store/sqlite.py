@@ -31,7 +31,7 @@ def render(block: Block, count: int) -> str:
 def hold(path: Path, alone: bool) -> BinaryIO:
     """Says that somebody may write to the store (`alone`: that nobody else may) until the file that it answers is closed. On a file
     beside the database, for whoever closes a second descriptor of the database itself takes SQLite's locks away. Raises StoreInUse."""
-    # Read only: whoever first opened the store may be another user than he who serves it.
+    # Read only: whoever first opened the store may be another user than the one who serves it.
     file = os.fdopen(os.open(path.with_name(path.name + _USE), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666), "rb")
     try:
         fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)

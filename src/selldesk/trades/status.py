@@ -16,7 +16,7 @@ class Status(StrEnum):
     DECLINED = "declined"
     """Final: buyer-side failure (our bot, our limits, an operator); released."""
     CANCELLED = "cancelled"
-    """Final: seller-side failure (he declined, countered, let it expire, items not as named …); released."""
+    """Final: seller-side failure (they declined, countered, let it expire, items not as named …); released."""
     ROLLED_BACK_BY_USER = "rolled_back_by_user"
     """Final: after acceptance the seller reversed the trade on Steam; refunded."""
     ROLLED_BACK_BY_BOT = "rolled_back_by_bot"

@@ -103,7 +103,7 @@ class Dashboard(msgspec.Struct):
     rolled_back_by_bot_count: int
 
 
-Reader = Literal["seller", "buyer"]
+ViewedBy = Literal["seller", "buyer"]
 
 
 def trade_data(
@@ -112,10 +112,10 @@ def trade_data(
     bot: SelectedBot,
     buyer_id: str,
     tradelink: str | None,
-    reader: Reader = "seller",
+    viewed_by: ViewedBy = "seller",
 ) -> TradeData:
-    """`items` with their names, in order. The buyer's reader doesn't see what is the seller's: custom id, trade link, offer."""
-    sellers = reader == "seller"
+    """`items` with their names, in order. The buyer's viewed_by doesn't see what is the seller's: custom id, trade link, offer."""
+    sellers = viewed_by == "seller"
     received = [
         ReceivedItem(trade.game, item.contextid, item.assetid, name, "1", item.price, item.new_assetid, item.new_contextid)
         for item, name in items

@@ -201,7 +201,7 @@ class MarketView:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def buyer_number(self, steamid64: str) -> int | None:
-        """The person behind a `buyer_id`; None for an unknown one, whatever his state (the desk judges that)."""
+        """The person behind a `buyer_id`; None for an unknown one, whatever their state (the desk judges that)."""
         return self._buyers_by_steamid64.get(steamid64)
 
     def match(self, project: int, game: int, lines: list[Line]) -> Match | None:

@@ -54,7 +54,7 @@ class BotContext:
         return link
 
     async def tell_once(self, kind: str, text: str) -> None:
-        """What an operator has decided, and closed the alert, no later worker asks him again: he might pay twice."""
+        """What an operator has decided, and closed the alert, no later worker asks them again: they might pay twice."""
         if not self.reader.fetch("alert_of_bot", kind=kind, bot=self.number, text=text):
             await self.desk.ask(commands.RaiseAlert(kind=kind, text=text, bot=self.number, trade_id=None))
 

@@ -20,11 +20,11 @@ from selldesk.offers.agenda import Memory, Pace
 from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
 from selldesk.steam.session import SteamSession, SteamUrls
-from selldesk.steam.throttle import Address, Limits, ThrottledTransport
+from selldesk.steam.throttle import Address, CallLimits, ThrottledTransport
 from selldesk.steam.transport import AiohttpTransport, OwnTransport
 from selldesk.steamwire.credentials import Credentials, Tokens
-from selldesk.store.aside import Aside
 from selldesk.store.rows import BotRow
+from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Store, StoreUnavailable
 from selldesk.workers.bot import BotWorker
 from selldesk.workers.context import BotContext
@@ -41,7 +41,7 @@ class FleetSettings(msgspec.Struct, frozen=True):
     urls: SteamUrls
     rules: Rules
     pace: Pace
-    limits: Limits
+    limits: CallLimits
 
 
 class _Manned(msgspec.Struct):
@@ -69,7 +69,7 @@ class Fleet:
         self.name = name if name is not None else process_name()
         self._store = store
         self._reader = store.reader()
-        self._aside = Aside(store)
+        self._aside = SmallWrites(store)
         self._desk = desk
         self._clock = clock
         self._box = box
@@ -211,8 +211,8 @@ class Fleet:
                 stale_us = self._clock.real_us() - FRESH_WITHIN_US
                 now = self._clock.now_us()
                 furthest = now + self._settings.rules.bot_full_us
-                for (number,) in self._reader.fetch("bots_to_relieve", stale_us=stale_us, now=now, furthest=furthest):
-                    await self._desk.ask(commands.Relieve(bot=number))
+                for (number,) in self._reader.fetch("bots_with_waiting", stale_us=stale_us, now=now, furthest=furthest):
+                    await self._desk.ask(commands.MoveWaiting(bot=number))
             except Refusal as refusal:
                 logger.info("sales could not be moved to other bots; trying again later: %s", refusal.text)
             except StoreUnavailable as error:

@@ -320,7 +320,7 @@ class Offers:
         await (self._bot.client.decline(offer_id) if what == "decline" else self._bot.client.cancel(offer_id))
 
     async def cancel(self, trade: OpenOffer) -> None:
-        """Asks for the end of an offer, after a last look at it: he may have accepted. Whatever Steam answers to the cancel, what
+        """Asks for the end of an offer, after a last look at it: they may have accepted. Whatever Steam answers to the cancel, what
         it then shows is what counts (protocol §9 no. 19 and 20)."""
         if trade.offer_id is None:
             # Its exchange was found in the history (a hold): the list must show the offer first.

@@ -47,7 +47,7 @@ BLAME: dict[Cause, SendRefusal] = {
 """Who is to blame for a refused send, and so what follows (protocol §6)."""
 
 
-_STRANGERS_THAT_MEAN_US = 3
+_CHANGED_PARTNERS_THAT_MEAN_US = 3
 """So many sellers in a row with whom Steam says 34: not they have changed, the bot has."""
 
 
@@ -126,7 +126,7 @@ class Sending:
         self._bot.memory.last_send_at = self._bot.clock.now_us()
         news, fault = await self._send(trade)
         self._bot.memory.poll_now = True
-        self._note_strangers(trade, news)
+        self._note_changed_partners(trade, news)
         if isinstance(news, commands.OfferRefused) and news.why is SendRefusal.SELLER and trade.is_doubted:
             # "Item gone" is also what a second send gets after the first one was accepted.
             with contextlib.suppress(SteamFault):
@@ -158,15 +158,15 @@ class Sending:
             self._bot.memory.acknowledged = False
         return None
 
-    def _note_strangers(self, trade: OpenOffer, news: commands.TradeCommand) -> None:
+    def _note_changed_partners(self, trade: OpenOffer, news: commands.TradeCommand) -> None:
         """34 means that the partner renamed himself, or that the bot did: then it comes with everybody (protocol §11)."""
         memory = self._bot.memory
         if isinstance(news, commands.OfferMade):
-            memory.strangers, memory.was_restricted = frozenset(), False
+            memory.changed_partners, memory.was_restricted = frozenset(), False
         elif isinstance(news, commands.OfferRefused) and news.why is SendRefusal.PARTNER_CHANGED:
-            memory.strangers |= {trade.partner}
-            if len(memory.strangers) >= (1 if memory.was_restricted else _STRANGERS_THAT_MEAN_US):
-                memory.restricted_for, memory.strangers = news.text, frozenset()
+            memory.changed_partners |= {trade.partner}
+            if len(memory.changed_partners) >= (1 if memory.was_restricted else _CHANGED_PARTNERS_THAT_MEAN_US):
+                memory.restricted_for, memory.changed_partners = news.text, frozenset()
 
     async def _look_closer(self, trade: OpenOffer, result: Rejected) -> Rejected:
         """15 alone may be anything between a dead link and a full bot: the trade page says it in words (protocol §6)."""

@@ -1,4 +1,4 @@
-"""Comparing what a seller promised with what Steam shows of his inventory (readings R4). Pure."""
+"""Comparing what a seller promised with what Steam shows of their inventory (readings R4). Pure."""
 
 from selldesk.offers.words import Proof
 from selldesk.steam.results import Inventory, InventoryItem

@@ -18,7 +18,7 @@ from selldesk.offers.outcomes import Outcome
 from selldesk.offers.pacing import end_after_look
 from selldesk.offers.stages import MISSING_ITEMS, Stage
 from selldesk.offers.words import Proof, SendRefusal
-from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, struck
+from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, with_strike
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, WaitingRow
 from selldesk.trades import afterwards, reversals
@@ -299,7 +299,7 @@ def _judge_seller(trade: Trade, batch: Batch) -> None:
         batch.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
         batch.strikes.changed.add(key)
     elif trade.status is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
-        batch.strikes[key] = struck(known, batch.limits, batch.now)
+        batch.strikes[key] = with_strike(known, batch.limits, batch.now)
         batch.strikes.changed.add(key)
     elif trade.status is Status.ROLLED_BACK_BY_USER:
         since = batch.now // DAY_US - _YEAR_DAYS
@@ -328,7 +328,7 @@ def _learn_from_refusal(command: commands.OfferRefused, trade: Trade, batch: Bat
         _move_to_another_bot(trade, batch, command.text)
 
 
-def relieve(command: commands.Relieve, batch: Batch) -> commands.Relieved:
+def move_waiting(command: commands.MoveWaiting, batch: Batch) -> commands.WaitingMoved:
     """Trades that wait at a bot which can't send now, and for which no offer can exist, move to able bots of their rooms."""
     waiting = batch.store.fetch_as(WaitingRow, "waiting_of_bot", bot=command.bot)
     load = BatchLoad(trades={one.id for one in waiting}, sellers={one.seller for one in waiting}, rooms_and_bots=True)
@@ -343,7 +343,7 @@ def relieve(command: commands.Relieve, batch: Batch) -> commands.Relieved:
         _move_to_another_bot(trade, batch, f"bot {bot.number} is {bot.state}")
         before.finish(trade, batch)
         moved += trade.bot != command.bot
-    return commands.Relieved(moved=moved)
+    return commands.WaitingMoved(moved=moved)
 
 
 def _move_to_another_bot(trade: Trade, batch: Batch, because: str) -> None:

@@ -12,7 +12,7 @@ from selldesk.store.rows import MissRow, StockCountRow
 
 
 def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) -> commands.ItemsMissing:
-    """Marks what left as missing and tells once, by name. What an operator has decided, and closed the alert, nobody asks him again: he
+    """Marks what left as missing and tells once, by name. What an operator has decided, and closed the alert, nobody asks them again: they
     might pay twice."""
     if command.steam_trade_id is not None:
         if batch.store.load("known_exchanges", [(command.steam_trade_id,)]):

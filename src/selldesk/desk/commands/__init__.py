@@ -17,7 +17,7 @@ from selldesk.desk.commands.bots import (
     ChangeBot,
     DeclareItem,
     KeepLeases,
-    Relieve,
+    MoveWaiting,
     ReplaceBotSecrets,
     Reseal,
     ResealedBot,
@@ -70,12 +70,12 @@ from selldesk.desk.commands.replies import (
     OrderListBegun,
     OrdersChanged,
     PersonReply,
-    Relieved,
     RollbackDecided,
     RoomReply,
     StockTaken,
     TradeOpened,
     TradeReply,
+    WaitingMoved,
     Watched,
 )
 from selldesk.desk.commands.sales import OpenItem, OpenTrade, OperateTrade
@@ -113,7 +113,7 @@ class BotNews(Command[Any], frozen=True, kw_only=True):
 
 
 PersonsCommand = (
-    Relieve
+    MoveWaiting
     | AskStocktake
     | DeclareItem
     | OperateTrade
@@ -220,6 +220,7 @@ __all__ = [
     "LeftAsset",
     "MoneyMoved",
     "MoveMoney",
+    "MoveWaiting",
     "News",
     "NotListed",
     "OfferMade",
@@ -241,8 +242,6 @@ __all__ = [
     "PutRoom",
     "R",
     "RaiseAlert",
-    "Relieve",
-    "Relieved",
     "ReplaceBotSecrets",
     "Reseal",
     "ResealedBot",
@@ -264,6 +263,7 @@ __all__ = [
     "TradeRead",
     "TradeReply",
     "UnexplainedExchange",
+    "WaitingMoved",
     "Watch",
     "Watched",
     "WithdrawOrders",

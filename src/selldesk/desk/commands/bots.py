@@ -3,7 +3,7 @@
 import msgspec
 
 from selldesk.desk.commands.base import Command
-from selldesk.desk.commands.replies import BotReply, Done, LeasesKept, Relieved
+from selldesk.desk.commands.replies import BotReply, Done, LeasesKept, WaitingMoved
 
 
 class AskStocktake(Command[Done], frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class KeepLeases(Command[LeasesKept], frozen=True, kw_only=True):
     """The newest seals that its release can read; None: the first."""
 
 
-class Relieve(Command[Relieved], frozen=True, kw_only=True):
+class MoveWaiting(Command[WaitingMoved], frozen=True, kw_only=True):
     """A bot can't send: its trades for which no offer can exist move to other bots of their rooms (R7)."""
 
     bot: int

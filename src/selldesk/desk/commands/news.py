@@ -36,7 +36,7 @@ class OfferRefused(TradeCommand, frozen=True, kw_only=True):
     why: SendRefusal
     text: str
     seller: str
-    """So that another bot's load with him can be looked up."""
+    """So that another bot's load with them can be looked up."""
     looked_at: int | None = None
 
 

@@ -96,7 +96,7 @@ class StockTaken(msgspec.Struct, frozen=True):
     surplus: int
 
 
-class Relieved(msgspec.Struct, frozen=True):
+class WaitingMoved(msgspec.Struct, frozen=True):
     moved: int
 
 

@@ -39,9 +39,6 @@ INSERT INTO api_key (hash, person, name, created_at) VALUES (:hash, :person, :na
 -- name: drop_key
 DELETE FROM api_key WHERE person = :person AND name = :name
 
--- name: person_by_key
-SELECT p.number, p.roles, p.disabled, k.name FROM api_key k JOIN person p ON p.number = k.person WHERE k.hash = :hash
-
 -- name: touch_keys
 -- rows: hash text, last_used_at bigint
 UPDATE api_key SET last_used_at = k.last_used_at FROM {rows} WHERE api_key.hash = k.hash
@@ -68,9 +65,6 @@ VALUES (:id, :name, :game, :min_value, :max_value, :buyers, :bots, :priority, :e
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, game = excluded.game, min_value = excluded.min_value,
        max_value = excluded.max_value, buyers = excluded.buyers, bots = excluded.bots, priority = excluded.priority,
        enabled = excluded.enabled
-
--- name: room_by_name
-SELECT id FROM room WHERE name = :name
 
 -- name: drop_room
 DELETE FROM room WHERE id = :id

@@ -13,9 +13,6 @@ SELECT o.* FROM settling_offer o WHERE o.bot = :bot ORDER BY o.due_at LIMIT :mos
 SELECT o.id, o.steam_trade_id, o.partner, o.protected, o.created_at, o.settlement FROM settling_offer o
 WHERE o.bot = :bot AND o.steam_trade_id IS NOT NULL
 
--- name: bot_added_at
-SELECT created_at FROM bot WHERE number = :bot
-
 -- name: has_unsettled
 SELECT 1   -- two questions, each by an index of its own: one with OR would be answered by going through all trades of the bot's life
 WHERE EXISTS (SELECT 1 FROM settling_offer o WHERE o.bot = :bot)
@@ -63,7 +60,7 @@ SELECT t.id, t.seller FROM trade t
 WHERE t.bot = :bot AND t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_since IS NULL AND t.offer_id IS NULL
 ORDER BY t.id
 
--- name: bots_to_relieve
+-- name: bots_with_waiting
 SELECT DISTINCT t.bot FROM trade t JOIN bot b ON b.number = t.bot LEFT JOIN bot_heartbeat h ON h.bot = b.number
 WHERE t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_since IS NULL AND t.offer_id IS NULL
   AND (b.state <> 'ok' OR coalesce(h.last_good_real_us, 0) NOT BETWEEN :stale_us + 1 AND :stale_us + 180000000

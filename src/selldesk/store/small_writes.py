@@ -6,7 +6,7 @@ from collections.abc import Callable
 from selldesk.store.store import CommitUnknown, Store, StoreConflict, StoreUnavailable, Writer
 
 
-class Aside:
+class SmallWrites:
     """Small writes of their own. A write that can't be made now is given up: the next one says the same again."""
 
     def __init__(self, store: Store) -> None:

@@ -1,74 +1,18 @@
-"""Rooms, bots, the catalog, marks: what an operator sets up. These commands run alone in their transaction."""
+"""Bots: their records, secrets and health."""
 
-import json
 from typing import Any
 
 from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.leases import WorkerProcess, alive_workers
-from selldesk.bots.rooms import BotState, in_quarantine, room_of
+from selldesk.bots.rooms import BotState, in_quarantine
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch
 from selldesk.desk.operator_log import log
+from selldesk.desk.rows import as_json
 from selldesk.kernel import refusals
-from selldesk.kernel.money import dollars
 from selldesk.kernel.processes import is_gone
 from selldesk.kernel.secretbox import SEAL_FORMAT, SEAL_MARK
-from selldesk.store.rows import AlertEndRow, BotRow, ItemRow, OpenAlertRow, RoomRow
-
-
-def _json(values: list[int] | None) -> str | None:
-    return None if values is None else json.dumps(values)
-
-
-def put_room(command: commands.PutRoom, batch: Batch) -> commands.RoomReply:
-    """Refuses INVALID_BODY for a room that no trade fits, ROOM_NOT_FOUND for an unknown id, ROOM_NAME_TAKEN."""
-    if command.min_value is not None and command.max_value is not None and command.min_value > command.max_value:
-        message = f"is above max_value: no trade can be from {dollars(command.min_value)} to {dollars(command.max_value)}"
-        raise refusals.INVALID_BODY(details=[{"path": "$.min_value", "message": message}])
-    rooms = {room.id: room for room in batch.store.fetch_as(RoomRow, "load_rooms")}
-    if command.id is not None and command.id not in rooms:
-        raise refusals.ROOM_NOT_FOUND()
-    if any(room.name == command.name and room.id != command.id for room in rooms.values()):
-        raise refusals.ROOM_NAME_TAKEN()
-    room_id = command.id if command.id is not None else _new_room_id(batch)
-    body = {
-        "name": command.name,
-        "game": command.game,
-        "min_value": command.min_value,
-        "max_value": command.max_value,
-        "buyers": _json(command.buyers),
-        "bots": _json(command.bots),
-        "priority": command.priority,
-        "enabled": int(command.enabled),
-    }
-    batch.store.execute("put_room", id=room_id, **body)
-    log(batch, command.operator, "room.put", str(room_id), body)
-    _tell_rooms(batch)
-    return commands.RoomReply(id=room_id)
-
-
-def _tell_rooms(batch: Batch) -> None:
-    """Followers learn all rooms as they are now, without asking the store."""
-    batch.feed.rooms = True
-    batch.feed.room_list = [room_of(row) for row in batch.store.fetch("load_rooms")]
-
-
-def _new_room_id(batch: Batch) -> int:
-    """Numbers of deleted rooms are never used again: trades and the log remember them."""
-    marked = batch.store.value("get_mark", name="last_room")
-    room_id = max(int(batch.store.value("last_room")), int(marked or 0)) + 1
-    batch.store.execute("set_mark", name="last_room", value=str(room_id))
-    return room_id
-
-
-def drop_room(command: commands.DropRoom, batch: Batch) -> commands.Done:
-    """Refuses ROOM_NOT_FOUND. Trades remember their room by number; running ones go on."""
-    if not any(room.id == command.id for room in batch.store.fetch_as(RoomRow, "load_rooms")):
-        raise refusals.ROOM_NOT_FOUND()
-    batch.store.execute("drop_room", id=command.id)
-    log(batch, command.operator, "room.drop", str(command.id), {})
-    _tell_rooms(batch)
-    return commands.Done()
+from selldesk.store.rows import BotRow
 
 
 def add_bot(command: commands.AddBot, batch: Batch) -> commands.BotReply:
@@ -83,7 +27,7 @@ def add_bot(command: commands.AddBot, batch: Batch) -> commands.BotReply:
         account_name=command.account_name,
         profile_name=command.profile_name,
         avatar=command.avatar,
-        games=_json(command.games),
+        games=as_json(command.games),
         live_offers_max=command.live_offers_max,
         seller_offers_max=command.seller_offers_max,
         items_max=command.items_max,
@@ -133,7 +77,7 @@ def change_bot(command: commands.ChangeBot, batch: Batch) -> commands.BotReply:
     """Refuses BOT_NOT_FOUND. A disabled bot gets no new trades, but finishes and settles its own. Enabling a bot also ends its
     quarantine and what its full inventory blocked."""
     bot = _bot_record(command.number, batch)
-    bot["games"] = None if command.all_games else bot["games"] if command.games is None else _json(command.games)
+    bot["games"] = None if command.all_games else bot["games"] if command.games is None else as_json(command.games)
     for name in ("profile_name", "avatar", "live_offers_max", "seller_offers_max", "items_max"):
         if getattr(command, name) is not None:
             bot[name] = getattr(command, name)
@@ -194,54 +138,6 @@ def report_bot(command: commands.BotReport, batch: Batch) -> commands.Done:
             for kind in closing(Closes.BOT_OK):
                 batch.close_alerts(kind, command.bot, "The bot is well again")
     batch.wrote_directly = True
-    return commands.Done()
-
-
-def import_items(command: commands.ImportItems, batch: Batch) -> commands.ItemsImported:
-    """New names get numbers, known ones their new reference price; nothing is ever removed."""
-    asked = [(command.game, name) for name, _ in command.items]
-    known = {item.name: item for item in batch.store.load_as(ItemRow, "load_items", asked)}
-    number = int(batch.store.value("last_item"))
-    rows, created, updated = [], 0, 0
-    for name, price in dict(command.items).items():
-        if name not in known:
-            number += 1
-            created += 1
-            rows.append((number, command.game, name, price))
-            batch.feed.items.append((number, command.game, name))
-        elif price is not None and known[name].price != price:
-            updated += 1
-            rows.append((known[name].number, command.game, name, price))
-    batch.store.write("put_items", rows)
-    if rows:
-        log(batch, command.operator, "catalog.import", str(command.game), {"created": created, "updated": updated})
-    return commands.ItemsImported(created=created, updated=updated, unchanged=len(known) - updated)
-
-
-def set_mark(command: commands.SetMark, batch: Batch) -> commands.Done:
-    batch.store.execute("set_mark", name=command.name, value=command.value)
-    batch.wrote_directly = True
-    return commands.Done()
-
-
-def raise_alert(command: commands.RaiseAlert, batch: Batch) -> commands.Done:
-    if command.trade_id is not None:
-        alerts = batch.store.load_as(OpenAlertRow, "load_open_alerts", [(command.trade_id,)])
-        batch.open_alerts = {(alert.kind, alert.trade_id) for alert in alerts}
-    batch.alert(command.kind, command.text, command.bot, command.trade_id)
-    return commands.Done()
-
-
-def close_alert(command: commands.CloseAlert, batch: Batch) -> commands.Done:
-    """Refuses ALERT_NOT_FOUND. Closing a closed one changes nothing."""
-    known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=command.alert_id)
-    if not known:
-        raise refusals.ALERT_NOT_FOUND()
-    if known[0].closed_at is None:
-        batch.store.execute(
-            "close_alert", id=command.alert_id, closed_at=batch.now, closed_by=command.operator, reason=command.reason
-        )
-        log(batch, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
     return commands.Done()
 
 
