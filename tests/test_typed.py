@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from selldesk.catalog.names import CatalogFault, parse_csv
-from selldesk.cli import check, market, people, sealing, seller, sellers, trading  # noqa: F401 — they add their commands
 from selldesk.cli.app import app
+from selldesk.cli.main import add_commands
 from selldesk.config import BadSetting, Settings, load_settings
 from selldesk.kernel.money import both_units, parse_amount
 from selldesk.runtime.api_process import ApiProcess
@@ -146,6 +146,7 @@ class Shell:
     """The command line, in this process."""
 
     def __init__(self, folder: Path) -> None:
+        add_commands()
         self.folder = folder
         self.environment = {
             "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
