@@ -853,3 +853,24 @@ async def self_or_fault(asked: Awaitable[Any]) -> None:
 def test_every_switch_is_thrown_somewhere_in_these_tests() -> None:
     texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py") if path.name != "test_hour.py")
     assert [name for name in FAULTS if f'"{name}"' not in texts] == []
+
+
+def test_a_form_is_read_however_it_is_written(tmp_path: Path) -> None:
+    """Steam's clients send urlencoded and multipart forms; what stands in them is the same."""
+
+    async def story(steam: Steam) -> None:
+        fields = {"account_name": steam.bot.login, "encrypted_password": "AA==", "encryption_timestamp": "1"}
+        multipart = aiohttp.FormData()
+        for name, value in fields.items():
+            multipart.add_field(name, value, content_type="text/plain")
+        answers = []
+        async with aiohttp.ClientSession() as session:
+            for form in (fields, multipart, {}):
+                url = f"{steam.url}/IAuthenticationService/BeginAuthSessionViaCredentials/v1/"
+                async with session.post(url, data=form) as answer:
+                    answers.append((answer.status, answer.headers["x-eresult"], await answer.text()))
+        written, in_parts, empty = answers
+        assert written == in_parts
+        assert written != empty
+
+    with_steam(tmp_path, story)
