@@ -859,18 +859,19 @@ def test_a_form_is_read_however_it_is_written(tmp_path: Path) -> None:
     """Steam's clients send urlencoded and multipart forms; what stands in them is the same."""
 
     async def story(steam: Steam) -> None:
-        fields = {"account_name": steam.bot.login, "encrypted_password": "AA==", "encryption_timestamp": "1"}
+        client = await _client(steam)
+        assert client.session.tokens is not None
+        fields = {"refresh_token": client.session.tokens.refresh, "steamid": steam.bot.steamid64}
         multipart = aiohttp.FormData()
         for name, value in fields.items():
             multipart.add_field(name, value, content_type="text/plain")
-        answers = []
+        eresults = []
         async with aiohttp.ClientSession() as session:
             for form in (fields, multipart, {}):
-                url = f"{steam.url}/IAuthenticationService/BeginAuthSessionViaCredentials/v1/"
-                async with session.post(url, data=form) as answer:
-                    answers.append((answer.status, answer.headers["x-eresult"], await answer.text()))
-        written, in_parts, empty = answers
-        assert written == in_parts
-        assert written != empty
+                async with session.post(f"{steam.url}/IAuthenticationService/GenerateAccessTokenForApp/v1/", data=form) as answer:
+                    eresults.append((answer.status, answer.headers["x-eresult"]))
+        written, in_parts, empty = eresults
+        assert (written, in_parts) == ((200, "1"), (200, "1"))
+        assert empty != written
 
     with_steam(tmp_path, story)
