@@ -7,7 +7,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check acceptance bench bench-size bench-mixed bench-tenfold bench-plots runbook format lock clean
+.PHONY: help setup setup-dev run test check coverage acceptance bench bench-size bench-mixed bench-tenfold bench-plots runbook format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -33,11 +33,16 @@ run: setup ## the whole market on this machine: http://127.0.0.1:8000 (FRESH=1 s
 test: setup-dev ## all tests that need nothing but this machine
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: setup-dev ## format, lint, strict types, import contracts
+check: setup-dev ## format, lint, strict types, import contracts, coverage of the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory coverage
+
+coverage: setup-dev ## tests/rooms alone takes every branch of the rooms and of Steam's codec
+	$(BIN)/coverage run -m pytest tests/rooms
+	$(BIN)/coverage report
 
 acceptance/.venv/.installed: acceptance/requirements.txt
 	$(PYTHON) -m venv acceptance/.venv
@@ -79,4 +84,4 @@ lock: setup-dev ## resolve the dependencies anew and write both lock files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra build-tools --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the tasks made (not var/, where the sandbox lives)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

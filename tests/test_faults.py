@@ -889,7 +889,7 @@ def test_a_bot_that_can_not_send_for_a_quarantine_still_finishes_what_is_out(tmp
 def test_the_table_in_the_documentation_names_each_mode_and_tests_that_exist() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \|$", (REPOSITORY / "docs/faults.md").read_text(), re.MULTILINE)
     assert [int(number) for number, *_ in rows] == list(range(1, 35))
-    known = {name for path in (REPOSITORY / "tests").glob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    known = {name for path in (REPOSITORY / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
     for number, _, _, tests in rows:
         named = re.findall(r"`(test_\w+)`", tests)
         assert named, number

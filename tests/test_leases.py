@@ -1,4 +1,4 @@
-"""One worker per bot (I13): leases, fences, spreading, and workers that sleep at the worst moment and wake late."""
+"""One worker per bot (I13): fences, bots that change hands, and workers that sleep at the worst moment and wake late."""
 
 import contextlib
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US, Lease, WorkerProcess, alive_workers, keep, quota
+from selldesk.bots.leases import LEASE_US, SEND_WITHIN_US
 from selldesk.desk import commands
 from selldesk.desk.requests.bots import BotRequest, bot_command, secrets_command
 from selldesk.kernel.processes import is_gone, process_name
@@ -27,66 +27,8 @@ from selldesk.workers.fleet import Fleet, FleetSettings
 from tests.little_market import LittleMarket, in_market
 
 S = 1_000_000
-NOW = 1_000_000 * S
-FRESH, OLD = NOW + LEASE_US, NOW - 1
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-def _leases(*rows: tuple[int, str | None, int, int]) -> dict[int, Lease]:
-    return {row[0]: Lease(*row) for row in rows}
-
-
-TAKEN = [(number, "a", 1, FRESH) for number in (1, 2, 3, 4)]
-KEEPING = [
-    # what                          who  alive            leases                                                              gave back  holds                            lets go
-    ("the first takes all",         "a", ["a"],           [],                                                                 [],     [(1, 1), (2, 1), (3, 1), (4, 1)], []),
-    ("a second takes nothing yet",  "b", ["a", "b"],      TAKEN,                                                              [],     [],                               []),
-    ("the first shares",            "a", ["a", "b"],      TAKEN,                                                              [],     [(1, 1), (2, 1), (3, 1), (4, 1)], [3, 4]),
-    ("it gives back",               "a", ["a", "b"],      TAKEN,                                                              [3, 4], [(1, 1), (2, 1)],                 []),
-    ("and the second takes them",   "b", ["a", "b"],      [*TAKEN[:2], (3, None, 1, 0), (4, None, 1, 0)],                     [],     [(3, 2), (4, 2)],                 []),
-    ("one that ran out is free",    "b", ["a", "b"],      [(1, "a", 1, FRESH), (2, "a", 1, OLD), (3, "b", 5, FRESH)],         [],     [(3, 5), (2, 2)],                 []),
-    ("a dead one's is free",        "b", ["b"],           [(1, "a", 1, FRESH), (2, "a", 7, FRESH)],                           [],     [(1, 2), (2, 8), (3, 1), (4, 1)], []),
-    ("late but not taken: goes on", "a", ["a"],           [(1, "a", 3, OLD)],                                                 [],     [(1, 3), (2, 1), (3, 1), (4, 1)], []),
-    ("taken: gone",                 "a", ["a", "b"],      [(number, "b", 4, FRESH) for number in (1, 2, 3, 4)],               [],     [],                               []),
-    ("a clock that went back",      "b", ["a", "b"],      [(1, "a", 1, NOW + 9 * LEASE_US), (2, "a", 1, FRESH)],              [],     [(1, 2), (3, 1)],                 []),
-    ("three of them",               "a", ["a", "b", "c"], [],                                                                 [],     [(1, 1), (2, 1)],                 []),
-    ("the last of three",           "c", ["a", "b", "c"], [],                                                                 [],     [(1, 1)],                         []),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("what", "who", "alive", "leases", "released", "held", "let_go"), KEEPING, ids=[row[0] for row in KEEPING])
-def test_who_holds_which_bot(
-    what: str,
-    who: str,
-    alive: list[str],
-    leases: list[tuple[int, str | None, int, int]],
-    released: list[int],
-    held: list[tuple[int, int]],
-    let_go: list[int],
-) -> None:
-    keeping = keep(who, alive, [1, 2, 3, 4], _leases(*leases), released, NOW)
-    assert [(lease.bot, lease.fence) for lease in keeping.held] == held
-    assert keeping.let_go == let_go
-    assert all(lease.until_us == FRESH for lease in keeping.held)
-
-
-def test_every_bot_is_in_exactly_one_share() -> None:
-    for workers in range(1, 8):
-        alive = [f"w{number}" for number in range(workers)]
-        for bots in range(20):
-            shares = [quota(worker, alive, bots) for worker in alive]
-            assert (sum(shares), max(shares) - min(shares) <= 1) == (bots, True)
-
-
-def test_who_is_alive() -> None:
-    workers = [
-        WorkerProcess("a", FRESH),
-        WorkerProcess("b", OLD),
-        WorkerProcess("c", FRESH),
-        WorkerProcess("d", NOW + 9 * LEASE_US),
-    ]
-    assert alive_workers(workers, lambda name: name == "c", NOW) == ["a"]
 
 
 def test_a_process_is_known_to_be_gone() -> None:

@@ -1,4 +1,4 @@
-"""Limits on sellers and projects (people P6): one row a limit, the order of refusals, strikes, cool-downs, blocks, claims, stops, figures."""
+"""Limits on sellers and projects (people P6): one row a limit, the order of refusals, cool-downs, blocks, claims, stops. The rules alone: tests/rooms/test_sellers.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,6 @@ from selldesk.kernel.times import DAY_US, wire_time
 from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
-from selldesk.sellers.standing import Seller, SellerLoad, Strikes, cooldown_end, is_strike, why_not, with_strike
 from tests.support import AK, SandboxProcess
 from tests.test_desk import RICH, SELLER, SHOP, Market
 
@@ -162,50 +161,6 @@ def test_the_order_of_refusals(market: Market) -> None:
     assert refused(market, market.open("new", **wrong)) == "Project has too many open trades"
     limit(market)
     assert refused(market, market.open("new", **wrong)) == "Buyer mismatch"
-
-
-STRIKES = [
-    # offer's state, who cancelled it    a strike
-    (4, None, True), (5, None, True), (7, None, True), (10, None, True), (6, "deadline", True),
-    (6, "operator", False), (6, None, False), (8, None, False), (11, None, False), (None, None, False), (3, None, False),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("state", "by", "expected"), STRIKES)
-def test_what_is_a_strike(state: int | None, by: str | None, expected: bool) -> None:
-    assert is_strike(state, by) is expected
-
-
-def test_the_ladder_of_cool_downs() -> None:
-    """Two are free; then 15 minutes, an hour, a day, a day."""
-    limits, known = MarketLimits(), Strikes(SELLER, SHOP, 0, 0)
-    waits = []
-    for _ in range(6):
-        known = with_strike(known, limits, NOW)
-        waits.append((known.cooldown_until - NOW) // S if known.cooldown_until else 0)
-    assert waits == [0, 0, 900, 3_600, 86_400, 86_400]
-
-
-def test_a_cool_down_is_a_projects_own_until_two_have_reached_one() -> None:
-    limits = MarketLimits()
-    mine, theirs = Strikes(SELLER, 1, 3, NOW + 900 * S), Strikes(SELLER, 2, 3, NOW + 3_600 * S)
-    free = Strikes(SELLER, 2, 2, 0)
-    assert cooldown_end([mine, free], 1, limits, NOW) == NOW + 900 * S
-    assert cooldown_end([mine, free], 2, limits, NOW) is None
-    assert cooldown_end([mine, theirs], 3, limits, NOW) == NOW + 3_600 * S, "then it holds market-wide"
-    assert cooldown_end([mine], 1, limits, NOW + 901 * S) is None
-
-
-def test_an_unverified_claim_of_another_project_counts_for_nothing() -> None:
-    """A trade link may be invented: else a stranger's sales would be blocked by it."""
-    limits = MarketLimits(seller_processing_max=2)
-    invented = SellerLoad(SELLER, 1, 2, 0, 50, 0, 5_000)
-    real = SellerLoad(SELLER, 1, 2, 2, 0, 200, 0)
-    assert why_not(None, [], [invented], 0, 1, 100, limits, NOW) is None
-    assert why_not(None, [], [invented], 0, 2, 100, limits, NOW) is not None
-    assert why_not(None, [], [real], 0, 1, 100, limits, NOW) is not None
-    trusted = Seller(SELLER, "trusted", "known", None, NOW)
-    assert why_not(trusted, [Strikes(SELLER, 1, 9, NOW + 1)], [real], 0, 1, 100, limits, NOW) is None
 
 
 def test_wasted_sales_lead_to_a_cool_down_and_an_acceptance_forgives(market: Market) -> None:

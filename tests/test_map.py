@@ -186,7 +186,7 @@ def test_the_index_of_decisions_names_each_page_and_tests_that_exist() -> None:
     titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in sorted(folder.glob("0*.md"))}
     listed = re.findall(r"^\| (\d+) \| \[([^\]]+)\]\(([^)]+)\) \| (holds|superseded by \d+) \|", index, re.MULTILINE)
     assert {file: f"# {number}. {title}" for number, title, file, _ in listed} == titles
-    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
-    functions = {name for text in tests.values() for name in re.findall(r"def (test_\w+)", text)}
-    assert set(re.findall(r"`(test_\w+\.py)`", index)) <= tests.keys()
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    functions = {name for path in tests for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))}
+    assert set(re.findall(r"`(test_\w+\.py)`", index)) <= {path.name for path in tests}
     assert set(re.findall(r"`(test_\w+)`", index)) <= functions

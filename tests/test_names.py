@@ -3,10 +3,6 @@
 import csv
 from pathlib import Path
 
-import pytest
-
-from selldesk.catalog.names import CatalogFault, acceptable_name, parse_csv
-from selldesk.catalog.shipped import shipped_catalog
 from tests.support import SandboxProcess
 
 
@@ -46,39 +42,3 @@ def test_ten_thousand_real_names(own_sandbox: SandboxProcess) -> None:
     assert (listed["total"], len(listed["orders"])) == (10_000, 1_000)
     sandbox.assert_clean()
     sandbox.stop()
-
-
-def test_the_shipped_catalog_is_readable() -> None:
-    catalog = shipped_catalog()
-    assert all(len(items) >= 300 for items in catalog.values())
-    assert all(acceptable_name(name) for items in catalog.values() for name, _ in items)
-
-
-@pytest.mark.parametrize(
-    ("text", "rows"),
-    [
-        ("market_hash_name,price\nA,5\nB,\n", [("A", 5), ("B", None)]),
-        ("market_hash_name\nA\n\n", [("A", None)]),
-        ('\ufeffmarket_hash_name,price\n"A, with comma",7\r\n', [("A, with comma", 7)]),
-        ("market_hash_name,price\nA,5\nA,6\n", [("A", 6)]),
-    ],
-)
-def test_catalog_files(text: str, rows: list[tuple[str, int | None]]) -> None:
-    assert parse_csv(text) == rows
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", "line 1"),
-        ("name\nA\n", "line 1"),
-        ("market_hash_name,price\nA,1.5\n", "line 2"),
-        ("market_hash_name,price\nA,-1\n", "line 2"),
-        ("market_hash_name,price\nA,1\n ,2\n", "line 3"),
-        ("market_hash_name,price\nA,1,2\n", "line 2"),
-        ("market_hash_name,price\nA,99999999999\n", "line 2"),
-    ],
-)
-def test_a_bad_catalog_file_names_the_line(text: str, complaint: str) -> None:
-    with pytest.raises(CatalogFault, match=complaint):
-        parse_csv(text)

@@ -1,15 +1,11 @@
-"""Steam's wire and client: codec, codes, links, error texts, and answers of every kind from a Steam that is one function."""
+"""Steam's client: error texts, and answers of every kind from a Steam that is one function. Its wire: tests/rooms/test_wire.py."""
 
 import asyncio
-import base64
-import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import given
 
 from selldesk.steam.client import SteamClient
 from selldesk.steam.errors import read_send_error
@@ -29,76 +25,11 @@ from selldesk.steam.results import (
 )
 from selldesk.steam.session import SteamSession, SteamUrls
 from selldesk.steam.transport import ConnectionFailed, Response
-from selldesk.steamwire import protobuf, tokens
+from selldesk.steamwire import tokens
 from selldesk.steamwire.credentials import Credentials, Tokens
-from selldesk.steamwire.guard import confirmation_key, guard_code
-from selldesk.steamwire.tradelink import TradeLink, parse_trade_link
+from selldesk.steamwire.tradelink import TradeLink
 
 LINK = TradeLink(1000004, "abcDEF12")
-VALUES = st.one_of(st.integers(0, 2**64 - 1), st.text(max_size=20), st.binary(max_size=20), st.booleans())
-
-
-@given(st.lists(st.tuples(st.integers(1, 2000), VALUES), max_size=10))
-def test_protobuf_comes_back_as_it_went(fields: list[tuple[int, protobuf.Value]]) -> None:
-    message = protobuf.Message(protobuf.encode(fields))
-    for number, value in dict(fields).items():
-        if isinstance(value, int):
-            assert message.get_int(number) == int(value)
-        else:
-            assert message.get_bytes(number) == (value.encode() if isinstance(value, str) else value)
-
-
-def test_protobuf_knows_fixed64_float_and_repeated_messages() -> None:
-    inner = [protobuf.encode([(1, kind)]) for kind in (3, 4)]
-    data = protobuf.encode([(5, protobuf.Fixed64(76561197960265728)), (3, 2.5), *((4, part) for part in inner), (9, None)])
-    message = protobuf.Message(data)
-    assert message.get_int(5) == 76561197960265728
-    assert message.get_float(3) == 2.5
-    assert [part.get_int(1) for part in message.messages(4)] == [3, 4]
-    assert (message.get_int(9, 7), message.get_text(8)) == (7, "")
-
-
-@given(st.binary(max_size=60))
-def test_noise_is_no_message_or_a_fault_and_never_a_crash(noise: bytes) -> None:
-    with contextlib.suppress(protobuf.ProtobufFault):
-        protobuf.Message(noise)
-
-
-def test_known_codes_and_keys() -> None:
-    """Against values of the reference implementation's published test vectors."""
-    secret = base64.b64encode(b"superdupersecret").decode()
-    assert guard_code(secret, 3_000_030) == "YRGQJ"
-    assert guard_code(secret, 3_000_029) == "94R9D"
-    identity = base64.b64encode(b"superdupersecret").decode()
-    assert confirmation_key(identity, 1_700_000_000, "list") != confirmation_key(identity, 1_700_000_000, "accept")
-    assert len(base64.b64decode(confirmation_key(identity, 1_700_000_000, "list"))) == 20
-
-
-LINKS = [
-    ("https://steamcommunity.com/tradeoffer/new/?partner=1000004&token=abcDEF12", LINK),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=4294967295&token=a-_Z", TradeLink(4294967295, "a-_Z")),
-    ("https://steamcommunity.com/tradeoffer/new/?token=abc&partner=1", None),
-    ("https://steamcommunity.com/tradeoffer/new?partner=1&token=abc", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=01&token=abc", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=4294967296&token=abc", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=1&token=", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=1&token=a b", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=1&token=abc#x", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=1&token=abc\n", None),
-    ("https://steamcommunity.com@evil.example/tradeoffer/new/?partner=1&token=abc", None),
-    ("HTTPS://steamcommunity.com/tradeoffer/new/?partner=1&token=abc", None),
-    ("https://steamcommunity.com/tradeoffer/new/?partner=١&token=abc", None),
-    ("", None),
-]
-
-
-@pytest.mark.parametrize(("text", "link"), LINKS)
-def test_trade_links(text: str, link: TradeLink | None) -> None:
-    assert parse_trade_link(text) == link
-    if link is not None:
-        assert link.url == text
-
-
 SORRY = "There was an error sending your trade offer.  Please try again later."
 ERRORS = [
     (f"{SORRY} (26)", Rejected(26, Cause.ITEM_GONE, f"{SORRY} (26)")),

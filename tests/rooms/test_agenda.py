@@ -3,7 +3,10 @@
 import pytest
 
 from selldesk.bots.rooms import Bot, BotState, Room, choose_bot, choose_room
-from selldesk.offers.agenda import LONGEST_WAIT_US, Call, CallKind, Memory, Pace, Task, Window, next_call
+from selldesk.offers.agenda import LONGEST_WAIT_US, Call, CallKind, Memory, Pace, Task, Window, next_call, task_of
+from selldesk.offers.rules import Rules
+from selldesk.offers.stages import Stage
+from tests.rooms import sales
 
 S = 1_000_000
 NOW = 1_000_000 * S
@@ -84,6 +87,10 @@ TABLE = [
     ("wait for what comes first",             memory(),                                    [task("settling", 7), task("offered", 9)],  True,  call("wait", until=NOW + 5 * S)),
     ("a failed trade makes way",              memory(not_before={"exchanged": NOW + S}),   [EXCHANGED, VERIFY],                        False, call("verify", "verify")),
     ("and comes back",                        memory(not_before={"exchanged": NOW + S}),   [EXCHANGED],                                False, call("wait", until=NOW + S)),
+    ("a reversal that is put off",            memory(suspects=("x",), suspects_not_before=NOW + S), [],                                 True,  call("wait", until=NOW + S)),
+    ("a back-off of another clock is over",   memory(),                                    [task("send", 61)],                         False, call("send", "send")),
+    ("… not one that can be",                 memory(last_poll_at=NOW + 60 * S),           [task("send", 60)],                         False, call("wait", until=NOW + 60 * S)),
+    ("… nor what waits for its day",          memory(),                                    [task("settling", 61)],                     False, call("wait", until=NOW + 45 * S)),
     ("an operator decides, not we",           memory(),                                    [task("operator", None)],                   False, call("wait", until=NOW + 45 * S)),
 ]  # fmt: skip
 
@@ -183,3 +190,66 @@ BOTS = [
 def test_the_bot_of_a_trade(bots: list[Bot], where: Room, with_seller: dict[int, int], items: int, chosen: int | None) -> None:
     found = choose_bot(where, bots, 730, items, with_seller, NOW)
     assert (found.number if found else None) == chosen
+
+
+TASKS: list[tuple[str, Stage, dict[str, object], int, dict[str, object]]] = [
+    # what                             stage            the sale                          at       what the agenda sees
+    ("verified",                       Stage.SEND,      {},                               0,       {}),
+    ("too late",                       Stage.SEND,      {},                               900,     {"is_too_late": True}),
+    ("its offer's time is over",       Stage.OFFERED,   {},                               900,     {"wants_cancel": True}),
+    ("our own confirmation",           Stage.OFFERED,   {"offer_state": 9},               0,       {"needs_confirmation": True}),
+    ("held",                           Stage.OFFERED,   {"offer_state": 11},              900,     {"is_held": True}),
+    ("exchanged",                      Stage.EXCHANGED, {},                               900,     {"steam_trade_id": "4"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "stage", "sale", "at", "expected"), TASKS, ids=[row[0] for row in TASKS])
+def test_a_sale_as_the_agenda_sees_it(
+    what: str, stage: Stage, sale: dict[str, object], at: int, expected: dict[str, object]
+) -> None:
+    one = sales.trade(stage, **sale)
+    blank = {"steam_trade_id": None, "wants_cancel": False, "is_too_late": False, "is_held": False, "needs_confirmation": False}
+    for may_send in (True, False):
+        known = {"trade_id": one.id, "stage": stage, "due_at": sales.NOW, "may_send": may_send}
+        assert task_of(one, sales.NOW + at * S, Rules(), may_send)._asdict() == known | blank | expected
+
+
+def test_a_poll_that_failed_leaves_time_for_all_else() -> None:
+    """Twice as long as the bot rests; one that works ends that."""
+    known = memory()
+    known.polls_failed(3 * S, NOW)
+    assert (known.is_blind, known.polls_not_before) == (True, NOW + 6 * S)
+    known.polls_worked()
+    assert (known.is_blind, known.polls_not_before) == (False, 0)
+
+
+def test_one_trade_is_put_off_and_no_other() -> None:
+    known = memory()
+    known.defer("send", NOW + 3 * S)
+    assert next_call(known, [SEND, SETTLING], True, NOW, PACE) == call("settle", "settling")
+    assert next_call(known, [SEND], True, NOW + 3 * S, PACE) == call("send", "send")
+
+
+MENDED: list[tuple[str, object, object]] = [
+    # what is remembered     of a clock that was ahead                            afterwards
+    ("last_poll_at",         NOW + 1,                                             NOW),
+    ("last_full_poll_at",    NOW + 1,                                             NOW),
+    ("last_send_at",         NOW + 1,                                             NOW),
+    ("last_sweep_at",        NOW + 1,                                             NOW),
+    ("quiet_until",          NOW + 999 * S,                                       NOW + 60 * S),
+    ("next_login_at",        NOW + 9_999 * S,                                     NOW + 1_920 * S),
+    ("polls_not_before",     NOW + 999 * S,                                       NOW + 120 * S),
+    ("suspects_not_before",  NOW + 999 * S,                                       NOW + 60 * S),
+    ("stock_not_before",     NOW + 999 * S,                                       NOW + 600 * S),
+    ("free_at",              {"a": NOW, "b": NOW + 60 * S, "c": NOW + 61 * S},    {"b": NOW + 60 * S}),
+    ("not_before",           {"a": NOW, "b": NOW + S, "c": NOW + 61 * S},         {"b": NOW + S, "c": NOW + 60 * S}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "ahead", "afterwards"), MENDED)
+def test_no_remembered_moment_lies_further_away_than_any_can(name: str, ahead: object, afterwards: object) -> None:
+    known = memory(**{name: ahead})
+    known.mend(NOW)
+    assert getattr(known, name) == afterwards
+    known.mend(NOW)
+    assert getattr(known, name) == afterwards

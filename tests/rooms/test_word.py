@@ -2,50 +2,20 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from selldesk.kernel.ids import new_uuid7
 from selldesk.offers import exchange, offered, sending
 from selldesk.offers.outcomes import Outcome, ended
 from selldesk.offers.rules import Rules
 from selldesk.offers.stages import Stage
-from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
+from selldesk.offers.words import OfferWord, Proof, SendRefusal, TradeWord
 from selldesk.trades import reversals
 from selldesk.trades.endings import ENDINGS, of_sale
 from selldesk.trades.reversals import Reversal
 from selldesk.trades.status import TRANSITIONS, Status, may_follow
-from selldesk.trades.trade import Trade, TradeItem
+from tests.rooms.sales import DAY, NOW, S, items, offer, received, trade
 
-S = 1_000_000
-NOW = 1_773_396_000 * S
-DAY = 86_400 * S
 RULES = Rules()
-
-
-def trade(stage: Stage = Stage.OFFERED, **changed: object) -> Trade:
-    fields: dict[str, object] = dict.fromkeys(Trade.__struct_fields__)
-    fields |= {
-        "id": new_uuid7(NOW), "project": 1, "buyer": 2, "custom_id": "c", "game": 730, "value": 100, "fee": 0, "items_count": 1, "room": 1,
-        "seller": "7", "tradelink": "", "message": "", "created_at": NOW, "bot": 1, "status": "processing", "updated_at": NOW, "version": 1,
-        "stage": stage.value, "due_at": NOW, "attempts": 0, "misses": 0, "protected": 0,
-    }  # fmt: skip
-    if stage in (Stage.OFFERED, Stage.EXCHANGED, Stage.SETTLING):
-        fields |= {"offer_id": "5", "offer_state": 2, "expires_at": NOW + 900 * S}
-    if stage in (Stage.EXCHANGED, Stage.SETTLING):
-        fields |= {"steam_trade_id": "4", "exchanged_at": NOW}
-    whole = fields | changed
-    return msgspec.convert([whole[name] for name in Trade.__struct_fields__], Trade)
-
-
-def items() -> list[TradeItem]:
-    return [TradeItem("t", 0, 1, "2", "9", 100, 1, "class", "0", None, None)]
-
-
-def offer(state: int, **changed: object) -> OfferWord:
-    fields: dict[str, object] = {"offer_id": "5", "state": state, "time_created": NOW}
-    return OfferWord(**(fields | changed))  # type: ignore[arg-type]
-
 
 OFFERS = [
     # what Steam shows                before                                   status        stage        error contains
@@ -96,11 +66,6 @@ def test_what_an_offer_says(said: OfferWord, before: dict[str, Any], status: str
     if said.state == 11:
         assert one.expires_at == NOW + 15 * DAY
         assert not offered.cancel_due(one, NOW + 20 * DAY, RULES)
-
-
-def received(**changed: object) -> AssetWord:
-    fields: dict[str, object] = {"appid": 730, "contextid": "2", "assetid": "9", "classid": "class"}
-    return AssetWord(**(fields | changed))  # type: ignore[arg-type]
 
 
 EXCHANGES = [
