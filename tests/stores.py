@@ -96,7 +96,7 @@ def _migrated_file() -> bytes:
 
 @cache
 def _migrations_at_once() -> str:
-    """All that `migrate` says to an empty PostgreSQL, in one message. What it leaves is compared in tests/test_store.py."""
+    """All that `migrate` says to an empty PostgreSQL, in one message. What it leaves is compared in tests/store/test_store.py."""
     said = ["CREATE TABLE migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL)"]
     for one in migrations("postgres"):
         said += map(ddl, statements(one.sql) if one.is_for_all else [one.sql])

@@ -1,4 +1,4 @@
-"""Matching: one test body for both books, and quotes. The books against each other on random baskets: tests/test_book.py."""
+"""Matching: one test body for both books, and quotes. The books against each other on random baskets: tests/properties/test_book.py."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Money moves as rows: what each movement leaves behind, and what no movement may do. Any order of moves: tests/test_ledger.py."""
+"""Money moves as rows: what each movement leaves behind, and what no movement may do. Any order of moves: tests/properties/test_ledger.py."""
 
 from collections.abc import Callable
 

@@ -18,9 +18,9 @@ from selldesk.sellers.standing import (
     counted_by_bot,
     figures,
     is_strike,
-    with_strike,
     why_not,
     why_not_project,
+    with_strike,
 )
 
 S = 1_000_000

@@ -7,7 +7,7 @@ from tests.support import SandboxProcess
 
 
 def _names() -> dict[int, list[str]]:
-    with open(Path(__file__).parent / "data" / "names.csv", newline="") as file:
+    with open(Path(__file__).parent.parent / "data" / "names.csv", newline="") as file:
         found: dict[int, list[str]] = {}
         for game, name in list(csv.reader(file))[1:]:
             found.setdefault(int(game), []).append(name)

@@ -7,7 +7,7 @@ the old version are its own too. It was cut out of the history by
         src/selldesk/{book,bots,catalog,desk,kernel,ledger,people,steamwire,store,trades} ':!*.csv'
 
 `data/store_821564e.json` is every row of a store that this desk made by `live` below: sales in every status and stage. A test holds
-that it still makes just these rows, on both engines. `python -m tests.test_upgrade` writes the file anew.
+that it still makes just these rows, on both engines. `python -m tests.store.test_upgrade` writes the file anew.
 """
 
 import atexit
@@ -43,7 +43,7 @@ from selldesk.trades.status import Status
 from selldesk.trades.trade import Trade
 from tests.stores import drop_database, new_database, use_engine
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 RELEASE = DATA / "release_821564e.zip"
 ROWS = DATA / "store_821564e.json"
 LAST_MIGRATION = 11

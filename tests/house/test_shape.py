@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src" / "selldesk"
+SOURCE = Path(__file__).parent.parent.parent / "src" / "selldesk"
 BRANCHES_MAX = 15
 LINES_MAX = 60
 

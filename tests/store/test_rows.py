@@ -140,6 +140,6 @@ def test_nobody_counts_columns_outside_the_store() -> None:
 
 def test_no_block_is_dead() -> None:
     """Every block is asked by its name somewhere; those of the audit by their prefix."""
-    source = "".join(path.read_text() for path in (Path(__file__).parent.parent / "src" / "selldesk").rglob("*.py"))
+    source = "".join(path.read_text() for path in (Path(__file__).parent.parent.parent / "src" / "selldesk").rglob("*.py"))
     dead = [name for name in all_blocks() if f'"{name}"' not in source and not name.startswith("audit_")]
     assert dead == []

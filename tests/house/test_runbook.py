@@ -14,7 +14,7 @@ from selldesk.config import FROM_FILES, Settings, load_settings
 from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.open import open_store
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "operating.md", ROOT / "docs" / "simulator.md", ROOT / "docs" / "promises.md"]
 _SANDBOX_ONLY = {"/sandbox/clock"}
 

@@ -11,8 +11,8 @@ import pytest
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
 from selldesk.store.sqlite import SqliteStore
+from tests.desk.test_desk import Market
 from tests.support import AK, SandboxProcess, run_selldesk
-from tests.test_desk import Market
 
 SECRET = "a-secret-of-at-least-32-characters-here"
 

@@ -19,10 +19,10 @@ from selldesk.link.client import InlineDesk
 from selldesk.offers.stages import Stage
 from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
 from selldesk.workers.lease import HeldLease, LeasedDesk
+from tests.desk.test_desk import SELLER, Market
+from tests.desk.test_leases import _Sleeper
+from tests.desk.test_lost_history import photograph
 from tests.little_market import LittleMarket, in_market
-from tests.test_desk import SELLER, Market
-from tests.test_leases import _Sleeper
-from tests.test_lost_history import photograph
 
 S = 1_000_000
 MINUTE = 60

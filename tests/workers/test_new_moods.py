@@ -19,7 +19,7 @@ from selldesk.steam.transport import BODY_MAX_BYTES, AiohttpTransport
 from selldesk.steamsim.faults import FaultRequest
 from selldesk.store.audit import run_audit
 from tests.little_market import GAME_ITEM, ORDER_PRICE, LittleMarket, in_market
-from tests.test_steamsim import NAME, Steam, with_steam
+from tests.steam.test_steamsim import NAME, Steam, with_steam
 
 DAY = 86_400
 CS2, TF2 = 730, 440

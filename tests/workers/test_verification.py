@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from selldesk.desk import commands
+from tests.api.test_names import _names
 from tests.little_market import MONEY, LittleMarket, in_market
-from tests.test_names import _names
 
 pytestmark = pytest.mark.usefixtures("engine")
 

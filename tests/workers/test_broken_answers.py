@@ -21,7 +21,7 @@ from selldesk.steamwire.credentials import Credentials, Tokens
 from selldesk.store.audit import run_audit
 from selldesk.workers.bot import BotWorker
 from tests.little_market import MONEY, ORDER_PRICE, LittleMarket, in_market
-from tests.test_steam import LINK, _client, _json, _token
+from tests.steam.test_steam import LINK, _client, _json, _token
 
 CS2, TF2 = 730, 440
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

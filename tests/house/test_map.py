@@ -11,7 +11,7 @@ import pytest
 
 from selldesk.store.blocks import parse
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src" / "selldesk"
 MAP = ROOT / "docs" / "map.md"
 ROOMS = {"alerts", "book", "bots", "catalog", "ledger", "offers", "people", "sellers", "trades"}

@@ -851,7 +851,7 @@ async def self_or_fault(asked: Awaitable[Any]) -> None:
 
 
 def test_every_switch_is_thrown_somewhere_in_these_tests() -> None:
-    texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py") if path.name != "test_hour.py")
+    texts = "".join(path.read_text() for path in Path(__file__).parent.parent.rglob("test_*.py") if path.name != "test_hour.py")
     assert [name for name in FAULTS if f'"{name}"' not in texts] == []
 
 

@@ -20,9 +20,9 @@ from selldesk.store.audit import run_audit
 from selldesk.store.copying import tables
 from selldesk.store.store import Row, Store, StoreUnavailable, Writer
 from selldesk.view.market_view import MarketView
+from tests.desk.test_desk import RICH, SHOP, Market
 from tests.little_market import LittleMarket, in_market
 from tests.stores import postgres_server
-from tests.test_desk import RICH, SHOP, Market
 
 pytestmark = pytest.mark.usefixtures("engine")
 NEVER_CHANGED = ("person", "api_key", "worker", "bot_lease")

@@ -19,9 +19,9 @@ from selldesk.kernel.ids import api_key_hash, new_api_key, new_uuid7
 from selldesk.kernel.secretbox import SecretBox, secrets_place
 from selldesk.people.roles import Role, pack_roles
 from selldesk.store.open import open_store
+from tests.desk.test_lost_history import photograph, put_back
 from tests.stores import new_database
 from tests.support import Person, fetch, free_port
-from tests.test_lost_history import photograph, put_back
 
 pytestmark = pytest.mark.usefixtures("engine")
 SECRET = "a-secret-of-at-least-32-characters-here"

@@ -39,9 +39,9 @@ from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Reader, Row
 from selldesk.trades.trade import Trade
 from selldesk.view.market_view import MarketView
+from tests.desk.test_desk import RICH, Market
 from tests.little_market import ClosingStore
 from tests.stores import new_store
-from tests.test_desk import RICH, Market
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -13,8 +13,8 @@ from selldesk.kernel.times import DAY_US, wire_time
 from selldesk.offers.words import AssetWord, OfferWord, Proof, TradeWord
 from selldesk.people.roles import Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
+from tests.desk.test_desk import RICH, SELLER, SHOP, Market
 from tests.support import AK, SandboxProcess
-from tests.test_desk import RICH, SELLER, SHOP, Market
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -19,7 +19,7 @@ from selldesk.steam.transport import Response
 from selldesk.steamsim.entities import Behaviour, OfferRecord
 from selldesk.workers.sending import BLAME, offer_message
 from tests.little_market import LittleMarket, in_market
-from tests.test_steam import LINK, SORRY, _client
+from tests.steam.test_steam import LINK, SORRY, _client
 
 TF2 = 440
 MINUTE = 60

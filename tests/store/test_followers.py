@@ -21,8 +21,8 @@ from selldesk.people.roles import Role, pack_roles
 from selldesk.runtime.api_process import ApiProcess
 from selldesk.store.audit import run_audit
 from selldesk.store.open import open_store
+from tests.desk.test_lost_history import photograph, put_back
 from tests.stores import new_database
-from tests.test_lost_history import photograph, put_back
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "docs" / "rules"
 PAGES = [*sorted(RULES.glob("*.md")), ROOT / "docs" / "promises.md"]
 

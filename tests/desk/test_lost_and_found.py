@@ -12,8 +12,8 @@ from selldesk.offers.stages import Stage
 from selldesk.steamsim.entities import Account, Behaviour, OfferRecord
 from selldesk.store.audit import run_audit
 from selldesk.workers.bot import BotWorker
+from tests.desk.test_leases import _Sleeper
 from tests.little_market import MONEY, LittleMarket, in_market
-from tests.test_leases import _Sleeper
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -16,7 +16,7 @@ from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.refusals import Refusal
 from selldesk.store.store import Reader, StoreUnavailable
 from selldesk.view.market_view import MarketView
-from tests.test_desk import POOR, RICH, SHOP, Market
+from tests.desk.test_desk import POOR, RICH, SHOP, Market
 
 pytestmark = pytest.mark.usefixtures("engine")
 
