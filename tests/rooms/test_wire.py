@@ -153,6 +153,7 @@ READ: list[tuple[str, bytes, Callable[[protobuf.Message], object], object]] = [
     # what                        bytes                            asked                                                      answer
     ("the last of several",       b"\x08\x01\x08\x02",             lambda one: one.get_int(1),                                2),
     ("a number that isn't there", b"",                             lambda one: one.get_int(1, 7),                             7),
+    ("… is 0",                    b"",                             lambda one: one.get_int(1),                                0),
     ("eight bytes as a number",   b"\x09\x02\x01" + bytes(6),      lambda one: one.get_int(1),                                258),
     ("the largest varint",        b"\x08" + b"\xff" * 9 + b"\x01", lambda one: one.get_int(1),                                2**64 - 1),
     ("bytes",                     b"\x0a\x01\xff",                 lambda one: one.get_bytes(1),                              b"\xff"),
