@@ -10,7 +10,6 @@ import pytest
 
 from selldesk.config import BadSetting, load_settings
 from selldesk.desk import commands
-from selldesk.store.sqlite import SqliteStore
 from tests.desk.test_desk import Market
 from tests.support import AK, SandboxProcess, run_selldesk
 
@@ -90,7 +89,6 @@ def test_names_of_before_still_work_and_are_not_shown(shell: Shell) -> None:
 def test_operators_need_no_curl_at_night(tmp_path: Path) -> None:
     """Every list as a table and as JSON; a sale is found, looked at, tried again, cancelled and declared; alerts are closed."""
     market = Market(tmp_path)
-    assert isinstance(market.store, SqliteStore)
     shell = Shell(tmp_path)
     shell.environment["SELLDESK_DATABASE_URL"] = f"sqlite:///{market.store.path}"
     sold: list[str] = []

@@ -25,6 +25,7 @@ from selldesk.store.audit import run_audit
 from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import CommitUnknown, StoreUnavailable
 from selldesk.trades.trade import Trade
+from tests.little_market import ClosingStore
 from tests.stores import new_store, postgres_server
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -39,7 +40,7 @@ class Market:
     """A desk with a shop, two buyers, a room from 10 to 100,000 mills and two bots."""
 
     def __init__(self, folder: Path, fee_basis_points: int = 0) -> None:
-        self.store = new_store(folder)
+        self.store = ClosingStore(new_store(folder))
         self.clock = ManualClock()
         self.desk = Desk(self.store.writer(), self.clock, DeskSettings(fee_basis_points=fee_basis_points))
         self._assets = 100
@@ -162,6 +163,7 @@ def market(tmp_path: Path) -> Iterator[Market]:
     market = Market(tmp_path)
     yield market
     market.assert_clean()
+    market.store.close_all()
 
 
 def _snapshot(market: Market) -> list[list[tuple[Any, ...]]]:

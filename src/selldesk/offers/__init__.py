@@ -1,1 +1,1 @@
-"""One sale: its statuses and stages, what Steam's word makes of them, its views. Pure."""
+"""The life of one Steam offer, whatever it is for: its stages, what Steam's word makes of it, what its bot does next. Pure."""

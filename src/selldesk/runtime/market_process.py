@@ -83,14 +83,15 @@ class MarketProcess:
     def load(self) -> None:
         """Reads the market from the store; what comes by feed from now on is applied to it."""
         self.view.load()
-        exclude_loaded_from_collection()
-        self.view.reload_listeners.append(exclude_loaded_from_collection)
         self._is_loaded = True
 
     async def run(self) -> None:
         """Until the process is told to stop. Raises BadSetting."""
         self.check_secret()
         self.load()
+        # Not in `load`: whoever builds a process in a test must not have its garbage kept.
+        exclude_loaded_from_collection()
+        self.view.reload_listeners.append(exclude_loaded_from_collection)
         tasks: list[asyncio.Task[None]] = []
         if self.supervisor is not None:
             tasks.append(asyncio.create_task(self.supervisor.run(self._stopping), name="desk supervisor"))

@@ -32,13 +32,11 @@ def web_app(simulator: SteamSimulator) -> web.Application:
 
 
 async def _request(taken: web.Request) -> Request:
+    # aiohttp reads the parts of a multipart body from the socket: they can be read once only.
+    body = b"" if taken.content_type == "multipart/form-data" else await taken.read()
     form: dict[str, str] = {}
-    body = b""
     if taken.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        # aiohttp reads a multipart body from the socket: it can be read once only.
         form = {name: value for name, value in (await taken.post()).items() if isinstance(value, str)}
-    else:
-        body = await taken.read()
     return Request(
         method=taken.method,
         path=taken.path,
