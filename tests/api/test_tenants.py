@@ -4,6 +4,7 @@ Two projects and two buyers in one running sandbox. Each project sells twice, on
 """
 
 import copy
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ class Tenants:
         self.buyers = (sandbox.buyers[0], sandbox.buyers[1])
         lines = [{"market_hash_name": name} for name in HATS]
         sandbox.operator.do("POST", "/api/operator/catalog", {"game_id": TF2, "items": lines})
+        # Made anew whenever the engines take turns, in the same sandbox.
+        mark = uuid.uuid4().hex[:8]
         sales: list[list[tuple[SandboxProcess, str]]] = []
         for number, (project, buyer, name) in enumerate(zip(self.projects, self.buyers, HATS, strict=True)):
             order = {"market_hash_name": name, "price": 1_000, "amount": 10}
@@ -33,7 +36,7 @@ class Tenants:
             beside = copy.copy(sandbox)
             beside.shop = project
             sales.append([])
-            for custom_id in ("everybody's", f"only of project {number}"):
+            for custom_id in (f"everybody's {mark}", f"only of project {number} {mark}"):
                 seller = sandbox.sellers[number]
                 items = [(assetid, name) for assetid in sandbox.steam.give(seller, TF2, name)]
                 project.do("POST", "/api/sell/trades/create", beside.offer_body(seller, TF2, items, custom_id))

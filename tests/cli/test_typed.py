@@ -22,6 +22,7 @@ from selldesk.store.open import BadDatabaseUrl, open_store
 from selldesk.web.routes import RouteSpec
 from tests.support import AK, SandboxProcess
 
+add_commands()
 SECRET = "zQ5xk2Vb8sTn4Lw9Rj7Yc3Hd6Mf1Gp0A"
 ENGINES = ("sqlite",)
 
@@ -146,7 +147,6 @@ class Shell:
     """The command line, in this process."""
 
     def __init__(self, folder: Path) -> None:
-        add_commands()
         self.folder = folder
         self.environment = {
             "SELLDESK_DATABASE_URL": f"sqlite:///{folder / 'market.db'}",
