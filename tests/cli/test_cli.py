@@ -105,6 +105,8 @@ def test_operators_need_no_curl_at_night(tmp_path: Path) -> None:
     assert "2 of 3" in shell.run("trade", "list", "--most", "2")
     assert lines("trade", "list", "--status", "accepted") == []
     assert [one["trade_id"] for one in lines("trade", "list", "--custom-id", "ale-1", "--project", "shop")] == [second]
+    narrow = "".join(shell.run("trade", "list", COLUMNS="80").split("│"))
+    assert "…" not in narrow, "an id that is cut can't be copied"
     assert "no user nobody" in shell.run("trade", "list", "--project", "nobody", code=1)
     (shown,) = lines("trade", "show", "sale-0")
     assert (shown["trade"]["trade_id"], shown["stage"], shown["project"]) == (first, "verify", "shop")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 T = TypeVar("T")
 
@@ -20,7 +20,8 @@ def print_list(objects: Iterable[T], as_json: bool, columns: Sequence[str], row:
         for one in objects:
             print_json(one)
         return
-    table = Table(*columns)
+    # Folded, never cut: what stands here is copied.
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for one in objects:
         table.add_row(*(_cell(value) for value in row(one)))
     Console().print(table)
