@@ -230,9 +230,6 @@ def _people(store: Store, size: Size) -> None:
             id=new_uuid7(clock.now_us()),
             login=login,
             roles=pack_roles([role]),
-            first_name=None,
-            last_name=None,
-            avatar=None,
             steamid64=steamid64,
         )
         desk.ask(made)

@@ -76,9 +76,6 @@ def seed(store: Store, buyers: int, items: int, orders_each: int, bots: int = 0,
             id=new_uuid7(clock.now_us()),
             login=f"vip-{buyer}",
             roles=pack_roles([Role.BUYER]),
-            first_name=None,
-            last_name=None,
-            avatar=None,
             steamid64=steamid64,
         )
         desk.ask(person)
@@ -193,9 +190,6 @@ def seed_sales(store: Store, buyers: int, bots: int = 20) -> None:
                 id=new_uuid7(clock.now_us()),
                 login=f"vip-{buyer}",
                 roles=pack_roles([Role.BUYER]),
-                first_name=None,
-                last_name=None,
-                avatar=None,
                 steamid64=steamid64,
             )
         )

@@ -55,9 +55,6 @@ class Market:
                     id=new_uuid7(self.clock.now_us()),
                     login=login,
                     roles=pack_roles([role]),
-                    first_name=None,
-                    last_name=None,
-                    avatar=None,
                     steamid64=steamid64,
                 )
             )

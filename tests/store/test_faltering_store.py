@@ -119,9 +119,6 @@ def _market(url: str) -> None:
                 id=new_uuid7(time.time_ns() // 1000),
                 login=login,
                 roles=pack_roles([role]),
-                first_name=None,
-                last_name=None,
-                avatar=None,
                 steamid64=steamid64,
             )
         )

@@ -320,9 +320,6 @@ def test_a_store_grows_up_while_an_older_version_goes_on_writing(tmp_path: Path,
             id="01900000-0000-7000-8000-000000000001",
             login="vip",
             roles=pack_roles([Role.BUYER]),
-            first_name=None,
-            last_name=None,
-            avatar=None,
             steamid64="7656",
         )
     )

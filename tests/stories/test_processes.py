@@ -86,9 +86,6 @@ def market(tmp_path: Path, engine: str) -> tuple[str, str, str]:
                 id=person_id,
                 login=login,
                 roles=pack_roles([role]),
-                first_name=None,
-                last_name=None,
-                avatar=None,
                 steamid64=steamid64,
             )
         )

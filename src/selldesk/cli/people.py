@@ -46,9 +46,6 @@ def create_user(
             id=person_id,
             login=login,
             roles=pack_roles(role),
-            first_name=None,
-            last_name=None,
-            avatar=None,
             steamid64=steamid64,
         )
     )

@@ -128,29 +128,27 @@ class Batch:
         """What entered and what left a status: kept apart, for a batch may hold both with different values."""
 
     def _prepare_people(self) -> None:
-        self.persons: Kept[int, Person] = Kept(Person, attrgetter("number"), "load_persons")
-        self.holds: Kept[str, Hold] = Kept(Hold, attrgetter("trade_id"), "load_holds", "put_holds")
-        self.orders: Kept[tuple[int, int], Order] = Kept(Order, attrgetter("buyer", "item"), "load_orders", "put_orders")
+        self.persons: Kept[int, Person] = Kept(Person, attrgetter("number"))
+        self.holds: Kept[str, Hold] = Kept(Hold, attrgetter("trade_id"), "put_holds")
+        self.orders: Kept[tuple[int, int], Order] = Kept(Order, attrgetter("buyer", "item"), "put_orders")
         self.dropped_orders: set[tuple[int, int]] = set()
         self.closed_orders: Kept[tuple[int, int, int], Order] = Kept(
-            Order, attrgetter("buyer", "item", "generation"), "load_closed_orders", "put_closed_orders"
+            Order, attrgetter("buyer", "item", "generation"), "put_closed_orders"
         )
         self.project_limits: dict[int, ProjectLimits] = {}
         self.project_loads: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         """Project → number and value of its processing sales."""
-        self.sellers: Kept[str, Seller] = Kept(Seller, attrgetter("steamid64"), "load_standings", "put_sellers")
-        self.strikes: Kept[tuple[str, int], Strikes] = Kept(
-            Strikes, attrgetter("seller", "project"), "load_standings", "put_strikes"
-        )
+        self.sellers: Kept[str, Seller] = Kept(Seller, attrgetter("steamid64"), "put_sellers")
+        self.strikes: Kept[tuple[str, int], Strikes] = Kept(Strikes, attrgetter("seller", "project"), "put_strikes")
         self.loads: defaultdict[str, dict[tuple[int, int], SellerLoad]] = defaultdict(dict)
         """Seller → (bot, project) → their processing sales there."""
         self.reversed: defaultdict[str, int] = defaultdict(int)
         """Seller → reversals of this batch."""
 
     def _prepare_bots(self) -> None:
-        self.leases: Kept[int, Lease] = Kept(Lease, attrgetter("bot"), "load_leases")
+        self.leases: Kept[int, Lease] = Kept(Lease, attrgetter("bot"))
         self.bots: Kept[int, Bot] = Kept(
-            Bot, attrgetter("number"), "load_bots", "put_bot_loads", attrgetter("number", "live_offers", "items_held")
+            Bot, attrgetter("number"), "put_bot_loads", attrgetter("number", "live_offers", "items_held")
         )
         self.blocks: dict[tuple[int, int], tuple[int, str]] = {}
         """(bot, game) → (until, reason): new ones."""

@@ -27,15 +27,13 @@ class Written(Protocol):
 
 
 class Kept(dict[K, R], Generic[K, R]):
-    """Rows of a table by key: how they are loaded, how they are written, and which of them changed. Written in the order of their keys,
+    """Rows of a table by key: how they are written, and which of them changed. Written in the order of their keys,
     so that no two batches lock them crosswise."""
 
-    def __init__(
-        self, record: Callable[..., R], key: Callable[[R], K], load: str, write: str = "", row: Callable[[R], Row] = plain
-    ) -> None:
-        """`load` and `write` are SQL blocks; without `write` the rows are only read."""
+    def __init__(self, record: Callable[..., R], key: Callable[[R], K], write: str = "", row: Callable[[R], Row] = plain) -> None:
+        """`write` is an SQL block; without it the rows are only read."""
         super().__init__()
-        self.load, self.block = load, write
+        self.block = write
         self.changed: set[K] = set()
         self._record, self._key, self._row = record, key, row
 

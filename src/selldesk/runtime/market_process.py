@@ -1,5 +1,6 @@
 """What every process of the market has: the store, a connection to the desk, and what it knows of the market by the desk's feed."""
 
+import abc
 import asyncio
 import contextlib
 import logging
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 _SEALS_EVERY_SECONDS = 20
 
 
-class MarketProcess:
+class MarketProcess(abc.ABC):
     """The process that was started has the desk as its child; whoever it starts beside itself is told its `desk_socket`."""
 
     def __init__(
@@ -111,9 +112,9 @@ class MarketProcess:
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
 
+    @abc.abstractmethod
     async def _work(self, tasks: list[asyncio.Task[None]]) -> None:
         """What this kind of process is for, until it is told to stop; what it starts joins the tasks."""
-        raise NotImplementedError
 
     def _signals(self) -> tuple[signal.Signals, ...]:
         """What ends this process. Ctrl-C reaches the whole family; a child leaves it to the first process."""

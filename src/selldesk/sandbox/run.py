@@ -390,8 +390,6 @@ def _seed_people(desk: Desk, secret: bytes, clock: Clock) -> dict[str, int]:
                     login=login,
                     roles=pack_roles(roles),
                     first_name=login,
-                    last_name=None,
-                    avatar=None,
                     steamid64=steamid64,
                 )
             )

@@ -209,9 +209,6 @@ class InlineMarket:
                     id=new_uuid7(self.clock.now_us(), self.chance),
                     login=login,
                     roles=pack_roles([role]),
-                    first_name=None,
-                    last_name=None,
-                    avatar=None,
                     steamid64=steamid64,
                 )
             )

@@ -296,11 +296,9 @@ def _judge_seller(trade: Trade, batch: Batch) -> None:
     key = (trade.seller, trade.project)
     known = batch.strikes.get(key, Strikes(trade.seller, trade.project, 0, 0))
     if trade.status is Status.ACCEPTED and (known.strikes or known.cooldown_until):
-        batch.strikes[key] = Strikes(trade.seller, trade.project, 0, 0)
-        batch.strikes.changed.add(key)
+        batch.strikes.put(Strikes(trade.seller, trade.project, 0, 0))
     elif trade.status is Status.CANCELLED and trade.offer_id is not None and is_strike(trade.offer_state, trade.cancel_by):
-        batch.strikes[key] = with_strike(known, batch.limits, batch.now)
-        batch.strikes.changed.add(key)
+        batch.strikes.put(with_strike(known, batch.limits, batch.now))
     elif trade.status is Status.ROLLED_BACK_BY_USER:
         since = batch.now // DAY_US - _YEAR_DAYS
         reversals = 1 + int(batch.store.value("reversals_of_seller", seller=trade.seller, day=since)) + batch.reversed[trade.seller]
