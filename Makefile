@@ -31,7 +31,8 @@ run: setup ## the whole market on this machine: http://127.0.0.1:8000 (FRESH=1 s
 	@exec $(BIN)/selldesk sandbox $(if $(FRESH),--fresh)
 
 test: setup-dev ## all tests that need nothing but this machine
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 check: setup-dev ## format, lint, strict types, import contracts, coverage of the rooms
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import hypothesis
 import pytest
 
-from tests.stores import ENGINES, new_database, require_engine, use_engine
+from tests.stores import ENGINES, give_connections_back, new_database, require_engine, use_engine
 from tests.support import AK, AWP, SandboxProcess
 
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
@@ -60,6 +60,12 @@ def engine(request: pytest.FixtureRequest) -> str:
 def chosen_engine(request: pytest.FixtureRequest) -> None:
     """SQLite for every test that doesn't ask for both."""
     use_engine(request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite")
+
+
+@pytest.fixture(autouse=True)
+def bounded_connections() -> Iterator[None]:
+    yield
+    give_connections_back()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The engines that tests run on. SQLite is always there; PostgreSQL where a server answers or its programs are installed."""
 
 import atexit
+import gc
 import glob
 import os
 import pwd
@@ -8,8 +9,10 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+import weakref
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -53,6 +56,27 @@ def migrated_database(folder: Path) -> str:
         (folder / "market.db").write_bytes(_migrated_file())
         return f"sqlite:///{folder / 'market.db'}"
     return _new_schema(_migrations_at_once())
+
+
+_CONNECTIONS_KEPT = 8
+_connections: weakref.WeakSet[psycopg.Connection[Any]] = weakref.WeakSet()
+_connect = psycopg.connect
+
+
+def _connect_counted(*arguments: Any, **options: Any) -> psycopg.Connection[Any]:
+    connection = _connect(*arguments, **options)
+    _connections.add(connection)
+    return connection
+
+
+psycopg.connect = _connect_counted
+
+
+def give_connections_back() -> None:
+    """A market that a test let go of is garbage in circles, and its connections stand until that is collected: a server has but a hundred
+    for all test processes together."""
+    if sum(not connection.closed for connection in _connections) > _CONNECTIONS_KEPT:
+        gc.collect()
 
 
 def drop_database(url: str) -> None:

@@ -229,6 +229,7 @@ def test_a_process_that_can_open_no_secret_does_not_start(market: tuple[str, str
         assert "SELLDESK_SECRET_KEY opens none of the secrets" in done.stderr
 
 
+@pytest.mark.alone
 def test_a_second_machine_sees_a_change_soon(market: tuple[str, str, str], tmp_path: Path, engine: str) -> None:
     """Two markets on one store, each with a desk of its own: within 50 ms as a rule, and keys that are revoked stop within 250 ms."""
     url, shop, vip = market

@@ -28,6 +28,7 @@ from tests.support import AK, DAY, SandboxProcess, fetch, free_port
 ENGINES = ("sqlite",)
 
 
+@pytest.mark.alone
 def test_a_first_start_is_ready_within_five_seconds_and_describes_itself(own_sandbox: SandboxProcess) -> None:
     sandbox, took = own_sandbox, []
     for _ in range(3):
