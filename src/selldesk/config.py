@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
-from selldesk.kernel.times import SECOND_US
+from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.offers.agenda import Pace, Window
 from selldesk.offers.rules import Rules
 from selldesk.steam.session import SteamUrls
@@ -101,6 +101,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics_port: Port = 0
     """Figures for Prometheus without a key, on 127.0.0.1; 0: none."""
     own_inventory_seconds: Seconds = 60
+    event_days: Annotated[float, Meta(gt=0, le=3_650)] = 30
+    """So long events are kept."""
+    streams_per_key: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    """Open event streams, in each API process."""
+    stream_seconds: Seconds = 3600
+    """After so long a stream ends; its reader comes again."""
     stocktake_at: str = "04:30"
     """UTC; empty: never."""
     restricted_seconds: Seconds = 3600
@@ -150,7 +156,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return CallLimits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
 
     def desk(self) -> DeskSettings:
-        return DeskSettings(self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us())
+        return DeskSettings(
+            self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us(), int(self.event_days * DAY_US)
+        )
 
     def check(self) -> None:
         """Raises BadSetting for what its type alone does not tell."""

@@ -217,7 +217,15 @@ def test_what_the_market_answers_is_as_described(sandbox: SandboxProcess, docume
         (operator, "GET", f"/api/operator/users/{user}", "/api/operator/users/{id}", None),
         (operator, "GET", f"/api/operator/users/{user}/api-keys", "/api/operator/users/{id}/api-keys", None),
     ]
-    people = {"Sell": shop, "Account": shop, "Wallet": buyer, "Buy": buyer, "Operator": operator, "Service": operator}
+    people = {
+        "Sell": shop,
+        "Account": shop,
+        "Wallet": buyer,
+        "Buy": buyer,
+        "Events": buyer,
+        "Operator": operator,
+        "Service": operator,
+    }
     for path, method, operation in operations(document):
         media = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
         if method == "get" and "{" not in path and "schema" in media and path != "/api/sell/prices":

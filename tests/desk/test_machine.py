@@ -70,7 +70,7 @@ WORKERS = ("elsewhere-1", "elsewhere-2")
 NOBODY, NO_TRADE = 999, str(uuid.UUID(int=1))
 
 KINDS = [kind for kind in get_args(commands.AnyCommand) if kind not in (commands.BotNews, commands.OnBehalf)]
-NEVER_REFUSED = {commands.KeepLeases, commands.Watch, commands.SetMark}
+NEVER_REFUSED = {commands.KeepLeases, commands.Watch, commands.SetMark, commands.ForgetEvents}
 """The market's own, for which no refusal is declared."""
 FINAL = {"completed", "declined", "cancelled", "error", "rolled_back_by_user", "rolled_back_by_bot"}
 MAY_BECOME = {
@@ -604,7 +604,10 @@ class Machine:
         for result in self.chance.choice(self.desks).desk.watch():
             self._digest = None
             for answer in result.answers:
-                self._hear(commands.Watch(end=[], overdue=[], close=[], open=[], stocktakes=[]), answer)
+                if isinstance(answer.value, commands.Done):
+                    self._hear(commands.ForgetEvents(people=[], before=0), answer)
+                else:
+                    self._hear(commands.Watch(end=[], overdue=[], close=[], open=[], stocktakes=[]), answer)
             if result.feed is not None:
                 self._follow(result.feed)
 

@@ -237,7 +237,7 @@ def test_protection_that_is_announced_late_is_waited_for() -> None:
 
 def test_every_outcome_of_an_offer_means_something_to_its_sale() -> None:
     """What ends an offer ends its sale, with a text for the seller; no outcome is left out."""
-    for outcome in Outcome:
+    for outcome in sorted(set(Outcome) - {Outcome.OPENED}):
         (move,) = of_sale(ended(outcome, "Steam's reason" if outcome is Outcome.REFUSED else "")).moves
         assert move.status is not None
         assert may_follow(Status.PROCESSING, move.status) or may_follow(Status.ACCEPTED, move.status)

@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from selldesk.api.market import Market
 from selldesk.desk.commands import CreateKey, DeleteKey, OnBehalf
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import api_key_hash, new_api_key
-from selldesk.kernel.times import wire_time
 from selldesk.ledger import accounts
+from selldesk.ledger.views import Movement, movement
 from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles, unpack_roles
 from selldesk.reads.people import Balance, KeyLine, balance_of, keys_of
 from selldesk.store.rows import EntryRow, PersonRow
@@ -46,18 +46,6 @@ class Me(msgspec.Struct):
     avatar: str | None
     role: str
     roles: list[str]
-
-
-class Movement(msgspec.Struct):
-    """One movement of `balance`; they sum up to it."""
-
-    id: str
-    kind: str
-    amount: int
-    balance_after: int
-    created_at: str
-    trade_id: str | UnsetType = UNSET
-    reference: str | UnsetType = UNSET
 
 
 class MovementPage(msgspec.Struct):
@@ -134,19 +122,7 @@ class AccountApi:
             with reader.snapshot():
                 total = reader.value("wallet_entries_count", account=account)
                 rows = reader.fetch_as(EntryRow, "wallet_entries", account=account, limit=limit, offset=offset)
-            lines = [
-                Movement(
-                    str(row.id),
-                    row.kind,
-                    row.amount,
-                    row.balance_after,
-                    wire_time(row.at),
-                    row.trade_id or UNSET,
-                    UNSET if row.reference is None else row.reference,
-                )
-                for row in rows
-            ]
-            return MovementPage(lines, total, limit, offset)
+            return MovementPage([movement(*row) for row in rows], total, limit, offset)
 
         return Reply(await self._market.read(ask))
 

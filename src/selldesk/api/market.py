@@ -20,6 +20,7 @@ from selldesk.store.lists import TradeFilter
 from selldesk.store.rows import FoundTradeRow
 from selldesk.store.store import Reader, Store
 from selldesk.trades.views import TradeData, TradePage, ViewedBy
+from selldesk.view.bells import Bells
 from selldesk.view.market_view import MarketView
 from selldesk.web.routes import Call
 
@@ -31,6 +32,8 @@ class ApiSettings(msgspec.Struct, frozen=True):
     public_url: str = "http://127.0.0.1:8000"
     """Where clients reach this API: for links and the default avatar of bots."""
     quote_seconds: int = 30
+    streams_per_key: int = 5
+    stream_seconds: float = 3600
 
 
 class Market:
@@ -40,6 +43,9 @@ class Market:
         self.clock = clock
         self.box = box
         self.settings = settings
+        self.bells = Bells()
+        view.listeners.append(self.bells.on_feed)
+        view.reload_listeners.append(self.bells.ring_all)
         self.showing = Showing(settings.public_url, lambda: view.people, box)
         self._store = store
         self._threads = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading")

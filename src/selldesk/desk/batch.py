@@ -8,12 +8,14 @@ from operator import attrgetter
 
 import msgspec
 
+from selldesk.alerts.views import alert_view
 from selldesk.book.orders import Order
 from selldesk.bots.leases import Lease
 from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of
 from selldesk.desk.commands import Feed
 from selldesk.desk.rows import Added, Kept, Reckoned, Written, plain
 from selldesk.desk.settings import DeskSettings
+from selldesk.events.cursors import Cursor, new_event_id
 from selldesk.kernel import ids
 from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
 from selldesk.kernel.clock import Clock
@@ -21,13 +23,16 @@ from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Hold, Ledger
 from selldesk.offers.stages import Stage
 from selldesk.people.person import Person
+from selldesk.people.roles import Role
 from selldesk.sellers.limits import MarketLimits, ProjectLimits, limits_of_project, read_limits
 from selldesk.sellers.standing import Seller, SellerLoad, Strikes
 from selldesk.store.blocks import all_blocks
-from selldesk.store.rows import BatchRow
+from selldesk.store.rows import AlertRow, BatchRow, EventRow
 from selldesk.store.store import Question, Row, Writer
 from selldesk.store.typed import records
+from selldesk.trades.endings import OFFER_SENT
 from selldesk.trades.trade import HistoryEntry, Trade, TradeItem
+from selldesk.trades.views import TradeSnapshot
 
 IDS_PER_BATCH = 100_000
 """Ids of entries and generations are seq × this + a counter: unique, in commit order, and no sequence is needed."""
@@ -98,6 +103,9 @@ class Batch:
         self.rooms: list[Room] = []
         self.open_alerts: set[tuple[str, str]] = set()
         self.alerts: Added[tuple[str, str, int | None, str | None, str, int]] = Added("add_alerts", _as_it_is)
+        self.events: Added[EventRow] = Added("add_events", _as_it_is)
+        self._last_place = 0
+        """Of the events: one that is taken back leaves its place empty."""
 
     def _prepare_sales(self) -> None:
         self.taken_custom_ids: set[tuple[int, str]] = set()
@@ -402,10 +410,37 @@ class Batch:
         sums[0] += 1
         sums[1] += trade.value
 
-    def note(self, trade: Trade, note: str) -> None:
+    def note(self, trade: Trade, note: str, event: str | None = None) -> None:
+        """A step of a sale: everything that its readers see of it moves with one. `event`: what they are told of this one."""
         trade.version += 1
-        self.history.append(HistoryEntry(trade.id, trade.version, trade.status, self.now, note))
+        trade.updated_at = max(self.now, trade.updated_at)
+        told = 0
+        if event is not None:
+            body = msgspec.json.encode(TradeSnapshot.of(trade)).decode()
+            self.tell(trade.project, event, trade.id, body, Role.PROJECT, trade.version)
+            if event != OFFER_SENT:
+                self.tell(trade.buyer, event, trade.id, body, Role.BUYER, trade.version)
+            told = 1 if event == OFFER_SENT else 2
+        self.history.append(HistoryEntry(trade.id, trade.version, trade.status, self.now, note, told))
         self.feed.trades.append(trade.id)
+
+    # -- telling -------------------------------------------------------------------------------------------------------
+
+    def tell(self, person: int, event: str, subject: str, body: str, role: Role | None = None, version: int | None = None) -> None:
+        """One reader of one event. It is told when this batch commits."""
+        self._last_place += 1
+        cursor = Cursor(self.seq, self._last_place)
+        event_id = new_event_id(self.now, cursor, self._chance)
+        self.events.append(EventRow(person, *cursor, event_id, event, role, self.now, version, subject, body))
+
+    def tell_operators(self, event: str, subject: str, body: msgspec.Struct | dict[str, object]) -> None:
+        encoded = msgspec.json.encode(body).decode()
+        for operator in self._operators:
+            self.tell(operator, event, subject, encoded, Role.OPERATOR)
+
+    @cached_property
+    def _operators(self) -> list[int]:
+        return self.store.column("operators")
 
     def alert(self, kind: str, text: str, bot: int | None, trade_id: str | None) -> None:
         """Opens an alert, unless one of its kind is open for this trade; without a trade, unless this very one is open."""
@@ -415,21 +450,34 @@ class Batch:
             self.open_alerts.add((kind, trade_id))
         elif self.store.fetch("open_alert_without_trade", kind=kind, bot=bot, text=text):
             return
-        self.alerts.append((self.new_id(), kind, bot, trade_id, text, self.now))
+        alert = (self.new_id(), kind, bot, trade_id, text, self.now)
+        self.alerts.append(alert)
+        if self._operators:
+            steamid64 = None if bot is None else self.store.value("steamid64_of_bot", number=bot)
+            self.tell_operators("operator.alert", alert[0], alert_view(alert[0], kind, steamid64, *alert[3:]))
 
     def close_alerts(self, kind: str, bot: int | None, reason: str) -> None:
         """The cause is gone: open alerts of that kind about that bot (None: about none) close by themselves."""
         for (alert_id,) in self.store.fetch("open_alerts_of_kind", kind=kind, bot=bot):
-            self.store.put("close_alert", id=alert_id, closed_at=self.now, closed_by="selldesk", reason=reason)
-            self.wrote_directly = True
+            self.close_alert(alert_id, "selldesk", reason)
+
+    def close_alert(self, alert_id: str, closed_by: str, reason: str) -> None:
+        """An open one of an earlier batch."""
+        self.store.put("close_alert", id=alert_id, closed_at=self.now, closed_by=closed_by, reason=reason)
+        self.wrote_directly = True
+        if self._operators:
+            (alert,) = self.store.load_as(AlertRow, "alerts_by_id", [(alert_id,)])
+            self.tell_operators("operator.alert_closed", alert_id, alert_view(*alert))
 
     def close_alert_of(self, kind: str, trade_id: str, reason: str) -> None:
         """The sale has moved: an open alert of that kind about it is answered."""
         if (kind, trade_id) in self.open_alerts:
             self.open_alerts.discard((kind, trade_id))
-            self.alerts[:] = [alert for alert in self.alerts if (alert[1], alert[3]) != (kind, trade_id)]
-            self.store.put("close_alert_of", kind=kind, trade_id=trade_id, closed_at=self.now, reason=reason)
-            self.wrote_directly = True
+            unwritten = {alert[0] for alert in self.alerts if (alert[1], alert[3]) == (kind, trade_id)}
+            self.alerts[:] = [alert for alert in self.alerts if alert[0] not in unwritten]
+            self.events[:] = [event for event in self.events if event.subject not in unwritten]
+            for alert_id in self.store.column("open_alerts_of_trade", kind=kind, trade_id=trade_id):
+                self.close_alert(alert_id, "selldesk", reason)
 
     def quarantine(self, bot: int, reason: str, until: int | None) -> None:
         """No more sends of this bot until then, or until an operator enables it again; what runs is finished and settled."""
@@ -480,6 +528,7 @@ class Batch:
             self.item_properties,
             Reckoned("put_steam_objects", lambda: sorted(self.steam_objects)),
             self.alerts,
+            self.events,
             Reckoned("put_blocks", lambda: [(*key, *block) for key, block in sorted(self.blocks.items())]),
             Reckoned("put_pauses", lambda: [(game, *pause) for game, pause in sorted(self.pauses.items())]),
             Reckoned("quarantine_bots", self._new_quarantines),
@@ -522,6 +571,7 @@ class Batch:
         for account in sorted(self.ledger.touched):
             if accounts.is_available(account):
                 feed.funds.append((accounts.owner_of(account), self.ledger.balances[account]))
+        feed.told = sorted({event.person for event in self.events})
         feed.bots = sorted({*feed.bots, *(trade.bot for trade in self.new_trades)})
 
 

@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 _CONFLICTS_MAX = 4
 """So often a batch runs again when another transaction undid it (serialization failures of distributed engines)."""
+_EVENTS_UNTIL_END = 1_000
+"""A batch that has told so much ends; what else was asked comes in the next one. The largest command tells less than what is left to
+`LAST_PLACE`."""
 FEED_KEPT = 20_000
 """Batches that a follower may lag behind before it must read the book anew."""
 
@@ -59,6 +62,7 @@ _DECIDED_ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]]
     commands.BotReport: bots.report_bot,
     commands.ImportItems: catalog.import_items,
     commands.SetMark: marks.set_mark,
+    commands.ForgetEvents: marks.forget_events,
     commands.CloseAlert: alerts.close_alert,
     commands.RaiseAlert: alerts.raise_alert,
     commands.Watch: watching.watch,
@@ -112,7 +116,9 @@ class Desk:
         if len(asked) > 1 and any(commands.runs_alone(command) for command in asked):
             return [result for command in asked for result in self.process([command])]
         try:
-            return [self._transact_again(asked)]
+            result = self._transact_again(asked)
+            rest = asked[len(result.answers) :]
+            return [result, *self.process(rest)] if rest else [result]
         except (StoreUnavailable, StoreConflict) as error:
             self._outage.note(error)
             return [BatchResult(None, [_refused(UNAVAILABLE)] * len(asked))]
@@ -136,8 +142,11 @@ class Desk:
 
     def watch(self) -> list[BatchResult]:
         """One look around (desk/watching.py); what is to be done goes through a batch of its own. Raises what the store says."""
-        plan = self._watcher.plan(self._store, self._clock.now_us(), self._clock.real_us())
-        return [] if plan.is_empty else self.process([commands.Watch(**plan._asdict())])
+        now, real_us = self._clock.now_us(), self._clock.real_us()
+        plan = self._watcher.plan(self._store, now, real_us)
+        done = [] if plan.is_empty else self.process([commands.Watch(**plan._asdict())])
+        old = self._watcher.old_events(self._store, now, real_us)
+        return done if old is None else done + self.process([old])
 
     def work_off(self, command: commands.PutOrders | commands.WithdrawOrders) -> OrdersChanged:
         """A big command in line, portion by portion."""
@@ -180,7 +189,11 @@ class Desk:
         batch.begin(load)
         try:
             self._check_history(batch)
-            answers = [_decide(command, batch) for command in asked]
+            answers: list[Answer] = []
+            for command in asked:
+                if len(batch.events) >= _EVENTS_UNTIL_END:
+                    break
+                answers.append(_decide(command, batch))
             if not batch.write():
                 store.rollback()
                 return BatchResult(None, answers)

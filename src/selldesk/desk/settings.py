@@ -2,6 +2,7 @@
 
 import msgspec
 
+from selldesk.kernel.times import DAY_US
 from selldesk.offers.rules import Rules
 
 
@@ -11,5 +12,7 @@ class DeskSettings(msgspec.Struct, frozen=True):
     batch_max: int = 64
     stocktake_at_us: int | None = None
     """Time of the day, UTC, at which each bot's inventory is compared with the store; None: never by itself."""
+    event_us: int = 30 * DAY_US
+    """So long events are kept."""
     watch_seconds: float = 1.0
     """Real time between two looks of the desk's own clock; 0: it has none (tests look by hand)."""

@@ -78,6 +78,8 @@ INSUFFICIENT_BALANCE = Kind(400, "insufficient_balance", "Insufficient balance")
 ASSET_IN_TRADE = Kind(400, "asset_in_trade", "Item {name} is already in an active trade")
 NO_ROOM = Kind(400, "no_purchase_room", "No suitable purchase room found")
 NO_BOT = Kind(400, "no_bot", "No suitable bot found")
+EVENT_NOT_FOUND = Kind(404, "event_not_found", "Event not found")
+CURSOR_EXPIRED = Kind(410, "cursor_expired", "Events before this cursor are gone")
 TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
 
 # Buyers' orders (contract C2).

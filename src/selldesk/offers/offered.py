@@ -42,6 +42,8 @@ class _Reading:
     rules: Rules
     looked_at: int | None
     was_held: bool
+    was_unconfirmed: bool
+    """It waited for the bot's phone: nobody could see it yet."""
 
     @property
     def is_ended(self) -> bool:
@@ -50,7 +52,7 @@ class _Reading:
 
 def read_offer(life: OfferLife, word: OfferWord, now: int, rules: Rules, looked_at: int | None = None) -> Heard:
     """Steam shows our offer. `looked_at`: when the last look of `may_end` began, if there was one."""
-    reading = _Reading(life, word, now, rules, looked_at, life.is_held)
+    reading = _Reading(life, word, now, rules, looked_at, life.is_held, life.needs_confirmation)
     for rule in _BEFORE_ADOPTING:
         heard = rule(reading)
         if heard is not None:
@@ -150,9 +152,8 @@ def _adopt(reading: _Reading, heard: Heard) -> None:
 def _open(reading: _Reading, heard: Heard) -> None:
     life, now = reading.life, reading.now
     life.stage = Stage.OFFERED
-    if life.expires_at is None:
-        # `version` moves with everything that a reader sees (settled 22).
-        heard.steps.append(Step(f"Offer {life.offer_id} is open"))
+    if life.expires_at is None or reading.was_unconfirmed:
+        heard.steps.append(Step(f"Offer {life.offer_id} is open", Outcome.OPENED))
     life.expires_at = reading.word.time_created + reading.rules.offer_open_for_us
     if life.cancel_by is None:
         life.due_at = life.expires_at

@@ -7,6 +7,8 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """What became of an offer, whatever it is for."""
 
+    OPENED = "opened"
+    """Steam shows the offer open to the partner, for the first time."""
     EXCHANGED = "exchanged"
     """Steam exchanged the items."""
     SETTLED = "settled"

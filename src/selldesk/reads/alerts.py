@@ -2,21 +2,9 @@
 
 import msgspec
 
-from selldesk.kernel.times import wire_time, wire_time_or_none
+from selldesk.alerts.views import AlertView, alert_view
 from selldesk.store.rows import AlertRow
 from selldesk.store.store import Reader
-
-
-class AlertView(msgspec.Struct):
-    id: str
-    kind: str
-    bot: str | None
-    trade_id: str | None
-    text: str
-    since: str
-    closed_at: str | None
-    closed_by: str | None
-    close_reason: str | None
 
 
 class AlertPage(msgspec.Struct):
@@ -32,11 +20,4 @@ def alerts_page(reader: Reader, is_open: bool | None, limit: int, offset: int) -
     with reader.snapshot():
         total = reader.value("alerts_count", **wanted)
         rows = reader.fetch_as(AlertRow, "alerts_page", **wanted, limit=limit, offset=offset)
-    return AlertPage([_view(row) for row in rows], total, limit, offset)
-
-
-def _view(one: AlertRow) -> AlertView:
-    return AlertView(
-        one.id, one.kind, one.steamid64, one.trade_id, one.text, wire_time(one.since), wire_time_or_none(one.closed_at), one.closed_by,
-        one.close_reason,
-    )  # fmt: skip
+    return AlertPage([alert_view(*row) for row in rows], total, limit, offset)

@@ -14,7 +14,7 @@ from selldesk.store.rows import BotFaceRow
 from selldesk.store.store import Reader, Row
 from selldesk.store.typed import records
 from selldesk.trades.trade import Trade, TradeItem
-from selldesk.trades.views import HistoryLine, TradeData, TradePage, ViewedBy, trade_data
+from selldesk.trades.views import HistoryLine, TradeData, TradePage, TradeSnapshot, ViewedBy, trade_data
 
 
 class Evidence(msgspec.Struct):
@@ -58,6 +58,21 @@ def trades_page(reader: Reader, showing: Showing, wanted: TradeFilter, viewed_by
     """Page and total, from one moment."""
     rows, total = list_trades(reader, wanted)
     return TradePage(_whole(reader, showing, records(Trade, rows), viewed_by), total, wanted.limit, wanted.offset)
+
+
+def trades_as_they_were(reader: Reader, showing: Showing, wanted: Sequence[tuple[str, TradeSnapshot, ViewedBy]]) -> list[TradeData]:
+    """Sales as they stood after certain steps, in that order. None of them is ever deleted."""
+    keys = [(trade_id,) for trade_id in dict.fromkeys(trade_id for trade_id, _, _ in wanted)]
+    trades, items, faces = reader.load_all([("load_trades", keys), ("named_items", keys), ("bot_faces", {})])
+    now = {trade.id: trade for trade in records(Trade, trades)}
+    items_of: dict[str, list[Row]] = {}
+    for trade_id, *columns in items:
+        items_of.setdefault(trade_id, []).append((trade_id, *columns))
+    return [
+        view
+        for trade_id, snapshot, viewed_by in wanted
+        for view in _views(showing, [snapshot.laid_over(now[trade_id])], items_of[trade_id], faces, viewed_by)
+    ]
 
 
 def operator_trade(reader: Reader, showing: Showing, trade_id: str) -> OperatorTrade:

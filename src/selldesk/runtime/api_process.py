@@ -14,6 +14,7 @@ from selldesk.api.account import AccountApi
 from selldesk.api.buy.items import HeldItemsApi
 from selldesk.api.buy.orders import OrdersApi
 from selldesk.api.buy.trades import PurchasesApi
+from selldesk.api.events import EventsApi
 from selldesk.api.market import ApiSettings, Market
 from selldesk.api.metrics import METRICS_TYPE, metrics_page
 from selldesk.api.operator.alerts import AlertsApi
@@ -54,7 +55,7 @@ def routes_of(market: Market) -> list[RouteSpec]:
     """All of the market's own, but what tells about itself (api/service.py)."""
     handlers = (
         SellApi, PricesApi, SellersApi, AccountApi, OrdersApi, PurchasesApi, HeldItemsApi, OperatorPeopleApi, RoomsApi, BotsApi, ItemsApi,
-        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi,
+        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi, EventsApi,
     )  # fmt: skip
     return [route for handler in handlers for route in handler(market).routes()]
 
@@ -80,7 +81,7 @@ class ApiProcess(MarketProcess):
         super().__init__(settings, clock_path=clock_path, desk_socket=desk_socket, book=EngineBook, stopping=stopping)
         self._listener, self._background, self._api_processes = listener, background, api_processes
         self._when_serving, self._also_ready = when_serving, also_ready
-        serving = ApiSettings(settings.url(), settings.quote_seconds)
+        serving = ApiSettings(settings.url(), settings.quote_seconds, settings.streams_per_key, settings.stream_seconds)
         self.market = Market(self.view, self.desk, self.store, self.clock, self.box, serving)
         self._aside = SmallWrites(self.store)
         counted = Counted()
@@ -168,8 +169,15 @@ class ApiProcess(MarketProcess):
         )
         server = _Server(config)
         for number in self._signals():
-            asyncio.get_running_loop().add_signal_handler(number, self._stop, server.stop)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop, self._stop_serving(server))
         await server.serve(sockets=[listener])
+
+    def _stop_serving(self, server: "_Server") -> Callable[[], None]:
+        def stop() -> None:
+            self.api.end_streams()
+            server.stop()
+
+        return stop
 
     async def _touch_keys(self) -> None:
         """When each key was last used."""

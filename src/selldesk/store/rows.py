@@ -211,6 +211,37 @@ class AlertRow(NamedTuple):
     close_reason: str | None
 
 
+class CursorRow(NamedTuple):
+    """A place among the events."""
+
+    seq: int
+    place: int
+
+
+class EventRow(NamedTuple):
+    """What one reader is told."""
+
+    person: int
+    seq: int
+    place: int
+    id: str
+    type: str
+    role: str | None
+    at: int
+    version: int | None
+    subject: str
+    """The id of what it tells about."""
+    body: str
+    """JSON: of a trade the snapshot (trades/views.py), else the whole."""
+
+
+class OldEventRow(NamedTuple):
+    """When the oldest event of a person that is kept happened."""
+
+    person: int
+    at: int
+
+
 class OpenAlertRow(NamedTuple):
     """An open alert of a sale."""
 

@@ -17,6 +17,10 @@ class Move:
     note: str
     status: Status | None = None
     error: str | None = None
+    event: str | None = None
+    """What readers are told, where it is no step to a status."""
+    offer_state: int | None = None
+    """What readers see of the offer from this step on, where that is no word on the offer itself."""
 
 
 @dataclass
@@ -26,6 +30,7 @@ class Effects:
     """(kind, text); one of a kind stays open per trade."""
 
 
+OFFER_SENT: Final = "trade.offer_sent"
 EXCHANGED: Final = Move("Steam exchanged the items", Status.ACCEPTED)
 
 ENDINGS: Final[dict[Outcome, tuple[Status, str]]] = {
@@ -45,6 +50,11 @@ ENDINGS: Final[dict[Outcome, tuple[Status, str]]] = {
 """Outcomes that release the buyer's money. Of the last one Steam's word is the text."""
 
 
+def event_of(status: Status) -> str:
+    """What readers are told of a step to this status."""
+    return f"trade.{status.value}"
+
+
 def of_sale(heard: Heard) -> Effects:
     return Effects([_move(step) for step in heard.steps], heard.alerts)
 
@@ -53,6 +63,8 @@ def _move(step: Step) -> Move:
     match step.outcome:
         case None:
             return Move(step.text)
+        case Outcome.OPENED:
+            return Move(step.text, event=OFFER_SENT)
         case Outcome.EXCHANGED:
             return EXCHANGED
         case Outcome.SETTLED:

@@ -23,11 +23,11 @@ def rolled_back(trade: Trade, by: Reversal) -> Effects:
         moves.append(EXCHANGED)
     elif trade.status is not Status.ACCEPTED:
         return Effects()
-    trade.steam_status, trade.offer_state = TradeStatus.TRADE_PROTECTION_ROLLBACK, OfferState.REVERTED
+    trade.steam_status = TradeStatus.TRADE_PROTECTION_ROLLBACK
     if by is Reversal.BOT:
-        moves.append(Move("Reversed from the bot's side", Status.ROLLED_BACK_BY_BOT))
+        moves.append(Move("Reversed from the bot's side", Status.ROLLED_BACK_BY_BOT, offer_state=OfferState.REVERTED))
         return Effects(moves, [("bot_reversed", "All protected trades of this bot were reversed")])
-    moves.append(Move("The seller reversed the trade on Steam", Status.ROLLED_BACK_BY_USER))
+    moves.append(Move("The seller reversed the trade on Steam", Status.ROLLED_BACK_BY_USER, offer_state=OfferState.REVERTED))
     return Effects(moves)
 
 

@@ -60,3 +60,5 @@ class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):
     status: str
     at: int
     note: str
+    told: int = 0
+    """How many readers an event told of it."""

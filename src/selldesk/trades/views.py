@@ -78,6 +78,29 @@ class TradeData(msgspec.Struct):
     history: list[HistoryLine] | UnsetType = UNSET
 
 
+class TradeSnapshot(msgspec.Struct, array_like=True, frozen=True):
+    """What may change of a sale, as it stood after one step: an event of it never shows a later status (people P2)."""
+
+    status: Status
+    error: str | None
+    version: int
+    updated_at: int
+    bot: int
+    offer_id: str | None
+    offer_state: int | None
+    expires_at: int | None
+    steam_trade_id: str | None
+    settlement: int | None
+
+    @classmethod
+    def of(cls, trade: Trade) -> "TradeSnapshot":
+        return cls(*(getattr(trade, name) for name in cls.__struct_fields__))
+
+    def laid_over(self, trade: Trade) -> Trade:
+        """The sale as it was then."""
+        return msgspec.structs.replace(trade, **msgspec.structs.asdict(self))
+
+
 class TradePage(msgspec.Struct):
     trades: list[TradeData]
     total: int

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _OFF_LOOP_BYTES = 256 * 1024
 _JSON = (b"content-type", b"application/json")
+_KEY_CHECKED_SECONDS = 0.5
 _RETRY = {429: b"1", 503: b"1"}
 _STOPPED = {refusals.TRADING_STOPPED.code, refusals.GAME_STOPPED.code}
 _STOPPED_RETRY = b"60"
@@ -83,8 +84,13 @@ class MarketApi:
                 known = {}
                 self._patterns.append((_whole_path(route.path), route.path, known))
             known[route.method] = route
+        self._stopping = asyncio.Event()
         self.counted = counted if counted is not None else Counted()
         self._large = LargeBodies()
+
+    def end_streams(self) -> None:
+        """The process stops: those who listen go elsewhere."""
+        self._stopping.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,14 +100,14 @@ class MarketApi:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         extra: list[Header] = [(b"x-request-id", self._request_id(headers))]
         route_name = "unknown"
-        stream: AsyncIterator[bytes] | None = None
+        reply: Reply | None = None
         content_type = b"application/json"
         try:
             route, path = self._find(scope)
             route_name = route.path
-            reply = await self._answer(route, path, scope, headers, receive, extra)
-            status, content_type, stream = reply.status, reply.content_type.encode(), reply.stream
-            body = reply.raw if reply.raw is not None or stream is not None else success(reply.data)
+            identity, reply = await self._answer(route, path, scope, headers, receive, extra)
+            status, content_type = reply.status, reply.content_type.encode()
+            body = reply.raw if reply.raw is not None or reply.stream is not None else success(reply.data)
             extra += _headers_of(reply)
         except (Refusal, StoreUnavailable) as error:
             refusal = error if isinstance(error, Refusal) else refusals.UNAVAILABLE()
@@ -115,14 +121,42 @@ class MarketApi:
         answered = (route_name, status)
         self.counted.requests[answered] = self.counted.requests.get(answered, 0) + 1
         extra.append((b"content-type", content_type))
-        if stream is not None:
-            await send({"type": "http.response.start", "status": status, "headers": extra})
-            await _send_parts(stream, receive, send, is_head=scope["method"] == "HEAD")
+        if reply is not None and reply.stream is not None:
+            await self._stream(reply, reply.stream, identity, route, scope, receive, send, extra)
             return
         body = body or b""
         extra.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _stream(
+        self,
+        reply: Reply,
+        stream: AsyncIterator[bytes],
+        identity: Identity | None,
+        route: RouteSpec,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: list[Header],
+    ) -> None:
+        """Ends with the stream, the client, the key or the process, whichever comes first."""
+
+        async def is_over() -> None:
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            try:
+                while not stopping.done():
+                    await asyncio.wait({stopping}, timeout=_KEY_CHECKED_SECONDS)
+                    if identity is not None and not await self._key_ring.still_holds(identity, route.role_bits):
+                        return
+            finally:
+                stopping.cancel()
+
+        try:
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            await _send_parts(stream, receive, send, is_over(), is_head=scope["method"] == "HEAD")
+        finally:
+            reply.closed()
 
     def _headers_of_refusal(self, refusal: Refusal) -> list[Header]:
         """When to try again, and whether the connection can go on; its cause is counted."""
@@ -168,7 +202,7 @@ class MarketApi:
         headers: dict[bytes, bytes],
         receive: Receive,
         extra: list[Header],
-    ) -> Reply:
+    ) -> tuple[Identity | None, Reply]:
         identity: Identity | None = None
         if route.roles:
             api_key = headers.get(b"x-api-key")
@@ -187,7 +221,7 @@ class MarketApi:
             )
         body, small = (None, b"") if route.decoder is None else await self._read_body(route, route.decoder, identity, receive)
         plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()} if not route.is_fast else {}
-        return await route.handler(Call(identity, path, query, body, plain, small))
+        return identity, await route.handler(Call(identity, path, query, body, plain, small))
 
     def _address(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
         """The peer's; behind a trusted proxy the last one in X-Forwarded-For that isn't trusted itself (people P1)."""
@@ -226,16 +260,22 @@ class MarketApi:
             raise refusals.TOO_MANY_REQUESTS()
 
 
-async def _send_parts(stream: AsyncIterator[bytes], receive: Receive, send: Send, is_head: bool) -> None:
-    """Part by part, until the stream ends or the client is gone, even while the next part is long in coming."""
+async def _send_parts(
+    stream: AsyncIterator[bytes], receive: Receive, send: Send, is_over: Coroutine[Any, Any, None], is_head: bool
+) -> None:
+    """Part by part, until the stream ends, the client is gone, or it `is_over`, even while the next part is long in coming. A client that
+    stalls is cut off by its connection (connections.py)."""
     gone = asyncio.ensure_future(_gone(receive))
+    over = asyncio.ensure_future(is_over)
     coming: asyncio.Future[bytes] | None = None
     try:
         while not is_head:
             coming = asyncio.ensure_future(anext(stream))
-            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({coming, gone, over}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
+            if over.done():
+                break
             try:
                 part = coming.result()
             except StopAsyncIteration:
@@ -244,11 +284,13 @@ async def _send_parts(stream: AsyncIterator[bytes], receive: Receive, send: Send
         await send({"type": "http.response.body", "body": b""})
     finally:
         # The stream may not be closed while somebody still waits for its next part.
-        for waiting in (gone, coming):
+        for waiting in (gone, over, coming):
             if waiting is not None and not waiting.done():
                 waiting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await waiting
+            elif waiting is coming and waiting is not None and not waiting.cancelled():
+                waiting.exception()
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from selldesk.alerts.kinds import KINDS, RETIRED
 from selldesk.bots.rooms import BotState
 from selldesk.catalog.games import CS2, GAMES
+from selldesk.events.types import TYPES
 from selldesk.kernel.limits import CUSTOM_ID_CHARS_MAX, MONEY_MAX, ORDER_AMOUNT_MAX, PAGE_MAX, PRICE_MAX
 from selldesk.ledger.ledger import Kind
 from selldesk.offers.stages import OFFER_STATES, Stage
@@ -55,6 +56,8 @@ _LATER: Final = "2026-03-13T10:05:00Z"
 _WEEK_LATER: Final = "2026-03-20T10:05:00Z"
 _TRADE: Final = "019ce6a1-5f00-7a1e-860e-062c7e194c24"
 _USER: Final = "019cb8d2-1c80-7c3b-9d54-3f0a6b1e2d77"
+_EVENT: Final = "019ce6a5-f3e0-7c31-8000-000049ac4003"
+_CURSOR: Final = "000000004711-0003"
 _ALERT: Final = "019ce6b0-9a40-7f02-8b6e-51d0c2a4e913"
 _BUYER: Final = "76561198012345678"
 _SELLER: Final = "76561198000000321"
@@ -465,6 +468,22 @@ WORDS: Final[dict[str, Word]] = {
     "reversal_block_days": Word("How long a reversal blocks a seller; null: not at all.", 30),
     "reversals_max": Word("So many reversals within a year block a seller until an operator lifts it; null: never.", 2),
     "min_order_price": Word("The lowest price of a buy order's line, in mills, by game.", {str(CS2): 30}, _GAME_TEXT),
+    # -- events
+    "Event.id": Word("The event's id: the same in every delivery of it.", _EVENT, _UUID),
+    "events/id": Word("The event's id.", _EVENT, _UUID),
+    "Event.type": Word("What happened.", "trade.accepted", _one_of(TYPES)),
+    "timestamp": Word("When it happened.", _LATER, _TIME),
+    "cursor": Word("Its place in the order of the commits: compares as text.", _CURSOR),
+    "Event.role": Word("In whose view; null: there is but one.", "project", _one_of(Role)),
+    "Event.version": Word("Version of what it tells about; null: that has none.", 4, {"minimum": 1}),
+    "Event.data": Word("What it tells about, as it stood then: TradeData for `trade.*`, the alert for `operator.alert`, the movement for `wallet.*`.", {}),
+    "EventPage.events": Word("The events of this page, oldest first."),
+    "next": Word("Where to go on: the cursor for the next `after`.", _CURSOR),
+    "has_more": Word("Whether there are more events already.", False),
+    "?after": Word("Events after this cursor.", _CURSOR),
+    "?types": Word("Only these types, comma-separated.", ["trade.*", "wallet.deposited"]),
+    "events?limit": Word("Events per page.", 100),
+    "?wait": Word("So many seconds it waits for the first event.", 25),
     # -- service and sandbox
     "Alive.status": Word("`ok`: the process is alive; `ready`: the market is.", "ok"),
     "advance_seconds": Word("How far to move the clock forward.", 604_800),

@@ -12,7 +12,7 @@ from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import INVALID_API_KEY, TOO_MANY_REQUESTS, UNAVAILABLE
 from selldesk.kernel.times import MINUTE_US
 from selldesk.store.rows import IdentityRow
-from selldesk.store.store import Reader, Store
+from selldesk.store.store import Reader, Store, StoreUnavailable
 from selldesk.web.limits import LockOut, LockOutRules
 
 _REMEMBERED_MAX = 50_000
@@ -99,6 +99,18 @@ class KeyRing:
             reader = self._of_thread.reader = self._store.reader()
         found = reader.fetch_as(IdentityRow, "identity_of_key", hash=key_hash)
         return Identity(found[0].person, found[0].login, found[0].roles, key_hash) if found else None
+
+    async def still_holds(self, identity: Identity, role_bits: int) -> bool:
+        """Whether a key that was known is one still, with one of these roles: asked again and again while a stream runs. A store that can't
+        be asked ends none."""
+        digest = bytes.fromhex(identity.key_hash)
+        known = self._known.get(digest)
+        if known is None:
+            try:
+                known = await self._look_up(digest)
+            except StoreUnavailable:
+                return True
+        return known is not None and bool(known.roles & role_bits)
 
     def on_feed(self, feed: Feed) -> None:
         if feed.keys:

@@ -46,7 +46,10 @@ class Reply(msgspec.Struct):
     status: int = 200
     raw: bytes | None = None
     stream: AsyncIterator[bytes] | None = None
-    """Closed when the client is gone. A fault within ends the connection in the middle: the status is out already."""
+    """Closed when the client is gone, its key ends, or it takes no more. A fault within ends the connection in the middle: the status is
+    out already."""
+    closed: Callable[[], None] = lambda: None
+    """Called once, when nothing more of this reply will be sent."""
     content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = ()
 

@@ -12,17 +12,17 @@ from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
-from selldesk.kernel.times import DAY_US
+from selldesk.kernel.times import DAY_US, wire_time_or_none
 from selldesk.offers import exchange, offered, sending
 from selldesk.offers.outcomes import Outcome
 from selldesk.offers.pacing import end_after_look
-from selldesk.offers.stages import MISSING_ITEMS, Stage
+from selldesk.offers.stages import MISSING_ITEMS, OFFER_STATES, Stage
 from selldesk.offers.words import Proof, SendRefusal
 from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, with_strike
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, WaitingRow
 from selldesk.trades import afterwards, reversals
-from selldesk.trades.endings import Effects, Move, of_sale
+from selldesk.trades.endings import Effects, Move, event_of, of_sale
 from selldesk.trades.reversals import Reversal
 from selldesk.trades.status import RELEASED, ROLLED_BACK, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
@@ -242,7 +242,9 @@ def apply(effects: Effects, trade: Trade, batch: Batch) -> None:
     for move in effects.moves:
         if move.status is not None:
             _move(trade, move.status, move.error, batch)
-        batch.note(trade, move.note)
+        if move.offer_state is not None:
+            trade.offer_state = move.offer_state
+        batch.note(trade, move.note, event_of(move.status) if move.status is not None else move.event)
         batch.changed_trades.add(trade.id)
     for kind, text in effects.alerts:
         batch.alert(kind, text, trade.bot, trade.id)
@@ -455,11 +457,24 @@ def _reversed_after_completion(trade: Trade, batch: Batch) -> None:
 
 
 def _seen(trade: Trade) -> tuple[object, ...]:
-    """What a reader of the trade can see: `updated_at` moves with it (R6)."""
+    """What a reader of the trade can see: `version` and `updated_at` move with it (R6)."""
     return (
         trade.status, trade.error, trade.bot, trade.offer_id, trade.offer_state, trade.steam_trade_id, trade.settlement,
-        trade.expires_at, trade.version,
+        trade.expires_at,
     )  # fmt: skip
+
+
+def _what_is_new(before: "_Before", trade: Trade) -> str:
+    """What a reader sees since, where nothing else has told of it."""
+    if trade.offer_state != before.offer_state and trade.offer_state is not None:
+        return f"Steam shows the offer as {OFFER_STATES.get(trade.offer_state, f'state {trade.offer_state}')}"
+    if trade.steam_trade_id != before.steam_trade_id:
+        return f"Steam's trade is {trade.steam_trade_id}" if trade.steam_trade_id else "The exchange belongs to another sale"
+    if trade.settlement != before.settlement:
+        return f"Steam's settlement is {wire_time_or_none(trade.settlement)}"
+    if trade.offer_id != before.offer_id:
+        return f"The offer is {trade.offer_id}"
+    return f"The offer is open until {wire_time_or_none(trade.expires_at)}"
 
 
 def _ids(items: list[TradeItem]) -> list[tuple[str | None, str | None]]:
@@ -472,7 +487,8 @@ class _Before:
     def __init__(self, trade: Trade, items: list[TradeItem]) -> None:
         self.whole = msgspec.structs.astuple(trade)
         self.stage, self.offer_id, self.steam_trade_id = trade.stage, trade.offer_id, trade.steam_trade_id
-        self.seen = _seen(trade)
+        self.seen, self.version = _seen(trade), trade.version
+        self.offer_state, self.settlement = trade.offer_state, trade.settlement
         self.ids = _ids(items)
 
     def finish(self, trade: Trade, batch: Batch) -> None:
@@ -482,7 +498,10 @@ class _Before:
         ids_changed = _ids(batch.items[trade.id]) != self.ids
         if ids_changed:
             batch.changed_items.add(trade.id)
-        if ids_changed or _seen(trade) != self.seen:
+        if trade.version == self.version and _seen(trade) != self.seen:
+            # `version` moves with everything that a reader sees (settled 22).
+            batch.note(trade, _what_is_new(self, trade))
+        if ids_changed:
             trade.updated_at = max(batch.now, trade.updated_at)
             if trade.id not in batch.feed.trades:
                 batch.feed.trades.append(trade.id)

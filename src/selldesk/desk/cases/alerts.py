@@ -21,8 +21,6 @@ def close_alert(command: commands.CloseAlert, batch: Batch) -> commands.Done:
     if not known:
         raise refusals.ALERT_NOT_FOUND()
     if known[0].closed_at is None:
-        batch.store.execute(
-            "close_alert", id=command.alert_id, closed_at=batch.now, closed_by=command.operator, reason=command.reason
-        )
+        batch.close_alert(command.alert_id, command.operator, command.reason)
         log(batch, command.operator, "alert.close", command.alert_id, {"reason": command.reason})
     return commands.Done()

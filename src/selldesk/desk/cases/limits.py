@@ -4,6 +4,7 @@ import msgspec
 
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch
+from selldesk.desk.cases.trading_stop import tell_of_stop
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
 from selldesk.people.roles import Role, has_role
@@ -46,6 +47,7 @@ def stop_game(command: commands.StopGame, batch: Batch) -> commands.Done:
     """Stopping a stopped one changes nothing but the reason."""
     batch.store.execute("put_game_stop", game=command.game, since=batch.now, reason=command.reason, by_whom=command.operator)
     log(batch, command.operator, "game.stop", str(command.game), {"reason": command.reason})
+    tell_of_stop(batch, "operator.trading_stopped", command.game, command.reason, command.operator)
     return commands.Done()
 
 
@@ -55,5 +57,6 @@ def resume_game(command: commands.ResumeGame, batch: Batch) -> commands.Done:
         raise refusals.GAME_NOT_STOPPED()
     batch.store.execute("drop_game_stop", game=command.game)
     log(batch, command.operator, "game.resume", str(command.game), {"reason": command.reason})
+    tell_of_stop(batch, "operator.trading_resumed", command.game, command.reason, command.operator)
     batch.feed.bots.extend(batch.store.column("bot_numbers"))
     return commands.Done()

@@ -13,6 +13,7 @@ from selldesk.offers.stages import Stage
 from selldesk.people.person import Person
 from selldesk.people.roles import Role, has_role
 from selldesk.sellers.standing import counted_by_bot, why_not, why_not_project
+from selldesk.trades.endings import event_of
 from selldesk.trades.status import Status
 from selldesk.trades.trade import Trade, TradeItem
 
@@ -71,7 +72,7 @@ def decide(command: OpenTrade, batch: Batch) -> TradeOpened:
     batch.trades[trade.id] = trade
     batch.new_trades.append(trade)
     batch.count(trade, trade.status, +1)
-    batch.note(trade, f"Created in room {room.name}")
+    batch.note(trade, f"Created in room {room.name}", event_of(trade.status))
     return TradeOpened(trade.id, len(assets), value, bot.number, bot.steamid64, bot.avatar, bot.profile_name)
 
 

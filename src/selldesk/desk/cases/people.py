@@ -1,5 +1,7 @@
 """People, keys and their money from outside. These commands run alone in their transaction."""
 
+import msgspec
+
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.operator_log import log
@@ -8,6 +10,7 @@ from selldesk.kernel.limits import KEYS_MAX, MONEY_MAX
 from selldesk.kernel.times import wire_time
 from selldesk.ledger import accounts
 from selldesk.ledger.ledger import Entry
+from selldesk.ledger.views import MovementTold, movement
 from selldesk.people.roles import Role, has_role
 from selldesk.store.rows import KeyRow, PersonRow
 
@@ -177,7 +180,14 @@ def move_money(command: commands.MoveMoney, batch: Batch) -> commands.MoneyMoved
         "trade_id": command.trade_id,
     }
     log(batch, command.operator, f"money.{command.direction}", str(command.person), body)
+    told = movement(entry.id, entry.kind, entry.amount, entry.balance_after, entry.trade_id, entry.reference, entry.at)
+    balance = batch.ledger.balance(accounts.available(command.person))
+    body_told = MovementTold(**msgspec.structs.asdict(told), balance=balance)
+    batch.tell(command.person, _MONEY_EVENTS[command.direction], str(entry.id), msgspec.json.encode(body_told).decode())
     return _movement(command, entry.id, entry.balance_after, batch.now, repeated=False)
+
+
+_MONEY_EVENTS = {"deposit": "wallet.deposited", "withdrawal": "wallet.withdrawn", "adjustment": "wallet.adjusted"}
 
 
 def _post(command: commands.MoveMoney, batch: Batch) -> Entry:

@@ -34,9 +34,15 @@ def stop(command: commands.StopTrading, batch: Batch) -> commands.Done:
             )
         store.execute("add_stop", since=since, reason=command.reason, by_whom=command.operator, history_lost=int(lost))
         log(batch, command.operator, "trading.stop", "market", {"reason": command.reason, "history_lost": lost})
+        tell_of_stop(batch, "operator.trading_stopped", None, command.reason, command.operator)
     batch.wrote_directly = True
     batch.feed.bots.extend(store.column("bot_numbers"))
     return commands.Done()
+
+
+def tell_of_stop(batch: Batch, event: str, game: int | None, reason: str, operator: str) -> None:
+    """`game` None: all of them."""
+    batch.tell_operators(event, "market" if game is None else str(game), {"game_id": game, "reason": reason, "by": operator})
 
 
 def _lose_history(command: commands.StopTrading, batch: Batch) -> None:
@@ -79,8 +85,10 @@ def resume(command: commands.ResumeTrading, batch: Batch) -> commands.Done:
         if undecided:
             raise refusals.OFFERS_UNDECIDED(count=undecided)
     store.execute("end_stop", since=stop.since, ended_at=batch.now, ended_by=command.operator, end_reason=command.reason)
-    store.execute("close_lost_history", closed_at=batch.now, closed_by=command.operator, reason=command.reason)
+    for alert_id in store.column("lost_history_alerts"):
+        batch.close_alert(alert_id, command.operator, command.reason)
     log(batch, command.operator, "trading.resume", "market", {"reason": command.reason, "force": command.force})
+    tell_of_stop(batch, "operator.trading_resumed", None, command.reason, command.operator)
     batch.wrote_directly = True
     batch.feed.bots.extend(store.column("bot_numbers"))
     return commands.Done()

@@ -16,7 +16,7 @@ from selldesk.desk.cases import advancing
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
 from selldesk.offers.overdue import ends_without_steam, is_overdue
-from selldesk.store.rows import AlertEndRow
+from selldesk.store.rows import AlertEndRow, OldEventRow
 from selldesk.store.store import Reader
 from selldesk.trades.trade import Trade
 
@@ -63,6 +63,7 @@ class Watcher:
         self._jumped_at_real_us: int | None = None
         self._seen_since: dict[Key, int] = {}
         self._acceptance_looked_at = 0
+        self._events_looked_at = 0
         self._low_acceptance: set[Key] = set()
 
     def plan(self, reader: Reader, now: int, real_us: int) -> Plan:
@@ -80,6 +81,17 @@ class Watcher:
         close += self._closed_by_bots(alerts, bots, reader, now)
         fresh = sorted(set(wanted) - known.keys(), key=str)
         return Plan(end, [one for one in overdue if one not in told], close, fresh, self._due_stocktakes(reader, now))
+
+    def old_events(self, reader: Reader, now: int, real_us: int) -> commands.ForgetEvents | None:
+        """A portion of what is kept no longer; looked for once a minute, and on and on while there is some."""
+        if real_us < self._events_looked_at + MINUTE_US:
+            return None
+        before = now - self._settings.event_us
+        people = [oldest.person for oldest in reader.fetch_as(OldEventRow, "oldest_events") if oldest.at < before]
+        if not people:
+            self._events_looked_at = real_us
+            return None
+        return commands.ForgetEvents(people=people, before=before)
 
     def _no_longer_so(self, known: dict[Key, str]) -> list[tuple[str, str]]:
         return [(known[key], "The cause is gone") for key in known if key[0] in _OF_CAPACITY and key not in self._seen_since]
@@ -221,8 +233,7 @@ def watch(command: commands.Watch, batch: Batch) -> commands.Watched:
     for alert_id, reason in command.close:
         known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=alert_id)
         if known and known[0].closed_at is None:
-            batch.store.put("close_alert", id=alert_id, closed_at=batch.now, closed_by="selldesk", reason=reason)
-            batch.wrote_directly = True
+            batch.close_alert(alert_id, "selldesk", reason)
     for kind, bot, text in command.open:
         batch.alert(kind, text, bot, None)
     for bot in command.stocktakes:

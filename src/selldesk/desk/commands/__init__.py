@@ -26,6 +26,7 @@ from selldesk.desk.commands.limits import SetLimits, SetProjectLimits, SetSeller
 from selldesk.desk.commands.market import (
     CloseAlert,
     DropRoom,
+    ForgetEvents,
     ImportItems,
     PutRoom,
     ResumeGame,
@@ -181,6 +182,7 @@ AnyCommand = (
     | ChangeOrders
     | Reseal
     | SetMark
+    | ForgetEvents
 )
 
 __all__ = [
@@ -208,6 +210,7 @@ __all__ = [
     "ExchangeAfterEnd",
     "ExchangeFound",
     "Feed",
+    "ForgetEvents",
     "GiveUp",
     "ImportItems",
     "IntendCancel",

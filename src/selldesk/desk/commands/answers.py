@@ -45,6 +45,8 @@ class Feed(msgspec.Struct, array_like=True):
     """The stamp of the batch before this one; 0: not known. Whoever knows another one follows a history that was lost."""
     room_list: list[Room] | None = None
     """With `rooms`: all of them, as they are now; None: an older version's desk."""
+    told: list[int] = []
+    """People who have new events."""
 
 
 class BatchResult(msgspec.Struct):

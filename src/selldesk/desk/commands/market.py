@@ -78,6 +78,13 @@ class ImportItems(Command[ItemsImported], frozen=True, kw_only=True):
     items: list[tuple[str, int | None]]
 
 
+class ForgetEvents(Command[Done], frozen=True, kw_only=True):
+    """A portion of each of these people's events that happened before that moment is deleted."""
+
+    people: list[int]
+    before: int
+
+
 class SetMark(Command[Done], frozen=True, kw_only=True):
     name: str
     value: str

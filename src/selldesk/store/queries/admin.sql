@@ -155,9 +155,14 @@ SELECT id, closed_at FROM alert WHERE id = :id
 -- name: close_alert
 UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason WHERE id = :id
 
--- name: close_alert_of
-UPDATE alert SET closed_at = :closed_at, closed_by = 'selldesk', close_reason = :reason
-WHERE trade_id = :trade_id AND kind = :kind AND closed_at IS NULL
+-- name: open_alerts_of_trade
+SELECT id FROM alert WHERE trade_id = :trade_id AND kind = :kind AND closed_at IS NULL
+
+-- name: alerts_by_id
+-- rows: id text
+-- row: AlertRow
+SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
+FROM {rows} JOIN alert a ON a.id = k.id LEFT JOIN bot b ON b.number = a.bot
 
 -- name: open_alerts
 SELECT id, kind, bot, trade_id, text FROM alert WHERE closed_at IS NULL
@@ -210,9 +215,8 @@ UPDATE trading_stop SET history_lost = 1 WHERE since = :since
 -- name: end_stop
 UPDATE trading_stop SET ended_at = :ended_at, ended_by = :ended_by, end_reason = :end_reason WHERE since = :since
 
--- name: close_lost_history
-UPDATE alert SET closed_at = :closed_at, closed_by = :closed_by, close_reason = :reason
-WHERE kind = 'history_lost' AND closed_at IS NULL AND trade_id IS NULL
+-- name: lost_history_alerts
+SELECT id FROM alert WHERE kind = 'history_lost' AND closed_at IS NULL AND trade_id IS NULL
 
 -- name: put_limits
 INSERT INTO market_limits (one, body) VALUES (1, :body) ON CONFLICT (one) DO UPDATE SET body = excluded.body

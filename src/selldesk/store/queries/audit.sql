@@ -119,6 +119,13 @@ WHERE h.status <> p.status
   AND NOT (p.status = 'processing' AND h.status IN ('accepted', 'declined', 'cancelled', 'error'))
   AND NOT (p.status = 'accepted' AND h.status IN ('completed', 'rolled_back_by_user', 'rolled_back_by_bot'))
 
+-- name: audit_steps_have_their_events
+SELECT h.trade_id, h.version, h.told, coalesce(e.told, 0) FROM trade_history h
+LEFT JOIN (SELECT subject, version, count(*) AS told FROM event WHERE version IS NOT NULL GROUP BY subject, version) e
+  ON e.subject = h.trade_id AND e.version = h.version
+WHERE h.told > 0 AND coalesce(e.told, 0) <> h.told
+  AND h.at > coalesce((SELECT at FROM event_mark WHERE one = 1), 0)   -- what is older may be deleted by now
+
 -- name: audit_live_assets
 SELECT a.trade_id, a.assetid FROM live_asset a LEFT JOIN trade t ON t.id = a.trade_id
 WHERE t.id IS NULL OR t.status NOT IN ('processing', 'accepted')

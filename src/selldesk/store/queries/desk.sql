@@ -339,9 +339,9 @@ ON CONFLICT (buyer, item, generation) DO UPDATE SET remaining = excluded.remaini
 DELETE FROM buy_order WHERE (buyer, item) IN (SELECT k.buyer, k.item FROM {rows})
 
 -- name: add_history
--- rows: trade_id text, version bigint, status text, at bigint, note text
-INSERT INTO trade_history (trade_id, version, status, at, note)
-SELECT k.trade_id, k.version, k.status, k.at, k.note FROM {rows}
+-- rows: trade_id text, version bigint, status text, at bigint, note text, told bigint
+INSERT INTO trade_history (trade_id, version, status, at, note, told)
+SELECT k.trade_id, k.version, k.status, k.at, k.note, k.told FROM {rows}
 
 -- name: add_evidence
 -- rows: trade_id text, at bigint, kind text, body text

@@ -1,0 +1,32 @@
+"""An alert as operators see it."""
+
+import msgspec
+
+from selldesk.kernel.times import wire_time, wire_time_or_none
+
+
+class AlertView(msgspec.Struct):
+    id: str
+    kind: str
+    bot: str | None
+    trade_id: str | None
+    text: str
+    since: str
+    closed_at: str | None
+    closed_by: str | None
+    close_reason: str | None
+
+
+def alert_view(
+    id: str,
+    kind: str,
+    steamid64: str | None,
+    trade_id: str | None,
+    text: str,
+    since: int,
+    closed_at: int | None = None,
+    closed_by: str | None = None,
+    close_reason: str | None = None,
+) -> AlertView:
+    """`steamid64`: the bot's, if the alert is about one."""
+    return AlertView(id, kind, steamid64, trade_id, text, wire_time(since), wire_time_or_none(closed_at), closed_by, close_reason)

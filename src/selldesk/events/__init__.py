@@ -1,0 +1,1 @@
+"""What people are told: the kinds of events, and the marks by which a reader goes on where it was. Pure."""
