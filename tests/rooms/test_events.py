@@ -2,12 +2,20 @@
 
 import uuid
 
+import msgspec
 import pytest
 
+from selldesk.alerts.views import alert_view
 from selldesk.events.cursors import BEGINNING, Cursor, cursor_in, end_of, new_event_id, parse_cursor
 from selldesk.events.types import STEPS, TYPES, chosen
+from selldesk.ledger.views import MovementTold, movement
+from selldesk.offers.outcomes import Outcome, ended
+from selldesk.offers.stages import Stage
 from selldesk.simulation.chance import SeededChance
+from selldesk.trades.endings import OFFER_SENT, event_of, of_sale
 from selldesk.trades.status import Status
+from selldesk.trades.views import TradeSnapshot
+from tests.rooms.sales import trade
 
 NOW = 1_773_396_000_000_000
 
@@ -71,6 +79,52 @@ CHOSEN: list[tuple[list[str], int | None]] = [
 def test_types_are_chosen_by_name(names: list[str], count: int | None) -> None:
     found = chosen(names)
     assert (None if found is None else len(found)) == count
+
+
+TOLD: list[tuple[Status, str]] = [(status, f"trade.{status}") for status in Status]
+
+
+@pytest.mark.parametrize(("status", "event"), TOLD, ids=[row[1] for row in TOLD])
+def test_each_step_of_a_sale_is_told_by_its_name(status: Status, event: str) -> None:
+    assert event_of(status) == event
+    assert event in TYPES
+
+
+def test_an_open_offer_is_told_and_is_no_step_to_a_status() -> None:
+    (move,) = of_sale(ended(Outcome.OPENED, "Offer 5 is open")).moves
+    assert (move.note, move.status, move.event) == ("Offer 5 is open", None, OFFER_SENT)
+    assert OFFER_SENT in TYPES
+
+
+def test_a_snapshot_shows_a_sale_as_it_was() -> None:
+    before = trade(offer_id="5", offer_state=2, expires_at=NOW)
+    snapshot = TradeSnapshot.of(before)
+    after = trade(
+        Stage.SETTLING,
+        status="accepted",
+        version=7,
+        offer_id="6",
+        offer_state=3,
+        steam_trade_id="8",
+        settlement=NOW,
+        bot=2,
+        error="x",
+    )
+    was = snapshot.laid_over(after)
+    assert TradeSnapshot.of(was) == snapshot
+    assert (was.id, was.value, was.custom_id) == (after.id, after.value, after.custom_id)
+
+
+def test_an_alert_and_a_movement_as_they_are_shown() -> None:
+    alert = alert_view("a", "foreign_offer", "7", None, "see", NOW)
+    assert (alert.since, alert.closed_at, alert.closed_by) == ("2026-03-13T10:00:00Z", None, None)
+    line = movement(5, "deposit", 10, 30, None, "r", NOW)
+    assert msgspec.to_builtins(line) == {
+        "id": "5", "kind": "deposit", "amount": 10, "balance_after": 30, "created_at": "2026-03-13T10:00:00Z", "reference": "r",
+    }  # fmt: skip
+    told = MovementTold(**msgspec.structs.asdict(line), balance=30)
+    assert msgspec.to_builtins(told) == {**msgspec.to_builtins(line), "balance": 30}
+    assert "reference" not in msgspec.to_builtins(movement(5, "freeze", 10, 30, "t", None, NOW))
 
 
 def test_every_status_is_a_step() -> None:
