@@ -234,6 +234,29 @@ class SandboxProcess:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def children(self) -> list[int]:
+        """Processes of this sandbox's session, by /proc."""
+        assert self.process is not None
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+                except (OSError, ValueError):
+                    continue
+                if session == self.process.pid:
+                    found.append(int(entry.name))
+        return found
+
+    def kill_child(self, module: str) -> int:
+        """kill -9 of each child that runs this module; how many."""
+        killed = 0
+        for pid in self.children():
+            if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
+
     def stop(self) -> int:
         assert self.process is not None
         if self.process.poll() is None:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from selldesk.courier.courier import CourierSettings
+from selldesk.courier.sender import SenderSettings
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.secretbox import SEAL_FORMAT, SecretBox
 from selldesk.kernel.times import DAY_US, SECOND_US
@@ -107,6 +109,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open event streams, in each API process."""
     stream_seconds: Seconds = 3600
     """After so long a stream ends; its reader comes again."""
+    webhook_allow_private: bool = False
+    """Webhooks may go to http, to addresses and to private networks."""
+    webhook_slots: Annotated[int, Meta(ge=2, le=10_000)] = 200
+    webhook_slots_per_endpoint: Annotated[int, Meta(ge=1, le=1_000)] = 8
+    webhook_connect_seconds: Seconds = 5
+    webhook_seconds: Seconds = 20
+    webhook_failing_seconds: Seconds = 432_000
+    """Without any success for so long an endpoint is disabled."""
     stocktake_at: str = "04:30"
     """UTC; empty: never."""
     restricted_seconds: Seconds = 3600
@@ -154,6 +164,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def steam_limits(self) -> CallLimits:
         return CallLimits(self.steam_limits_share, self.steam_address_burst, self.steam_address_calls_per_second)
+
+    def sender(self) -> SenderSettings:
+        return SenderSettings(self.webhook_connect_seconds, self.webhook_seconds, self.webhook_allow_private)
+
+    def courier(self) -> CourierSettings:
+        return CourierSettings(
+            self.webhook_slots, self.webhook_slots_per_endpoint, _us(self.webhook_failing_seconds), self.sender()
+        )
 
     def desk(self) -> DeskSettings:
         return DeskSettings(

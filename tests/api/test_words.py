@@ -119,7 +119,7 @@ def test_a_field_that_loses_its_word_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 def test_times_say_so(document: dict[str, Any]) -> None:
     """Whatever is called as times are, or has an example that is one."""
-    ends, names = ("_at", "_from", "_to", "_until", "_date"), {"until", "since", "at", "now", "as_of", "settlement"}
+    ends, names = ("_at", "_from", "_to", "_until", "_date", "_since"), {"until", "since", "at", "now", "as_of", "settlement"}
     for place, name, schema, example in [
         *((struct, name, field, field["examples"][0]) for struct, name, field in fields(document)),
         *((path, one["name"], one["schema"], one["example"]) for path, one in parameters(document)),
@@ -223,6 +223,7 @@ def test_what_the_market_answers_is_as_described(sandbox: SandboxProcess, docume
         "Wallet": buyer,
         "Buy": buyer,
         "Events": buyer,
+        "Webhooks": buyer,
         "Operator": operator,
         "Service": operator,
     }

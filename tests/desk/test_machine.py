@@ -29,12 +29,14 @@ from selldesk.desk.commands import Answer, Command, Feed, OpenItem, OpenTrade, O
 from selldesk.desk.desk import Desk
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.clock import ManualClock
+from selldesk.kernel.ids import new_uuid7
 from selldesk.kernel.limits import MONEY_MAX
 from selldesk.link.server import DeskServer, Request, Response, _Waiting
 from selldesk.offers.words import AssetWord, OfferWord, Proof, SendRefusal, TradeWord
-from selldesk.people.roles import Role, pack_roles
+from selldesk.people.roles import ALL_ROLE_BITS, Role, pack_roles
 from selldesk.sellers.limits import NO_LIMITS, MarketLimits, ProjectLimits
 from selldesk.store.audit import run_audit
+from selldesk.store.rows import EndpointRow
 from selldesk.store.small_writes import SmallWrites
 from selldesk.store.store import Reader, Row
 from selldesk.trades.trade import Trade
@@ -70,7 +72,9 @@ WORKERS = ("elsewhere-1", "elsewhere-2")
 NOBODY, NO_TRADE = 999, str(uuid.UUID(int=1))
 
 KINDS = [kind for kind in get_args(commands.AnyCommand) if kind not in (commands.BotNews, commands.OnBehalf)]
-NEVER_REFUSED = {commands.KeepLeases, commands.Watch, commands.SetMark, commands.ForgetEvents}
+NEVER_REFUSED = {
+    commands.KeepLeases, commands.Watch, commands.SetMark, commands.ForgetEvents, commands.DisableEndpoint, commands.ResealEndpoint,
+}  # fmt: skip
 """The market's own, for which no refusal is declared."""
 FINAL = {"completed", "declined", "cancelled", "error", "rolled_back_by_user", "rolled_back_by_bot"}
 MAY_BECOME = {
@@ -857,7 +861,7 @@ class Machine:
     def _others(self) -> list[tuple[Callable[[], Words], float]]:
         return [
             (self._orders, 8), (self._money, 8), (self._person, 4), (self._keys, 3), (self._room, 3), (self._bot, 3), (self._secrets, 2),
-            (self._limits, 2), (self._seller, 2), (self._game_stop, 2), (self._trading_stop, 2), (self._alert, 3), (self._stock, 5),
+            (self._limits, 2), (self._seller, 2), (self._game_stop, 2), (self._endpoint, 3), (self._trading_stop, 2), (self._alert, 3), (self._stock, 5),
             (self._item, 3), (self._relieve, 2), (self._import, 1), (self._mark, 1), (self._portion, 2),
         ]  # fmt: skip
 
@@ -1028,6 +1032,41 @@ class Machine:
                     operator="op", steamid64=seller, status=self.chance.choice(["normal", "trusted", "blocked"]), reason="why"
                 )
             )
+        ]
+
+    def _endpoint(self) -> Words:
+        """Endpoints of two people, and what their courier says of them; now and then of one that is not theirs."""
+        chance, person = self.chance, self.chance.choice([SHOP, OPERATOR])
+        known = [one.id for one in self.reader.fetch_as(EndpointRow, "all_endpoints")]
+        endpoint = chance.choice([*known, new_uuid7(self.clock.now_us())])
+        events = chance.choice([["*"], ["trade.*", "wallet.deposited"], ["operator.alert"]])
+        if chance.random() < 0.5:
+            # One that has something in its log.
+            entries = self.reader.query(
+                "SELECT w.endpoint, w.seq, w.place, p.person FROM webhook_entry w JOIN endpoint p ON p.id = w.endpoint", {}
+            )
+            endpoint, seq, place, person = chance.choice(entries) if entries else (endpoint, 1, 1, person)
+        else:
+            seq, place = 1, 1
+        words: list[Any] = [
+            commands.AddEndpoint(person=person, id=new_uuid7(self.clock.now_us()), url="https://a.example", events=events, description=None, enabled=chance.random() < 0.8, secret=b"s"),
+            commands.ChangeEndpoint(person=person, id=endpoint, events=events, enabled=chance.choice([None, True, False])),
+            commands.RotateSecret(person=person, id=endpoint, secret=b"t", overlap_seconds=chance.choice([0, 600])),
+            commands.Recover(person=person, id=endpoint, since=chance.choice([0, self.clock.now_us()]), types=None, after=(0, 0)),
+            commands.Redeliver(person=person, id=endpoint, seq=seq, place=place),
+        ]  # fmt: skip
+        asked = [
+            commands.OnBehalf(person=person, role_bits=ALL_ROLE_BITS, command=one)
+            for one in [words[0], *chance.sample(words[1:], 2)]
+        ]
+        if chance.random() < 0.1:
+            asked.append(
+                commands.OnBehalf(person=person, role_bits=ALL_ROLE_BITS, command=commands.DropEndpoint(person=person, id=endpoint))
+            )
+        return [
+            *asked,
+            commands.DisableEndpoint(id=endpoint, reason=chance.choice(["gone", "failing"])),
+            commands.ResealEndpoint(id=endpoint, old=(b"s", None), new=(b"r", None)),
         ]
 
     def _game_stop(self) -> Words:

@@ -7,7 +7,7 @@ import pytest
 
 from selldesk.alerts.views import alert_view
 from selldesk.events.cursors import BEGINNING, Cursor, cursor_in, end_of, new_event_id, parse_cursor
-from selldesk.events.types import STEPS, TYPES, chosen
+from selldesk.events.types import STEPS, TYPES, chosen, subscribed
 from selldesk.ledger.views import MovementTold, movement
 from selldesk.offers.outcomes import Outcome, ended
 from selldesk.offers.stages import Stage
@@ -78,6 +78,12 @@ CHOSEN: list[tuple[list[str], int | None]] = [
 @pytest.mark.parametrize(("names", "count"), CHOSEN, ids=[",".join(row[0]) or "nothing" for row in CHOSEN])
 def test_types_are_chosen_by_name(names: list[str], count: int | None) -> None:
     found = chosen(names)
+    assert (None if found is None else len(found)) == count
+
+
+@pytest.mark.parametrize(("names", "count"), [(["*"], len(TYPES)), (["*", "x"], None), (["trade.*"], 9), (["x"], None)])
+def test_an_endpoint_may_have_everything(names: list[str], count: int | None) -> None:
+    found = subscribed(names)
     assert (None if found is None else len(found)) == count
 
 

@@ -87,7 +87,7 @@ def test_kill_9_again_and_again_while_sales_run(own_sandbox: SandboxProcess) -> 
 def test_a_dead_desk_and_a_dead_simulator_come_back(own_sandbox: SandboxProcess) -> None:
     sandbox = own_sandbox.start()
     for name in ("selldesk.link.process", "selldesk.steamsim.process"):
-        killed = _kill_child(sandbox, name)
+        killed = sandbox.kill_child(name)
         assert killed == 1
         deadline = time.monotonic() + 15
         while True:
@@ -108,7 +108,7 @@ def test_children_die_with_their_parent(own_sandbox: SandboxProcess) -> None:
     os.kill(sandbox.process.pid, 9)
     sandbox.process.wait()
     deadline = time.monotonic() + 5
-    while _children(sandbox):
+    while sandbox.children():
         assert time.monotonic() < deadline, "orphans are left"
         time.sleep(0.05)
 
@@ -177,30 +177,6 @@ def test_the_clock_moves_forward_only(sandbox: SandboxProcess) -> None:
         assert sandbox.operator.refused("POST", "/sandbox/clock", {"advance_seconds": seconds})[0] == 400
     status, _, _ = fetch("POST", f"{sandbox.steam.url}/control/clock", {"advance_seconds": 60})
     assert status == 409
-
-
-def _children(sandbox: SandboxProcess) -> list[int]:
-    """Processes of this sandbox's session, by /proc."""
-    assert sandbox.process is not None
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
-            except (OSError, ValueError):
-                continue
-            if session == sandbox.process.pid:
-                found.append(int(entry.name))
-    return found
-
-
-def _kill_child(sandbox: SandboxProcess, module: str) -> int:
-    killed = 0
-    for pid in _children(sandbox):
-        if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, 9)
-            killed += 1
-    return killed
 
 
 def test_a_taken_port_is_one_clear_line(sandbox: SandboxProcess, tmp_path: Path) -> None:

@@ -21,6 +21,13 @@ class AlertKind(NamedTuple):
 
 
 _KINDS = (
+    # Webhooks.
+    AlertKind(
+        "webhook_disabled",
+        "An endpoint of somebody's was given up: it answered 410, or nothing succeeded for five days.",
+        "Tell its owner, who enables it again and can have the time between recovered. If many endpoints fail, look at DNS and the way out.",
+        Closes.NEVER,
+    ),
     # Sales.
     AlertKind(
         "trade_overdue",

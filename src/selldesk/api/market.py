@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from selldesk.courier.sender import SenderSettings
 from selldesk.desk.commands import Command, OnBehalf, R
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import TRADE_NOT_FOUND
@@ -34,6 +35,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
     quote_seconds: int = 30
     streams_per_key: int = 5
     stream_seconds: float = 3600
+    sender: SenderSettings = SenderSettings()
 
 
 class Market:

@@ -45,18 +45,20 @@ def serve(
 def work(
     config: ConfigFile = None,
     database_url: DatabaseUrl = None,
-    bots: Annotated[bool, typer.Option("--bots", help="Offers and polls (the default).")] = False,
+    bots: Annotated[bool, typer.Option("--bots", help="Offers and polls.")] = False,
     settle: Annotated[
         bool, typer.Option("--settle", help="Settlement: the same bots read Steam's last word, so this is one with --bots.")
     ] = False,
+    webhooks: Annotated[bool, typer.Option("--webhooks", help="Events on their way to the endpoints that want them.")] = False,
 ) -> None:
-    """The background work in a process of its own: bots, and with them settlement."""
+    """The background work in a process of its own: bots and with them settlement, and webhooks. Without a flag all of it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, database_url=database_url)
     open_migrated(settings)
     from selldesk.runtime.work_process import WorkProcess  # here, for the other commands needn't wait for all that it brings
 
-    uvloop.run(WorkProcess(settings).run())
+    everything = not (bots or settle or webhooks)
+    uvloop.run(WorkProcess(settings, bots=everything or bots or settle, webhooks=everything or webhooks).run())
 
 
 @app.command()

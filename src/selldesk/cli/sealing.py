@@ -4,15 +4,15 @@ from selldesk.cli.app import app
 from selldesk.cli.exits import Refused
 from selldesk.cli.shell import OPERATOR, ConfigFile, DatabaseUrl, inline_desk, settings_of
 from selldesk.desk import commands
-from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, link_place, secrets_place, tokens_place
-from selldesk.store.rows import BotRow, LinkRow
+from selldesk.kernel.secretbox import SEAL_FORMAT, CannotOpen, SecretBox, endpoint_place, link_place, secrets_place, tokens_place
+from selldesk.store.rows import BotRow, EndpointRow, LinkRow
 
 _LINKS_AT_ONCE = 1_000
 
 
 @app.command()
 def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
-    """Seals bots' secrets and trade links anew with SELLDESK_SECRET_KEY, each bound to its row. Run it after a change of the key
+    """Seals bots' secrets, trade links and webhook secrets anew with SELLDESK_SECRET_KEY, each bound to its row. Run it after a change of the key
     (the former one in SELLDESK_SECRET_KEY_OLD) and once after an upgrade, when no process of the earlier release is left. The market
     may go on meanwhile; a second run does what a first one left."""
     settings = settings_of(config, database_url=database_url)
@@ -45,12 +45,32 @@ def reseal(config: ConfigFile = None, database_url: DatabaseUrl = None) -> None:
         if changed:
             desk.ask(commands.Reseal(operator=OPERATOR, begins=False, bots=[], links=changed))
             links += len(changed)
-    print(f"{bots} bots and {links} trade links sealed anew")
+    endpoints = 0
+    for endpoint in desk.store.fetch_as(EndpointRow, "all_endpoints"):
+        try:
+            changed_one = _endpoint(box, endpoint)
+        except CannotOpen:
+            unreadable.append(f"endpoint {endpoint.id}")
+            continue
+        if changed_one is not None:
+            desk.ask(changed_one)
+            endpoints += 1
+    print(f"{bots} bots, {links} trade links and {endpoints} webhook secrets sealed anew")
     if unreadable:
         raise Refused(
             f"{len(unreadable)} can't be opened with SELLDESK_SECRET_KEY nor SELLDESK_SECRET_KEY_OLD and stay as they are: "
             + ", ".join(unreadable[:10])
         )
+
+
+def _endpoint(box: SecretBox, record: EndpointRow) -> commands.ResealEndpoint | None:
+    """None: nothing to do. Raises CannotOpen."""
+    place, old = endpoint_place(record.id), record.old_secret
+    if box.is_current(record.secret) and (old is None or box.is_current(old)):
+        return None
+    new = box.seal(box.open(record.secret, place), place)
+    new_old = None if old is None else box.seal(box.open(old, place), place)
+    return commands.ResealEndpoint(id=record.id, old=(record.secret, old), new=(new, new_old))
 
 
 def _bot(box: SecretBox, record: BotRow) -> commands.ResealedBot | None:

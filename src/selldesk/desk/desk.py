@@ -26,6 +26,7 @@ from selldesk.desk.cases import (
     stock,
     trading_stop,
     watching,
+    webhooks,
 )
 from selldesk.desk.commands import Answer, BatchResult, Command, Feed, OpenTrade, OrderListBegun, OrdersChanged, R, TradeCommand
 from selldesk.desk.settings import DeskSettings
@@ -63,6 +64,14 @@ _DECIDED_ALONE: dict[type[Command[Any]], Callable[[Any, Batch], msgspec.Struct]]
     commands.ImportItems: catalog.import_items,
     commands.SetMark: marks.set_mark,
     commands.ForgetEvents: marks.forget_events,
+    commands.AddEndpoint: webhooks.add_endpoint,
+    commands.ChangeEndpoint: webhooks.change_endpoint,
+    commands.DropEndpoint: webhooks.drop_endpoint,
+    commands.RotateSecret: webhooks.rotate_secret,
+    commands.DisableEndpoint: webhooks.disable_endpoint,
+    commands.Redeliver: webhooks.redeliver,
+    commands.Recover: webhooks.recover,
+    commands.ResealEndpoint: webhooks.reseal_endpoint,
     commands.CloseAlert: alerts.close_alert,
     commands.RaiseAlert: alerts.raise_alert,
     commands.Watch: watching.watch,

@@ -34,3 +34,8 @@ def chosen(names: list[str]) -> frozenset[str] | None:
         else:
             return None
     return frozenset(found)
+
+
+def subscribed(names: list[str]) -> frozenset[str] | None:
+    """The same for an endpoint, which may have everything (`*`)."""
+    return frozenset(TYPES) if "*" in names and chosen([one for one in names if one != "*"]) is not None else chosen(names)

@@ -21,6 +21,8 @@ ORDERS_PER_TRANSACTION = 500
 CATALOG_ITEMS_PER_CALL_MAX = 200_000
 
 KEYS_MAX = 50
+ENDPOINTS_MAX = 10
+"""Webhook endpoints of an account."""
 """API keys of one account (people P1)."""
 
 PAGE_DEFAULT = 20

@@ -79,6 +79,9 @@ ASSET_IN_TRADE = Kind(400, "asset_in_trade", "Item {name} is already in an activ
 NO_ROOM = Kind(400, "no_purchase_room", "No suitable purchase room found")
 NO_BOT = Kind(400, "no_bot", "No suitable bot found")
 EVENT_NOT_FOUND = Kind(404, "event_not_found", "Event not found")
+ENDPOINT_NOT_FOUND = Kind(404, "endpoint_not_found", "Webhook endpoint not found")
+TOO_MANY_ENDPOINTS = Kind(409, "too_many_endpoints", "Too many webhook endpoints")
+ROTATION_RUNNING = Kind(409, "rotation_running", "A rotation is already running")
 CURSOR_EXPIRED = Kind(410, "cursor_expired", "Events before this cursor are gone")
 TRADE_NOT_FOUND = Kind(404, "trade_not_found", "Trade not found")
 

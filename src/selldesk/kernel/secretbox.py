@@ -96,6 +96,10 @@ def secrets_place(steamid64: str) -> str:
     return f"bot:{steamid64}:secrets"
 
 
+def endpoint_place(endpoint_id: str) -> str:
+    return f"endpoint:{endpoint_id}:secret"
+
+
 def tokens_place(steamid64: str) -> str:
     return f"bot:{steamid64}:tokens"
 

@@ -31,6 +31,7 @@ from selldesk.api.prices import PricesApi
 from selldesk.api.sell import SellApi
 from selldesk.api.sellers import SellersApi
 from selldesk.api.service import ServiceApi
+from selldesk.api.webhooks import WebhooksApi
 from selldesk.book.engine import EngineBook
 from selldesk.config import Settings
 from selldesk.kernel.processes import process_name
@@ -55,7 +56,7 @@ def routes_of(market: Market) -> list[RouteSpec]:
     """All of the market's own, but what tells about itself (api/service.py)."""
     handlers = (
         SellApi, PricesApi, SellersApi, AccountApi, OrdersApi, PurchasesApi, HeldItemsApi, OperatorPeopleApi, RoomsApi, BotsApi, ItemsApi,
-        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi, EventsApi,
+        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi, EventsApi, WebhooksApi,
     )  # fmt: skip
     return [route for handler in handlers for route in handler(market).routes()]
 
@@ -81,7 +82,9 @@ class ApiProcess(MarketProcess):
         super().__init__(settings, clock_path=clock_path, desk_socket=desk_socket, book=EngineBook, stopping=stopping)
         self._listener, self._background, self._api_processes = listener, background, api_processes
         self._when_serving, self._also_ready = when_serving, also_ready
-        serving = ApiSettings(settings.url(), settings.quote_seconds, settings.streams_per_key, settings.stream_seconds)
+        serving = ApiSettings(
+            settings.url(), settings.quote_seconds, settings.streams_per_key, settings.stream_seconds, settings.sender()
+        )
         self.market = Market(self.view, self.desk, self.store, self.clock, self.box, serving)
         self._aside = SmallWrites(self.store)
         counted = Counted()

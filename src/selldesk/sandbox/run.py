@@ -77,6 +77,7 @@ _OWN_SETTINGS: dict[str, Any] = {
     "bad_keys_max": 0,
     "is_sandbox": True,
     "own_inventory_seconds": 1,
+    "webhook_allow_private": True,
 }
 """A quick market that forbids nothing. The environment wins over these, but not over ports and Steam's addresses."""
 

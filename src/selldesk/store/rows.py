@@ -235,6 +235,75 @@ class EventRow(NamedTuple):
     """JSON: of a trade the snapshot (trades/views.py), else the whole."""
 
 
+class EndpointRow(NamedTuple):
+    """An endpoint, whole."""
+
+    id: str
+    person: int
+    url: str
+    events: str
+    """JSON list of types, families or `*`."""
+    description: str | None
+    enabled: int
+    disabled_reason: str | None
+    disabled_at: int | None
+    created_at: int
+    secret: bytes
+    """Sealed, as is the one before."""
+    old_secret: bytes | None
+    old_until: int | None
+    seq: int
+    place: int
+    """Every event up to here is queued, or not wanted."""
+    failing_since: int | None
+    failures: int
+    """Failed attempts since then."""
+    in_a_row: int
+    last_success_at: int | None
+
+
+class EntryOfEndpointRow(NamedTuple):
+    """One event to one endpoint."""
+
+    seq: int
+    place: int
+    event_id: str
+    type: str
+    state: str
+    made: int
+    next_attempt_at: int | None
+    attempts: str
+    """JSON list."""
+
+
+class DueEntryRow(NamedTuple):
+    seq: int
+    place: int
+    made: int
+    next_attempt_at: int
+    attempts: str
+
+
+class NextEntryRow(NamedTuple):
+    """When an endpoint's next attempt is due."""
+
+    endpoint: str
+    at: int
+
+
+class UndeliveredRow(NamedTuple):
+    seq: int
+    place: int
+    event_id: str
+    type: str
+
+
+class CourierLeaseRow(NamedTuple):
+    endpoint: str
+    courier: str
+    until_us: int
+
+
 class OldEventRow(NamedTuple):
     """When the oldest event of a person that is kept happened."""
 

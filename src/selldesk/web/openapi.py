@@ -25,6 +25,7 @@ TAGS = {
     "Wallet": "Projects and buyers: your money and its movements.",
     "Buy": "Buyers: your orders, your purchases, the items that bots hold for you.",
     "Events": "Every account: what happened, by poll or as a stream.",
+    "Webhooks": "Every account: where events are sent, and what became of each.",
     "Operator": "Operators: people, money, rooms, bots, limits, and what needs a human.",
     "Sandbox": "Only in the sandbox.",
     "Service": "Is it alive, is it ready, and this description.",

@@ -17,6 +17,9 @@ def forget_events(command: commands.ForgetEvents, batch: Batch) -> commands.Done
     gone: list[tuple[int, int, int]] = []
     for person in command.people:
         rows = batch.store.execute("drop_old_events", person=person, before=command.before, most=_PORTION)
+        last = max(((seq, place) for seq, place, _ in rows), default=None)
+        if last is not None:
+            batch.store.execute("drop_old_entries", person=person, seq=last[0], place=last[1])
         gone += [(seq, place, at) for seq, place, at in rows]
     if gone:
         seq, place, _ = max(gone)

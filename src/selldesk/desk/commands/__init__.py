@@ -63,6 +63,7 @@ from selldesk.desk.commands.people import ChangePerson, CreateKey, CreatePerson,
 from selldesk.desk.commands.replies import (
     BotReply,
     Done,
+    EndpointReply,
     ItemsImported,
     ItemsMissing,
     KeyCreated,
@@ -71,8 +72,10 @@ from selldesk.desk.commands.replies import (
     OrderListBegun,
     OrdersChanged,
     PersonReply,
+    Queued,
     RollbackDecided,
     RoomReply,
+    SecretRotated,
     StockTaken,
     TradeOpened,
     TradeReply,
@@ -80,6 +83,16 @@ from selldesk.desk.commands.replies import (
     Watched,
 )
 from selldesk.desk.commands.sales import OpenItem, OpenTrade, OperateTrade
+from selldesk.desk.commands.webhooks import (
+    AddEndpoint,
+    ChangeEndpoint,
+    DisableEndpoint,
+    DropEndpoint,
+    Recover,
+    Redeliver,
+    ResealEndpoint,
+    RotateSecret,
+)
 
 News = (
     ProofRead
@@ -137,6 +150,12 @@ PersonsCommand = (
     | ReplaceBotSecrets
     | ChangeBot
     | ImportItems
+    | AddEndpoint
+    | ChangeEndpoint
+    | DropEndpoint
+    | RotateSecret
+    | Redeliver
+    | Recover
 )
 
 
@@ -183,10 +202,13 @@ AnyCommand = (
     | Reseal
     | SetMark
     | ForgetEvents
+    | DisableEndpoint
+    | ResealEndpoint
 )
 
 __all__ = [
     "AddBot",
+    "AddEndpoint",
     "Answer",
     "AnyCommand",
     "AskStocktake",
@@ -197,6 +219,7 @@ __all__ = [
     "BotReply",
     "BotReport",
     "ChangeBot",
+    "ChangeEndpoint",
     "ChangeOrders",
     "ChangePerson",
     "CloseAlert",
@@ -205,8 +228,11 @@ __all__ = [
     "CreatePerson",
     "DeclareItem",
     "DeleteKey",
+    "DisableEndpoint",
     "Done",
+    "DropEndpoint",
     "DropRoom",
+    "EndpointReply",
     "ExchangeAfterEnd",
     "ExchangeFound",
     "Feed",
@@ -243,16 +269,22 @@ __all__ = [
     "ProofRead",
     "PutOrders",
     "PutRoom",
+    "Queued",
     "R",
     "RaiseAlert",
+    "Recover",
+    "Redeliver",
     "ReplaceBotSecrets",
     "Reseal",
+    "ResealEndpoint",
     "ResealedBot",
     "ResumeGame",
     "ResumeTrading",
     "RollbackDecided",
     "RolledBack",
     "RoomReply",
+    "RotateSecret",
+    "SecretRotated",
     "SetLimits",
     "SetMark",
     "SetProjectLimits",

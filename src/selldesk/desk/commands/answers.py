@@ -47,6 +47,8 @@ class Feed(msgspec.Struct, array_like=True):
     """With `rooms`: all of them, as they are now; None: an older version's desk."""
     told: list[int] = []
     """People who have new events."""
+    hooks: bool = False
+    """Endpoints changed, or something was queued for one."""
 
 
 class BatchResult(msgspec.Struct):

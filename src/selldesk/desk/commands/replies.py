@@ -69,6 +69,21 @@ class BotReply(msgspec.Struct, frozen=True):
     number: int
 
 
+class EndpointReply(msgspec.Struct, frozen=True):
+    id: str
+
+
+class SecretRotated(msgspec.Struct, frozen=True):
+    until: int | None
+    """Until when the former secret signs too; None: it does not."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    queued: int
+    next: tuple[int, int] | None
+    """Where the next portion begins; None: there is none."""
+
+
 class ItemsImported(msgspec.Struct, frozen=True):
     created: int
     updated: int

@@ -126,6 +126,11 @@ LEFT JOIN (SELECT subject, version, count(*) AS told FROM event WHERE version IS
 WHERE h.told > 0 AND coalesce(e.told, 0) <> h.told
   AND h.at > coalesce((SELECT at FROM event_mark WHERE one = 1), 0)   -- what is older may be deleted by now
 
+-- name: audit_pending_log_entries_have_an_event
+SELECT w.endpoint, w.seq, w.place FROM webhook_entry w JOIN endpoint p ON p.id = w.endpoint
+LEFT JOIN event e ON e.person = p.person AND e.seq = w.seq AND e.place = w.place
+WHERE w.state = 'pending' AND e.id IS NULL
+
 -- name: audit_live_assets
 SELECT a.trade_id, a.assetid FROM live_asset a LEFT JOIN trade t ON t.id = a.trade_id
 WHERE t.id IS NULL OR t.status NOT IN ('processing', 'accepted')
