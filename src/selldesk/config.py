@@ -117,6 +117,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook_seconds: Seconds = 20
     webhook_failing_seconds: Seconds = 432_000
     """Without any success for so long an endpoint is disabled."""
+    delivery_out_within_seconds: Seconds = 3600
+    delivery_open_for_seconds: Seconds = 3600
+    delivery_offers_per_bot: Annotated[int, Meta(ge=1, le=1_000)] = 10
+    """So many of a bot's live offers are deliveries at most."""
+    delivery_items_max: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    deliveries_per_buyer: Annotated[int, Meta(ge=1, le=100_000)] = 20
     stocktake_at: str = "04:30"
     """UTC; empty: never."""
     restricted_seconds: Seconds = 3600
@@ -143,6 +149,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             bot_full_us=_us(self.bot_full_seconds),
             quarantine_us=_us(self.quarantine_seconds),
             restricted_us=_us(self.restricted_seconds),
+            delivery_out_within_us=_us(self.delivery_out_within_seconds),
+            delivery_open_for_us=_us(self.delivery_open_for_seconds),
+            delivery_offers_per_bot=self.delivery_offers_per_bot,
             overdue_us={stage: _us(getattr(self, f"overdue_{stage}_seconds")) for stage in OVERDUE_STAGES},
         )
 
@@ -175,7 +184,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def desk(self) -> DeskSettings:
         return DeskSettings(
-            self.rules(), self.fee_basis_points, self.batch_max, self.stocktake_at_us(), int(self.event_days * DAY_US)
+            self.rules(),
+            self.fee_basis_points,
+            self.batch_max,
+            self.stocktake_at_us(),
+            int(self.event_days * DAY_US),
+            self.delivery_items_max,
+            self.deliveries_per_buyer,
         )
 
     def check(self) -> None:

@@ -24,6 +24,7 @@ from selldesk.book.matching import UNKNOWN_ITEM, Demand, Line, Match
 from selldesk.book.plain import PlainBook
 from selldesk.book.quotes import QuoteSigner
 from selldesk.bots.stock import OwnAsset
+from selldesk.deliveries.delivery import Delivery, DeliveryItem
 from selldesk.desk import commands
 from selldesk.desk.commands import Answer, Command, Feed, OpenItem, OpenTrade, OrderLine, runs_alone
 from selldesk.desk.desk import Desk
@@ -106,6 +107,7 @@ class Model:
         self.references: dict[tuple[int, str, str], int] = {}
         self.sales: dict[str, Sale] = {}
         self.statuses: dict[str, str] = {}
+        self.deliveries: dict[str, str] = {}
         self.custom_ids: set[tuple[int, str]] = set()
         self.people: dict[int, dict[str, Any]] = {}
         self.numbers: dict[str, int] = {}
@@ -131,6 +133,12 @@ class Model:
                 self.learn(inner, value)
             case OpenTrade():
                 self._open(command, value)
+            case commands.OpenDelivery():
+                assert not self.is_stopped, "a delivery while trading is stopped"
+                self.deliveries |= dict.fromkeys(value.ids, "processing")
+            case commands.CancelDelivery(delivery_id=one):
+                # At once, or by Steam's word: the next news of it tells.
+                self.deliveries[one] = "processing"
             case commands.IntendSend(trade_id=trade_id):
                 assert not (value.granted and self.is_stopped), "sent while trading is stopped"
                 self.see(trade_id, value.status)
@@ -203,10 +211,11 @@ class Model:
             self.leases[bot], self.fences[bot] = (command.worker, fence), fence
 
     def see(self, trade_id: str, status: str) -> None:
-        """A sale is in this status now. What has ended never lives again."""
-        before = self.statuses[trade_id]
-        assert status in MAY_BECOME.get(before, {before}), f"sale {trade_id} went from {before} to {status}"
-        self.statuses[trade_id] = status
+        """A sale or a delivery is in this status now. What has ended never lives again."""
+        known = self.deliveries if trade_id in self.deliveries else self.statuses
+        before = known[trade_id]
+        assert status in MAY_BECOME.get(before, {before}), f"{trade_id} went from {before} to {status}"
+        known[trade_id] = status
 
     def balances(self) -> dict[int, int]:
         """Account → what must be on it, by what was paid in and how each sale stands; nothing that is zero."""
@@ -862,7 +871,7 @@ class Machine:
         return [
             (self._orders, 8), (self._money, 8), (self._person, 4), (self._keys, 3), (self._room, 3), (self._bot, 3), (self._secrets, 2),
             (self._limits, 2), (self._seller, 2), (self._game_stop, 2), (self._endpoint, 3), (self._trading_stop, 2), (self._alert, 3), (self._stock, 5),
-            (self._item, 3), (self._relieve, 2), (self._import, 1), (self._mark, 1), (self._portion, 2),
+            (self._item, 3), (self._delivery, 8), (self._relieve, 2), (self._import, 1), (self._mark, 1), (self._portion, 2),
         ]  # fmt: skip
 
     def _bot_number(self) -> int:
@@ -1133,6 +1142,90 @@ class Machine:
                 commands.StockRead(bot=bot, game=game, assets=assets, began_at=self.clock.now_us(), is_last=chance.random() < 0.5),
             )
         ]
+
+    def _delivery(self) -> Words:
+        """Requests of buyers for what they own (and now and then for what they don't), and news of deliveries on their way."""
+        chance = self.chance
+        running = self.reader.query("SELECT id FROM delivery WHERE status IN ('processing', 'accepted') ORDER BY id", {})
+        ended = self.reader.query("SELECT id FROM delivery ORDER BY id", {})
+        if running and chance.random() < 0.8:
+            pool = running if chance.random() < 0.9 else ended
+            (delivery,) = self.reader.load_as(Delivery, "load_deliveries", [chance.choice(pool)])
+            return [self._delivery_news(delivery)]
+        owned = self.reader.query(
+            "SELECT t.buyer, t.id, i.position FROM trade t JOIN trade_item i ON i.trade_id = t.id WHERE t.status IN ('accepted', 'completed') ORDER BY t.id, i.position", {}
+        )  # fmt: skip
+        if not owned:
+            return []
+        buyer, *_ = chance.choice(owned)
+        mine = [(trade_id, position) for owner, trade_id, position in owned if owner == buyer]
+        items = chance.sample(mine, min(len(mine), chance.randint(1, 4)))
+        if chance.random() < 0.05:
+            items.append((NO_TRADE, 0))
+        partner = (
+            self.reader.query("SELECT steamid64 FROM person WHERE number = :n", {"n": buyer})[0][0]
+            if chance.random() < 0.9
+            else f"7656119796040000{chance.randrange(8)}"
+        )
+        asked = commands.OpenDelivery(
+            buyer=buyer, custom_id=f"d{chance.randrange(2_000)}", items=items, partner=partner, tradelink=LINK, message=""
+        )
+        link = commands.SetTradeLink(buyer=buyer, partner=chance.choice([None, partner]), tradelink=None)
+        bits = pack_roles([Role.BUYER])
+        said: Words = [commands.OnBehalf(person=buyer, role_bits=bits, command=one) for one in (asked, link)]
+        if ended:
+            (one,) = chance.choice(ended)
+            owner = self.reader.load_as(Delivery, "load_deliveries", [(one,)])[0].buyer if chance.random() < 0.8 else buyer
+            said.append(
+                commands.OnBehalf(person=owner, role_bits=bits, command=commands.CancelDelivery(buyer=owner, delivery_id=one))
+            )
+        person = self.model.people[buyer]["id"] if chance.random() < 0.7 else NO_TRADE
+        said.append(self.by_operator(commands.SetDeliverTo(operator="op", person_id=person, steamid64s=["76561197960400001"])))
+        return said
+
+    def _delivery_news(self, delivery: Any) -> Command[Any]:
+        """Mostly what the stage lets expect."""
+        chance = self.chance
+        usual: dict[str, list[Callable[[Any], Command[Any]]]] = {
+            "verify": [self._inventory_of, self._inventory_of, self._give_up],
+            "send": [self._intend_send],
+            "sending": [self._made, self._made, self._delivery_refused, self._unknown],
+            "reconcile": [self._not_listed, self._offer, self._exchange],
+            "offered": [self._offer, self._offer, self._intend_cancel, self._unconfirmed],
+            "exchanged": [self._delivery_read, self._delivery_read, self._offer],
+            "settling": [self._delivery_read, self._delivery_read, self._rollback],
+            "operator": [self._operate, self._rollback, self._delivery_read],
+            "done": [self._offer, self._delivery_read, self._rollback, self._operate],
+        }
+        anything = [self._operate, self._give_up, self._offer, self._delivery_read, self._intend_send]
+        command = chance.choice(usual[delivery.stage] if chance.random() < 0.9 else anything)(delivery)
+        return self.by_bot(delivery.bot, command) if isinstance(command, commands.TradeCommand) else command
+
+    def _delivery_refused(self, delivery: Any) -> Command[Any]:
+        why = self.chance.choice([one for one in SendRefusal if one is not SendRefusal.BOT_ILL])
+        return commands.OfferRefused(
+            trade_id=delivery.id, why=why, text=f"Steam refused: {why}", seller=delivery.partner, looked_at=self._looked()
+        )
+
+    def _inventory_of(self, delivery: Any) -> Command[Any]:
+        """The bot's inventory, mostly with everything in it."""
+        assets = []
+        for row in self._held(delivery.bot, delivery.game):
+            if self.chance.random() < 0.98:
+                assets.append(OwnAsset("2", row[7] or self.new_number(), row[5] or "?", row[6] or "0", row[2]))
+        read = commands.StockRead(bot=delivery.bot, game=delivery.game, assets=assets, began_at=self.clock.now_us(), is_last=False)
+        return self.by_bot(delivery.bot, read)
+
+    def _delivery_read(self, delivery: Any) -> Command[Any]:
+        chance, now = self.chance, self.clock.now_us()
+        status = chance.choice([3, 3, 3, 3, 3, 3, 0, 4, 10, 11, 12])
+        settlement = chance.choice([None, now + 7 * DAY, now - 1000 * SECOND])
+        rows = self.reader.load_as(DeliveryItem, "load_delivery_items", [(delivery.id,)])
+        assets = [AssetWord(delivery.game, one.contextid, one.assetid, one.classid, None, None) for one in rows]
+        assets = assets[1:] if chance.random() < 0.1 else assets
+        return commands.TradeRead(
+            trade_id=delivery.id, word=TradeWord(status, settlement, False, assets), began_at=self._began(), raw="{}"
+        )
 
     def _item(self) -> Words:
         chance = self.chance

@@ -36,7 +36,7 @@ def _shown(market: LittleMarket, game: int | None = None) -> list[tuple[str | No
     by_state = {}
     for state in (None, "protected", "held", "missing"):
         wanted = {"buyer": BUYER, "game": game, "state": state}
-        by_state[state] = rows = reader.fetch("held_items_page", **wanted, limit=1000, offset=0)
+        by_state[state] = rows = reader.fetch("held_items_page", **wanted, delivery=None, limit=1000, offset=0)
         assert reader.fetch("held_items_count", **wanted)[0][0] == len(rows), state
     states = {row[:2]: state for state, rows in by_state.items() if state is not None for row in rows}
     assert len(by_state[None]) == sum(len(rows) for state, rows in by_state.items() if state is not None)
@@ -252,7 +252,7 @@ def test_a_stocktake_that_an_operator_asks_for_finds_what_is_missing_at_the_seco
         assert _states(market) == ["missing", "held", "protected"]
         text = _told(market)["item_missing"]
         (item_id,) = [f"{row[0]}-{row[1]}" for row in market.store.reader().fetch(
-            "held_items_page", buyer=BUYER, game=None, state="missing", limit=9, offset=0
+            "held_items_page", buyer=BUYER, game=None, state="missing", delivery=None, limit=9, offset=0
         )]  # fmt: skip
         assert text == f"Its inventory lacks 1 items of buyers: {GAME_ITEM[TF2]} ({item_id})"
         assert market.desk.store.fetch("stocktake_of", bot=1)[0][2:] == (1, 1)

@@ -14,7 +14,7 @@ from selldesk.store.blocks import parse
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src" / "selldesk"
 MAP = ROOT / "docs" / "map.md"
-ROOMS = {"alerts", "book", "bots", "catalog", "events", "ledger", "offers", "people", "sellers", "trades", "webhooks"}
+ROOMS = {"alerts", "book", "bots", "catalog", "deliveries", "events", "ledger", "offers", "people", "sellers", "trades", "webhooks"}
 BETWEEN_MAX = 2
 """So many modules may stand between two files that are tied."""
 

@@ -13,6 +13,7 @@ import pytest
 import selldesk
 from selldesk.book.orders import Order
 from selldesk.bots.leases import Lease
+from selldesk.deliveries.delivery import Delivery, DeliveryItem
 from selldesk.ledger.ledger import Hold
 from selldesk.offers.life import OpenOffer
 from selldesk.people.person import Person
@@ -26,7 +27,10 @@ from selldesk.store.sqlite import render
 from selldesk.trades.trade import Trade, TradeItem
 from tests.stores import new_database
 
-ENTITIES = {one.__name__: one for one in (Trade, OpenOffer, TradeItem, Hold, Order, Person, Lease, Seller, SellerLoad, Strikes)}
+ENTITIES = {
+    one.__name__: one
+    for one in (Trade, OpenOffer, TradeItem, Hold, Order, Person, Lease, Seller, SellerLoad, Strikes, Delivery, DeliveryItem)
+}
 NAMED = {name: block for name, block in all_blocks().items() if block.record is not None}
 RAW = {"fetch", "load", "load_all", "execute", "query"}
 

@@ -21,6 +21,13 @@ class AlertKind(NamedTuple):
 
 
 _KINDS = (
+    # Deliveries.
+    AlertKind(
+        "bot_escrow",
+        "Steam would hold what this bot gives for days: its authenticator is younger than seven days, or its password was changed. It delivers nothing.",
+        "Nothing but time ends it. Check that nobody else has changed the account.",
+        Closes.NEVER,
+    ),
     # Webhooks.
     AlertKind(
         "webhook_disabled",

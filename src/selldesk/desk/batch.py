@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,8 @@ from selldesk.alerts.views import alert_view
 from selldesk.book.orders import Order
 from selldesk.bots.leases import Lease
 from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of
+from selldesk.deliveries.delivery import Delivery, DeliveryItem, DeliveryStep
+from selldesk.deliveries.views import DeliverySnapshot
 from selldesk.desk.commands import Feed
 from selldesk.desk.rows import Added, Kept, Reckoned, Written, plain
 from selldesk.desk.settings import DeskSettings
@@ -51,12 +54,13 @@ _ROOMS_AND_BOTS: list[Question] = [
 _OF_TRADES = ("load_trades", "load_trade_items", "load_holds", "load_open_alerts", "load_item_notes")
 
 
-def _row_of(block: str) -> Callable[[Trade], Row]:
-    """A trade's row for a block, by the names of its columns."""
+def _row_of(block: str) -> Callable[[Any], Row]:
+    """An entity's row for a block, by the names of its columns."""
     return attrgetter(*(name for name, _ in all_blocks()[block].columns))
 
 
 _ADDED, _CHANGED = _row_of("add_trades"), _row_of("change_trades")
+_DELIVERY_CHANGED = _row_of("change_deliveries")
 
 
 @dataclass
@@ -92,8 +96,21 @@ class Batch:
         self._generations = 0
         self._prepare_market()
         self._prepare_sales()
+        self._prepare_deliveries()
         self._prepare_people()
         self._prepare_bots()
+
+    def _prepare_deliveries(self) -> None:
+        self.deliveries: dict[str, Delivery] = {}
+        self.delivery_items: dict[str, list[DeliveryItem]] = {}
+        self.delivered_sales: dict[str, Trade] = {}
+        """What brought their items; only notes on items are changed through them."""
+        self.new_deliveries: Added[Delivery] = Added("add_deliveries", _row_of("add_deliveries"))
+        self.changed_deliveries: set[str] = set()
+        self.changed_delivery_items: set[str] = set()
+        self.freed_deliveries: set[str] = set()
+        """No longer running: they hold no item any more."""
+        self.delivery_steps: Added[DeliveryStep] = Added("add_delivery_history")
 
     def _prepare_market(self) -> None:
         self.is_stopped = False
@@ -230,6 +247,7 @@ class Batch:
 
     def _take_trades(self, answers: list[list[Row]], load: BatchLoad) -> None:
         trades, items, holds, alerts, notes = answers
+        found = {trade_id for trade_id, *_ in trades}
         for trade in records(Trade, trades):
             self.trades[trade.id] = trade
             self.items[trade.id] = []
@@ -247,6 +265,41 @@ class Batch:
             load.balances.update(accounts.MARKET_ACCOUNTS)
             load.orders.update((trade.buyer, item.item) for item in self.items[trade.id])
             load.rooms_and_bots = True
+        self._take_deliveries(load.trades - found, load)
+
+    def _take_deliveries(self, ids: set[str], load: BatchLoad) -> None:
+        """Whatever is no sale's id is a delivery's. With them come the sales that brought their items, as far as they are not here: what
+        is here may have changed since it was loaded."""
+        keys = [(one,) for one in sorted(ids - self.deliveries.keys())]
+        if not keys:
+            return
+        deliveries, items = self.store.load_all([("load_deliveries", keys), ("load_delivery_items", keys)])
+        for delivery in records(Delivery, deliveries):
+            self.deliveries[delivery.id] = delivery
+            self.delivery_items[delivery.id] = []
+            load.rooms_and_bots = True
+        for item in records(DeliveryItem, items):
+            self.delivery_items[item.delivery_id].append(item)
+        self.load_delivered({item.trade_id for items_of in self.delivery_items.values() for item in items_of})
+
+    def load_delivered(self, ids: set[str]) -> None:
+        """Sales whose items are to be noted, without what moves their money."""
+        keys = [(one,) for one in sorted(ids - self.trades.keys() - self.delivered_sales.keys())]
+        if not keys:
+            return
+        trades, items, notes = self.store.load_all(
+            [(block, keys) for block in ("load_trades", "load_trade_items", "load_item_notes")]
+        )
+        for trade in records(Trade, trades):
+            self.delivered_sales[trade.id] = trade
+            self.items[trade.id] = []
+        for item in (TradeItem(*row) for row in items):
+            self.items[item.trade_id].append(item)
+        self.notes.update({(trade_id, position): state for trade_id, position, state in notes})
+
+    def sale_of(self, item: DeliveryItem) -> Trade:
+        """The sale that brought it."""
+        return self.trades.get(item.trade_id) or self.delivered_sales[item.trade_id]
 
     def _take(self, answers: list[list[Row]]) -> None:
         leases, persons, custom_ids, orders, balances, assets, *more = answers
@@ -424,6 +477,17 @@ class Batch:
         self.history.append(HistoryEntry(trade.id, trade.version, trade.status, self.now, note, told))
         self.feed.trades.append(trade.id)
 
+    def note_delivery(self, delivery: Delivery, note: str, event: str | None = None) -> None:
+        """A step of a delivery; its buyer is told what `event` says."""
+        delivery.version += 1
+        delivery.updated_at = max(self.now, delivery.updated_at)
+        if event is not None:
+            body = msgspec.json.encode(DeliverySnapshot.of(delivery)).decode()
+            self.tell(delivery.buyer, event, delivery.id, body, Role.BUYER, delivery.version)
+        step = DeliveryStep(delivery.id, delivery.version, delivery.status, self.now, note, int(event is not None))
+        self.delivery_steps.append(step)
+        self.changed_deliveries.add(delivery.id)
+
     # -- telling -------------------------------------------------------------------------------------------------------
 
     def tell(self, person: int, event: str, subject: str, body: str, role: Role | None = None, version: int | None = None) -> None:
@@ -520,6 +584,12 @@ class Batch:
             self.evidence,
             Reckoned("add_to_sums", lambda: [(*key, *sums) for key, sums in sorted(self.sums_in.items())]),
             Reckoned("take_from_sums", lambda: [(*key, *sums) for key, sums in sorted(self.sums_out.items())]),
+            self.new_deliveries,
+            Reckoned("change_deliveries", self._changed_deliveries),
+            Reckoned("put_delivery_items", self._touched_delivery_items),
+            Reckoned("free_delivery_items", lambda: [(one,) for one in sorted(self.freed_deliveries)]),
+            Reckoned("add_live_delivery_items", self._live_items),
+            self.delivery_steps,
             self.bots,
             Reckoned("add_to_stock", lambda: [(*key, items) for key, items in sorted(self.stock_changes.items()) if items]),
             *self._written_notes,
@@ -545,6 +615,18 @@ class Batch:
     def _changed_trades(self) -> list[Row]:
         fresh = {trade.id for trade in self.new_trades}
         return [_CHANGED(self.trades[trade_id]) for trade_id in sorted(self.changed_trades - fresh)]
+
+    def _changed_deliveries(self) -> list[Row]:
+        fresh = {delivery.id for delivery in self.new_deliveries}
+        return [_DELIVERY_CHANGED(self.deliveries[one]) for one in sorted(self.changed_deliveries - fresh)]
+
+    def _touched_delivery_items(self) -> list[Row]:
+        touched = sorted(self.changed_delivery_items | {delivery.id for delivery in self.new_deliveries})
+        return [plain(item) for one in touched for item in self.delivery_items[one]]
+
+    def _live_items(self) -> list[Row]:
+        fresh = sorted({delivery.id for delivery in self.new_deliveries} - self.freed_deliveries)
+        return [(*item.key, one) for one in fresh for item in self.delivery_items[one]]
 
     def _touched_items(self) -> list[Row]:
         touched = sorted(self.changed_items | {trade.id for trade in self.new_trades})

@@ -21,6 +21,9 @@ ORDERS_PER_TRANSACTION = 500
 CATALOG_ITEMS_PER_CALL_MAX = 200_000
 
 KEYS_MAX = 50
+DELIVERY_REQUEST_ITEMS_MAX = 1_000
+DELIVER_TO_MAX = 20
+"""Accounts besides the buyer's own that their deliveries may go to."""
 ENDPOINTS_MAX = 10
 """Webhook endpoints of an account."""
 """API keys of one account (people P1)."""

@@ -79,6 +79,8 @@ class Task(NamedTuple):
     """Our own offer waits for the bot's phone."""
     may_send: bool = True
     """False: the bot is in quarantine or full, or the game is paused."""
+    gives: bool = False
+    """A delivery: the bot's own items."""
 
     @property
     def awaits_word_of_trade(self) -> bool:
@@ -87,6 +89,8 @@ class Task(NamedTuple):
 
 
 def task_of(life: OfferLife, now: int, rules: Rules, may_send: bool) -> Task:
+    if life.gives:
+        rules = rules.of_deliveries
     return Task(
         trade_id=life.id,
         stage=life.stage,
@@ -97,6 +101,7 @@ def task_of(life: OfferLife, now: int, rules: Rules, may_send: bool) -> Task:
         is_held=life.is_held,
         needs_confirmation=life.needs_confirmation,
         may_send=may_send,
+        gives=life.gives,
     )
 
 
@@ -226,6 +231,8 @@ class CallKind(StrEnum):
     """Read what was seen reversed."""
     VERIFY = "verify", "inventory", True, True
     SEND = "send", None, True, True
+    DELIVER = "deliver", None, True, True
+    """Send an offer that gives."""
     TAKE_DOWN = "take_down", None, True, True
     """Offers that nobody wants."""
     SETTLE = "settle", "status", True, True
@@ -294,7 +301,11 @@ class _Situation:
 
     @cached_property
     def ready_to_send(self) -> Call | None:
-        return self._unless_blind(CallKind.SEND, lambda task: task.stage == Stage.SEND and task.may_send)
+        return self._unless_blind(CallKind.SEND, lambda task: task.stage == Stage.SEND and task.may_send and not task.gives)
+
+    @cached_property
+    def ready_to_deliver(self) -> Call | None:
+        return self._unless_blind(CallKind.DELIVER, lambda task: task.stage == Stage.SEND and task.may_send and task.gives)
 
     @cached_property
     def poll_at(self) -> int:
@@ -379,9 +390,11 @@ class _Situation:
         memory = self.memory
         match kind:
             case CallKind.VERIFY if self.is_free(kind):
-                return self._unless_blind(kind, lambda task: task.stage == Stage.VERIFY)
+                return self._unless_blind(kind, lambda task: task.stage == Stage.VERIFY and not task.gives)
             case CallKind.SEND if self.now >= self.send_at:
                 return self.ready_to_send
+            case CallKind.DELIVER if self.now >= self.send_at:
+                return self.ready_to_deliver
             case CallKind.TAKE_DOWN if memory.unwanted_offers:
                 return Call(kind)
             case CallKind.SETTLE:
@@ -402,7 +415,7 @@ class _Situation:
             *self.due_at.values(),
             *memory.free_at.values(),
         ]
-        if self.ready_to_send is not None:
+        if self.ready_to_send is not None or self.ready_to_deliver is not None:
             moments.append(self.send_at)
         if memory.stock_games:
             moments.append(memory.stock_not_before)

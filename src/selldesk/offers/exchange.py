@@ -3,7 +3,7 @@
 A reversal is read by what the offer is for (trades/reversals.py): it needs all exchanges of the bot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -42,24 +42,35 @@ def exchange_found(life: OfferLife, steam_trade_id: str, now: int) -> Heard:
     return note(f"Exchange {steam_trade_id} found in the bot's history")
 
 
-def read_trade(life: OfferLife, items: Sequence[OfferItem], word: TradeWord | None, began_at: int, now: int, rules: Rules) -> Heard:
-    """Steam's word on the exchange, by a reading that began at `began_at`; None: it has none (yet)."""
+def read_trade(
+    life: OfferLife,
+    items: Sequence[OfferItem],
+    word: TradeWord | None,
+    began_at: int,
+    now: int,
+    rules: Rules,
+    compare: "Comparison | None" = None,
+) -> Heard:
+    """Steam's word on the exchange, by a reading that began at `began_at`; None: it has none (yet). `compare`: what it must have moved."""
+    compare = compare or what_is_missing
     if life.stage in (Stage.EXCHANGED, Stage.OFFERED):
-        return _read_exchange(life, items, word, now, rules)
+        return _read_exchange(life, items, word, now, rules, compare)
     if life.stage is Stage.SETTLING:
-        return _read_settlement(life, items, word, began_at, now, rules)
+        return _read_settlement(life, items, word, began_at, now, rules, compare)
     return Heard()
 
 
 # -- was it exchanged? -------------------------------------------------------------------------------------------------
 
 
-def _read_exchange(life: OfferLife, items: Sequence[OfferItem], word: TradeWord | None, now: int, rules: Rules) -> Heard:
+def _read_exchange(
+    life: OfferLife, items: Sequence[OfferItem], word: TradeWord | None, now: int, rules: Rules, compare: "Comparison"
+) -> Heard:
     if word is None or (word.status in _EXCHANGED and not word.assets):
         return _not_yet(life, now, rules)
     life.steam_status = word.status
     if word.status in _EXCHANGED:
-        return _exchanged(life, items, word, now, rules)
+        return _exchanged(life, items, word, now, rules, compare)
     if word.status == TradeStatus.ESCROW_ROLLBACK:
         life.offer_state = OfferState.CANCELED
         return ended(Outcome.WITHDRAWN if life.cancel_by == "operator" else Outcome.HOLD_ENDED)
@@ -80,8 +91,10 @@ def _not_yet(life: OfferLife, now: int, rules: Rules) -> Heard:
     return heard
 
 
-def _exchanged(life: OfferLife, items: Sequence[OfferItem], word: TradeWord, now: int, rules: Rules) -> Heard:
-    fault = what_is_missing(life.game, items, word.assets)
+def _exchanged(
+    life: OfferLife, items: Sequence[OfferItem], word: TradeWord, now: int, rules: Rules, compare: "Comparison"
+) -> Heard:
+    fault = compare(life.game, items, word.assets)
     if fault is not None:
         life.offer_state, life.stage, life.due_at = MISSING_ITEMS, Stage.OPERATOR, None
         return Heard([Step(fault)], [("missing_items", fault)])
@@ -99,7 +112,13 @@ def _exchanged(life: OfferLife, items: Sequence[OfferItem], word: TradeWord, now
 
 
 def _read_settlement(
-    life: OfferLife, items: Sequence[OfferItem], word: TradeWord | None, began_at: int, now: int, rules: Rules
+    life: OfferLife,
+    items: Sequence[OfferItem],
+    word: TradeWord | None,
+    began_at: int,
+    now: int,
+    rules: Rules,
+    compare: "Comparison",
 ) -> Heard:
     if word is None:
         heard = Heard()
@@ -107,7 +126,7 @@ def _read_settlement(
         if life.steam_trade_id is None:
             alert_if_late(life, now, rules, heard)
         return heard
-    doubt = _why_not_final(life, items, word)
+    doubt = _why_not_final(life, items, word, compare)
     if doubt is not None:
         retry_rarely(life, now, rules)
         return Heard(alerts=[doubt])
@@ -123,11 +142,11 @@ def _read_settlement(
     return Heard()
 
 
-def _why_not_final(life: OfferLife, items: Sequence[OfferItem], word: TradeWord) -> tuple[str, str] | None:
+def _why_not_final(life: OfferLife, items: Sequence[OfferItem], word: TradeWord, compare: "Comparison") -> tuple[str, str] | None:
     """What Steam says that must not settle by itself, as the alert that tells of it. What it says is noted."""
     if life.steam_status not in _EXCHANGED and word.status in _EXCHANGED and word.assets:
         # An operator declared it exchanged before Steam's word on it: what arrived is compared all the same (R5).
-        fault = what_is_missing(life.game, items, word.assets)
+        fault = compare(life.game, items, word.assets)
         if fault is not None:
             return "missing_items", f"{fault}; it was declared accepted and will not settle by itself"
     life.steam_status = word.status
@@ -154,6 +173,20 @@ def _doubted(word: TradeWord) -> tuple[str, str]:
 
 
 # -- items and protection ----------------------------------------------------------------------------------------------
+
+
+Comparison = Callable[[int, Sequence[OfferItem], list[AssetWord]], str | None]
+"""(game, items of the offer, what Steam says was moved) → what is wrong; None: nothing."""
+
+
+def what_did_not_leave(game: int, items: Sequence[OfferItem], assets: list[AssetWord]) -> str | None:
+    """Compares what was given with what was to be given; it must be exactly that (people P4)."""
+    left = {(asset.appid, asset.contextid, asset.assetid) for asset in assets}
+    wanted = {(game, item.contextid, item.assetid) for item in items}
+    missing, too_many = sorted(wanted - left), sorted(left - wanted)
+    if missing:
+        return "Assets that should have left did not: " + ", ".join(assetid for _, _, assetid in missing)
+    return "Assets left that should not have: " + ", ".join(assetid for _, _, assetid in too_many) if too_many else None
 
 
 def what_is_missing(game: int, items: Sequence[OfferItem], assets: list[AssetWord]) -> str | None:

@@ -1,6 +1,6 @@
 """The life of one Steam offer, whoever's it is: a sale's row is the row of its offer (decision 19)."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -37,7 +37,8 @@ class OfferLife(msgspec.Struct, array_like=True):
     verified_at: int | None
     """When Steam answered for the items with this very token; None: the partner's claim is their word alone (R3)."""
     cancel_by: str | None
-    """Who wants the offer cancelled: 'deadline', 'unconfirmed' or 'operator'."""
+    """Who wants the offer cancelled: 'deadline', 'unconfirmed', 'operator', or 'owner' of what it is for; 'missing': what it would give is not
+    there."""
     steam_trade_id: str | None
     steam_status: int | None
     exchanged_at: int | None
@@ -45,6 +46,16 @@ class OfferLife(msgspec.Struct, array_like=True):
     protected: int
     settle_at: int | None
     """Nothing is final before this moment, nor on a reading that began before it."""
+
+    @property
+    def began_at(self) -> int:
+        """From when the time counts in which an offer must be out."""
+        return self.created_at
+
+    @property
+    def gives(self) -> bool:
+        """The bot's items are asked for, not the partner's."""
+        return False
 
     @property
     def is_open(self) -> bool:
@@ -81,12 +92,38 @@ class OpenOffer(OfferLife, array_like=True):
     """An offer that its bot still has to do with, whatever it is for, and what is needed to send it."""
 
     purpose: str
-    """'sale'."""
+    """'sale' or 'delivery'."""
     partner: str
     """SteamID64 of the account that the bot trades with."""
     tradelink: str
     """The partner's, sealed."""
     message: str
+
+    @property
+    def gives(self) -> bool:
+        return self.purpose == DELIVERY
+
+    @property
+    def began_at(self) -> int:
+        return delivery_began_at(self) if self.gives else self.created_at
+
+
+DELIVERY: Final = "delivery"
+
+
+_NOT_YET: Final = 1 << 62
+
+
+def waits_for_a_slot(life: OfferLife) -> bool:
+    """Of a delivery: it found none of the bot's slots, or of those with its partner, free. Only then has `doubt_at` a place at this stage."""
+    return life.stage is Stage.SEND and life.doubt_at is not None
+
+
+def delivery_began_at(life: OfferLife) -> int:
+    """A delivery that waits for a slot has all its time before it (settled 24); one that waits for Steam's date too."""
+    if waits_for_a_slot(life):
+        return _NOT_YET
+    return life.verified_at if life.verified_at is not None else life.created_at
 
 
 def tag_of(owner_id: str) -> str:

@@ -28,6 +28,7 @@ ENDINGS: Final[dict[int, Outcome]] = {
 CANCELED_BY: Final[dict[str | None, Outcome]] = {
     "deadline": Outcome.OUT_OF_TIME,
     "operator": Outcome.WITHDRAWN,
+    "owner": Outcome.CALLED_OFF,
     "unconfirmed": Outcome.UNCONFIRMED,
 }
 
@@ -265,9 +266,9 @@ def intend_to_cancel(life: OfferLife, now: int, rules: Rules) -> bool:
     return True
 
 
-def withdraw(life: OfferLife, now: int) -> Heard:
-    """An operator's cancel: at once if no offer can exist, else it starts the cancellation (contract C4)."""
-    life.cancel_by, life.due_at, life.attempts = "operator", now, 0
+def withdraw(life: OfferLife, now: int, by: str = "operator", text: str = "An operator withdrew the trade") -> Heard:
+    """A cancel by hand: at once if no offer can exist, else it starts the cancellation (contract C4)."""
+    life.cancel_by, life.due_at, life.attempts = by, now, 0
     if life.stage in BEFORE_AN_OFFER and may_end(life, None):
-        return ended(Outcome.WITHDRAWN)
-    return note("An operator withdrew the trade")
+        return ended(CANCELED_BY[by])
+    return note(text)

@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     """We cancelled: the partner did not accept in time."""
     WITHDRAWN = "withdrawn"
     """An operator withdrew it."""
+    CALLED_OFF = "called_off"
+    """Whoever it is made for wants it no more."""
     UNCONFIRMED = "unconfirmed"
     """We cancelled: the bot's own confirmation did not go through."""
     CANCELLED_ELSEWHERE = "cancelled_elsewhere"

@@ -11,7 +11,7 @@ def should_have_moved_at(life: OfferLife, rules: Rules) -> int | None:
     began = _stage_began_at(life)
     match life.stage:
         case Stage.VERIFY | Stage.SEND:
-            return max(life.created_at + rules.offer_out_within_us, began if life.is_doubted else 0)
+            return max(life.began_at + rules.offer_out_within_us, began if life.is_doubted else 0)
         case Stage.SENDING:
             return began
         case Stage.RECONCILE:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+from selldesk.kernel.times import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -44,6 +44,19 @@ class Rules(msgspec.Struct, frozen=True):
     """A stage that should have been over for so long opens an alert (promise I11) …"""
     overdue_us: dict[str, int] = {}
     """… or for so long, by stage."""
+
+    delivery_out_within_us: int = HOUR_US
+    """The first two of these for deliveries: from create to an offer that is out …"""
+    delivery_open_for_us: int = HOUR_US
+    """… and from then until we cancel it (people P4)."""
+    delivery_offers_per_bot: int = 10
+    """So many of a bot's live offers are deliveries at most."""
+
+    @property
+    def of_deliveries(self) -> "Rules":
+        return msgspec.structs.replace(
+            self, offer_out_within_us=self.delivery_out_within_us, offer_open_for_us=self.delivery_open_for_us
+        )
 
     def confirm_after_us(self, attempts: int) -> int:
         return self.confirm_first_us * min(4, attempts + 1)

@@ -3,6 +3,8 @@
 Each function changes the given life (stage, due time, Steam's numbers) and answers what was heard.
 """
 
+from typing import Final
+
 from selldesk.offers.life import OfferLife
 from selldesk.offers.outcomes import Heard, Outcome, note
 from selldesk.offers.pacing import end_after_look, retry
@@ -10,6 +12,13 @@ from selldesk.offers.rules import Rules
 from selldesk.offers.stages import Stage
 from selldesk.offers.words import Proof, SendRefusal
 from selldesk.steamwire.enums import OfferState
+
+CALLED_OFF_BY: Final[dict[str | None, Outcome]] = {
+    "operator": Outcome.WITHDRAWN,
+    "owner": Outcome.CALLED_OFF,
+    "missing": Outcome.ITEMS_GONE,
+}
+"""Why no offer is to be made, where it is not the time that is over."""
 
 _FORBIDS = frozenset({Proof.OTHER_NAME, Proof.TRADE_HOLD, Proof.NO_TRADE})
 """What counts at once."""
@@ -48,12 +57,12 @@ def wait_for_a_bot(life: OfferLife, now: int, rules: Rules) -> None:
 
 def too_late_to_offer(life: OfferLife, now: int, rules: Rules) -> bool:
     """No offer is out, none can be on its way, and the time for it has passed or an operator withdrew it."""
-    return life.is_unsent and (life.cancel_by is not None or now >= life.created_at + rules.offer_out_within_us)
+    return life.is_unsent and (life.cancel_by is not None or now >= life.began_at + rules.offer_out_within_us)
 
 
 def give_up(life: OfferLife, looked_at: int | None, now: int, rules: Rules) -> Heard:
     """The end of an offer for which `too_late_to_offer` holds: no send was attempted, or each is known to have made none."""
-    outcome = Outcome.WITHDRAWN if life.cancel_by == "operator" else Outcome.NOT_SENT
+    outcome = CALLED_OFF_BY.get(life.cancel_by, Outcome.NOT_SENT)
     return end_after_look(life, outcome, "", looked_at, now, rules)
 
 

@@ -59,6 +59,8 @@ class SendRefusal(StrEnum):
 
     SELLER = "seller"
     """Items gone, bad link, banned, restricted: final, the seller's side."""
+    OWN_ITEMS_GONE = "own_items_gone"
+    """Of a delivery: the bot's inventory does not hold them (any more)."""
     TRANSIENT = "transient"
     """Busy, item server down, rate limited, session dead: try again until the deadline."""
     BOT_LIMIT = "bot_limit"

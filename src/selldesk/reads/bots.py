@@ -56,6 +56,8 @@ def bot_views(reader: Reader, now: int, real_us: int, face: Face) -> list[BotVie
             blocked.setdefault(bot, []).append(game)
         for bot, game, kind, items in reader.fetch("stock_by_kind"):
             stock.setdefault(bot, {}).setdefault(game, {})[kind] = items
+        for bot, game, items in reader.fetch("stock_in_delivery"):
+            stock.setdefault(bot, {}).setdefault(game, {})["in_delivery"] = items
         records = reader.fetch_as(BotHealthRow, "bots_with_heartbeat")
     views = []
     for bot in records:
@@ -80,4 +82,5 @@ def _stock_view(kinds: dict[str, int], most: int) -> StockView:
     gone = kinds.get("missing", 0) + kinds.get("delivered", 0)
     held = kinds.get("held", 0) - gone
     protected = kinds.get("protected", 0) + min(0, held)
-    return StockView(kinds.get("reserved", 0), max(0, protected), max(0, held), 0, most)
+    in_delivery = kinds.get("in_delivery", 0)
+    return StockView(kinds.get("reserved", 0), max(0, protected), max(0, held - in_delivery), in_delivery, most)

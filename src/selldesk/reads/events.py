@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from selldesk.deliveries.views import DeliverySnapshot
 from selldesk.events.cursors import BEGINNING, Cursor, cursor_in, end_of
 from selldesk.kernel.refusals import CURSOR_EXPIRED
 from selldesk.kernel.times import wire_time
+from selldesk.reads.deliveries import deliveries_as_they_were
 from selldesk.reads.showing import Showing
 from selldesk.reads.trades import trades_as_they_were
 from selldesk.store.rows import CursorRow, EventRow
@@ -103,6 +105,9 @@ def render(reader: Reader, showing: Showing, rows: Sequence[EventRow]) -> list[E
         ],
     )
     data: dict[str, Any] = {row.id: view for row, view in zip(of_trades, views, strict=True)}
+    of_deliveries = [row for row in rows if row.type.startswith("delivery.")]
+    wanted = [(row.subject, msgspec.json.decode(row.body, type=DeliverySnapshot)) for row in of_deliveries]
+    data |= {row.id: view for row, view in zip(of_deliveries, deliveries_as_they_were(reader, showing, wanted), strict=True)}
     return [_event(row, data[row.id] if row.id in data else msgspec.Raw(row.body.encode())) for row in rows]
 
 

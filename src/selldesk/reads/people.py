@@ -34,6 +34,8 @@ class User(msgspec.Struct):
     wallet: Balance | UnsetType = UNSET
     limits: ProjectLimits | UnsetType = UNSET
     """What this project has of its own (people P6)."""
+    deliver_to: list[str] | UnsetType = UNSET
+    """Accounts besides their own that a buyer's deliveries may go to (people P4)."""
 
 
 class UserPage(msgspec.Struct):
@@ -87,4 +89,5 @@ def one_user(reader: Reader, person_id: str) -> User:
         user = user_of(person)
         user.wallet = balance_of(reader, person.number)
         user.limits = own_limits(reader, person.number) or ProjectLimits()
+        user.deliver_to = reader.column("deliver_to_of", person=person.number)
     return user

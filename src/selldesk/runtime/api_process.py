@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from selldesk.api.account import AccountApi
+from selldesk.api.buy.deliveries import DeliveriesApi
 from selldesk.api.buy.items import HeldItemsApi
 from selldesk.api.buy.orders import OrdersApi
 from selldesk.api.buy.trades import PurchasesApi
@@ -20,6 +21,7 @@ from selldesk.api.metrics import METRICS_TYPE, metrics_page
 from selldesk.api.operator.alerts import AlertsApi
 from selldesk.api.operator.bots import BotsApi
 from selldesk.api.operator.catalog import CatalogApi
+from selldesk.api.operator.deliveries import OperatorDeliveriesApi
 from selldesk.api.operator.items import ItemsApi
 from selldesk.api.operator.limits import OperatorLimitsApi
 from selldesk.api.operator.overview import OverviewApi
@@ -56,7 +58,8 @@ def routes_of(market: Market) -> list[RouteSpec]:
     """All of the market's own, but what tells about itself (api/service.py)."""
     handlers = (
         SellApi, PricesApi, SellersApi, AccountApi, OrdersApi, PurchasesApi, HeldItemsApi, OperatorPeopleApi, RoomsApi, BotsApi, ItemsApi,
-        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi, EventsApi, WebhooksApi,
+        CatalogApi, TradesApi, AlertsApi, TradingApi, OverviewApi, OperatorLimitsApi, EventsApi, WebhooksApi, DeliveriesApi,
+        OperatorDeliveriesApi,
     )  # fmt: skip
     return [route for handler in handlers for route in handler(market).routes()]
 

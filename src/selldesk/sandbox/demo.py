@@ -37,7 +37,7 @@ def demo_key(secret: bytes, login: str) -> str:
 
 
 def buyer_steamid64(index: int) -> str:
-    """Buyers are known by a SteamID64; in the sandbox no Steam account stands behind it."""
+    """Buyers are known by a SteamID64, and have a Steam account of that number."""
     return str(STEAMID64_BASE + 500_001 + index)
 
 
@@ -73,4 +73,5 @@ def first_accounts() -> list[FirstAccount]:
             names = [name for name, _ in catalog[game] if name not in FAMOUS]
             items += [(game, names[(index * 37 + place * 11) % len(names)]) for place in range(count)]
         accounts.append(FirstAccount(login, "seller", login.capitalize(), items))
+    accounts += [FirstAccount(login, "buyer", login.upper(), [], buyer_steamid64(index)) for index, login in enumerate(BUYERS)]
     return accounts

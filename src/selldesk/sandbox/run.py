@@ -314,7 +314,11 @@ class Sandbox:
             "operator": {"login": demo.OPERATOR, "api_key": demo.demo_key(secret, demo.OPERATOR)},
             "projects": [{"login": login, "api_key": demo.demo_key(secret, login)} for login in demo.PROJECTS],
             "buyers": [
-                {"login": login, "buyer_id": demo.buyer_steamid64(index), "api_key": demo.demo_key(secret, login)}
+                {
+                    "buyer_id": demo.buyer_steamid64(index),
+                    "api_key": demo.demo_key(secret, login),
+                    **{name: by_login[login][name] for name in (*names, "tradelink")},
+                }
                 for index, login in enumerate(demo.BUYERS)
             ],
             "bots": [{name: by_login[login][name] for name in names} for login in demo.BOTS],

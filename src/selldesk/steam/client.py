@@ -3,7 +3,7 @@
 import hashlib
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -42,6 +42,7 @@ _CONFIRMS_TRADE = 2
 """The type of a trade's confirmation (protocol §4)."""
 _SCRIPT = re.compile(r"<script\b[^>]*>(.*?)(?:</script>|\Z)", re.DOTALL | re.IGNORECASE)
 """Elsewhere on a page, as in its title, a name may hold lines of its own."""
+_OWN_HOLD_DAYS = re.compile(r"^[ \t]*var g_daysMyEscrow = (\d{1,4});[ \t\r]*$", re.MULTILINE)
 _HOLD_DAYS = re.compile(r"^[ \t]*var g_daysTheirEscrow = (\d{1,4});[ \t\r]*$", re.MULTILINE)
 _PERSONA = re.compile(r'^[ \t]*var g_strTradePartnerPersonaName = ("(?:[^"\\]|\\.)*");[ \t\r]*$', re.MULTILINE)
 _PAGE_ERROR = re.compile(r'<div id="error_msg">(.*?)</div>', re.DOTALL)
@@ -82,6 +83,15 @@ class SteamClient:
         except (KeyError, TypeError, ValueError, ResultFault):
             return None
 
+    async def own_hold_seconds(self, link: TradeLink) -> int:
+        """How long Steam would hold what this bot gives them; 0 if it says nothing of a hold."""
+        params = {"steamid_target": link.steamid64, "trade_offer_access_token": link.token}
+        try:
+            answer = await self._api("IEconService/GetTradeHoldDurations", params)
+            return int(answer["response"]["my_escrow"]["escrow_end_duration_seconds"])
+        except (KeyError, TypeError, ValueError, ResultFault):
+            return (await self.trade_page(link)).own_hold_seconds
+
     async def trade_page(self, link: TradeLink) -> TradePage:
         """The page behind the trade link: asked where GetTradeHoldDurations says nothing (protocol §5.5)."""
         params = {"partner": str(link.account), "token": link.token}
@@ -91,9 +101,9 @@ class SteamClient:
         persona = _PERSONA.search(script)
         if persona is not None:
             self._remember_name(link.steamid64, persona.group(1))
-        days = _HOLD_DAYS.search(script)
+        days, own_days = _HOLD_DAYS.search(script), _OWN_HOLD_DAYS.search(script)
         if days is not None:
-            return TradePage(int(days.group(1)) * 86_400, None)
+            return TradePage(int(days.group(1)) * 86_400, None, int(own_days.group(1)) * 86_400 if own_days is not None else 0)
         error = _PAGE_ERROR.search(text)
         if error is None:
             return TradePage(None, None)
@@ -171,15 +181,19 @@ class SteamClient:
 
     # -- offers --------------------------------------------------------------------------------------------------------
 
-    async def send(self, link: TradeLink, assets: list[Asset], message: str) -> SendResult:
-        """Asks the seller for items. Raises NotLoggedIn, RateLimited (certainly no offer), Throttled, Unreachable (not even sent)."""
+    async def send(self, link: TradeLink, assets: list[Asset], message: str, given: Sequence[Asset] = ()) -> SendResult:
+        """Asks the partner for items, or gives them some. Raises NotLoggedIn, RateLimited (certainly no offer), Throttled, Unreachable (not
+        even sent)."""
         session = self.session
-        wanted = [{"appid": a.appid, "contextid": a.contextid, "amount": 1, "assetid": a.assetid} for a in assets]
+        mine, theirs = (
+            [{"appid": a.appid, "contextid": a.contextid, "amount": 1, "assetid": a.assetid} for a in side]
+            for side in (given, assets)
+        )
         offer = {
             "newversion": True,
-            "version": len(assets) + 1,
-            "me": {"assets": [], "currency": [], "ready": False},
-            "them": {"assets": wanted, "currency": [], "ready": False},
+            "version": len(mine) + len(theirs) + 1,
+            "me": {"assets": mine, "currency": [], "ready": False},
+            "them": {"assets": theirs, "currency": [], "ready": False},
         }
         form = {
             "sessionid": session.session_id,

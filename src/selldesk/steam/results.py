@@ -185,6 +185,8 @@ class TradePage(msgspec.Struct, frozen=True):
 
     hold_seconds: int | None
     refusal: Rejected | None
+    own_hold_seconds: int = 0
+    """Of what the bot gives."""
 
 
 class InventoryItem(msgspec.Struct, frozen=True):

@@ -57,6 +57,7 @@ class Community:
 
     def _trade_script(self, viewer: Account, partner: Account, more: tuple[str, ...] = ()) -> Response:
         theirs = 15 if self._world.held_sellers(partner.steamid64) else 0
+        mine = 15 if self._faults.hit("own_escrow", self._world.now_us(), viewer.steamid64, partner.steamid64) else 0
         script = "\n".join(
             [
                 "var g_rgAppContextData = {};",
@@ -64,7 +65,7 @@ class Community:
                 f"var g_strYourPersonaName = {_script_text(viewer.persona)};",
                 f"var g_strTradePartnerPersonaName = {_script_text(partner.persona)};",
                 "var g_bTradePartnerProbation = false;",
-                "var g_daysMyEscrow = 0;",
+                f"var g_daysMyEscrow = {mine};",
                 f"var g_daysTheirEscrow = {theirs};",
                 *more,
             ]

@@ -146,8 +146,8 @@ class Control:
     async def add_account(self, request: Request) -> Response:
         """Creates an account, or answers the one with this login."""
         wanted = await _body(request, AccountRequest)
-        if wanted.role not in ("bot", "seller"):
-            raise _refuse(400, "role is 'bot' or 'seller'")
+        if wanted.role not in ("bot", "seller", "buyer"):
+            raise _refuse(400, "role is 'bot', 'seller' or 'buyer'")
         return _json(self._whole(self._world.add_account(wanted.login, wanted.role, wanted.persona)))
 
     async def revoke(self, request: Request) -> Response:

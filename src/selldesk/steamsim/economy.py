@@ -235,8 +235,9 @@ class Economy:
         with self._moods(viewer) as moods:
             if is_refused or target is None or moods.on("hold_unknown", target.steamid64):
                 return json_answer({"response": {}}, EResult.ACCESS_DENIED)
+            mine = 15 * 86_400 if moods.on("own_escrow", target.steamid64) else 0
         theirs = 15 * 86_400 if self._world.held_sellers(target.steamid64) else 0
-        parts = {"my_escrow": 0, "their_escrow": theirs, "both_escrow": theirs}
+        parts = {"my_escrow": mine, "their_escrow": theirs, "both_escrow": max(mine, theirs)}
         return json_answer({"response": {name: {"escrow_end_duration_seconds": seconds} for name, seconds in parts.items()}})
 
     # -- inventories and profiles, as the Web API shows them ------------------------------------------------------------

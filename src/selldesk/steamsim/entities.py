@@ -25,7 +25,7 @@ class Behaviour(StrEnum):
 class Account(msgspec.Struct):
     steamid64: str
     role: str
-    """bot or seller: only whether it acts by itself."""
+    """bot, seller or buyer: only whether it acts by itself."""
     login: str
     password: str
     shared_secret: str

@@ -19,6 +19,8 @@ FAULTS: dict[str, str] = {
     "send_needs_confirmation": "A send's offer needs the sender's own confirmation first (state 9), though it gives nothing.",
     "acknowledge_forgotten": "Steam wants the trade-protection notice acknowledged again before a send.",
     "item_server_down": "Sends of `game` answer that its item server can't be reached (20).",
+    "give_refused": "A send that gives items answers the strError text of `eresult` (15 if not given), or with `text` before it; no offer is created.",
+    "own_escrow": "Steam would hold what this account gives for 15 days, as it does with a young authenticator.",
     "inventory_full": "Sends of `game` answer that the sender's inventory holds the maximum number of items (15).",
     # Lists and single offers (§9 no. 6–9, 31).
     "poll_500": "GetTradeOffers answers 500.",
@@ -61,6 +63,8 @@ FAULTS: dict[str, str] = {
     "hold": "This seller's items go into a 15-day trade hold (offer state 11).",
     "hold_rolls_back": "A trade hold ends without an exchange (trade status 11).",
     "hold_unknown": "GetTradeHoldDurations answers AccessDenied; the trade page still tells.",
+    "own_inventory_500": "The page of one's own inventory answers 500.",
+    "own_inventory_empty": "The page of one's own inventory shows nothing.",
     "inventory_private": "This seller's inventory is private: 403 with the body null.",
     "inventory_500": "partnerinventory answers 500.",
     "inventory_no_descriptions": "This seller's items are shown without their descriptions.",

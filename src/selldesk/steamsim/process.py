@@ -24,6 +24,8 @@ class FirstAccount(msgspec.Struct):
     role: str
     persona: str
     items: list[tuple[int, str]]
+    steamid64: str | None = None
+    """Its number, if it must have a certain one."""
 
 
 class SimulatorSettings(msgspec.Struct):
@@ -56,7 +58,7 @@ def found_world(simulator: SteamSimulator, accounts: list[FirstAccount]) -> None
     world = simulator.world
     for first in accounts:
         if world.account_by_login(first.login) is None:
-            account = world.add_account(first.login, first.role, first.persona)
+            account = world.add_account(first.login, first.role, first.persona, first.steamid64)
             for game, name in first.items:
                 world.add_item(account.steamid64, game, name)
             world.commit()

@@ -58,7 +58,7 @@ class Trading:
         try:
             sides, token = _wanted(form)
             game = next((appid for appid, *_ in [*sides[1], *sides[0]]), None)
-            answer = self._refuse_to_send(request, bot, seller, game)
+            answer = self._refuse_to_send(request, bot, seller, game, gives=bool(sides[0]))
             if answer is not None:
                 return answer
             if self._hit("acknowledge_forgotten", bot, seller, game):
@@ -86,7 +86,7 @@ class Trading:
             sent |= {"needs_mobile_confirmation": True, "needs_email_confirmation": False, "email_domain": ""}
         return json_answer(sent)
 
-    def _refuse_to_send(self, request: Request, bot: str, seller: str | None, game: int | None) -> Response | None:
+    def _refuse_to_send(self, request: Request, bot: str, seller: str | None, game: int | None, gives: bool) -> Response | None:
         """The moods in which no offer is created."""
         if self._hit("send_reset", bot, seller, game):
             return drop(request)
@@ -97,6 +97,9 @@ class Trading:
         refused = self._hit("send_error", bot, seller, game)
         if refused is not None:
             raise Refused(refused.eresult or EResult.FAIL, refused.text or "")
+        given = self._hit("give_refused", bot, seller, game) if gives else None
+        if given is not None:
+            raise Refused(given.eresult or EResult.ACCESS_DENIED, given.text or "")
         if self._hit("item_server_down", bot, seller, game):
             raise Refused(EResult.SERVICE_UNAVAILABLE, _SERVER_DOWN)
         if self._hit("inventory_full", bot, seller, game):
@@ -208,7 +211,11 @@ class Trading:
         count = whole(request.query.get("count")) or 75
         if count > _INVENTORY_COUNT_MAX:
             return Response(status=400, text="null", content_type="application/json")
+        if is_his and self._faults.hit("own_inventory_500", self._world.now_us(), who, None, game):
+            return Response(status=500, text="null", content_type="application/json")
         items = self._world.inventory(owner, game, context)
+        if is_his and self._faults.hit("own_inventory_empty", self._world.now_us(), who, None, game):
+            items = []
         return json_answer(calls.inventory_json(items, count, request.query.get("start_assetid", "")))
 
 

@@ -148,7 +148,7 @@ class World:
                     return given.market_hash_name
         return None
 
-    def add_account(self, login: str, role: str, persona: str | None = None) -> Account:
+    def add_account(self, login: str, role: str, persona: str | None = None, steamid64: str | None = None) -> Account:
         """A new account with secrets that follow from its login, so that a fresh world is always the same one."""
         known = self.account_by_login(login)
         if known is not None:
@@ -158,7 +158,7 @@ class World:
             return hmac.digest(b"steam simulator", f"{login}/{purpose}".encode(), "sha1")
 
         account = Account(
-            steamid64=str(STEAMID64_BASE + int(self.take_id("account"))),
+            steamid64=steamid64 or str(STEAMID64_BASE + int(self.take_id("account"))),
             role=role,
             login=login,
             password=secret("password").hex()[:16],
@@ -446,7 +446,7 @@ class World:
 
     def _let_seller_act(self, offer: OfferRecord, now_us: int) -> None:
         seller = self.accounts[offer.recipient]
-        if seller.role != "seller" or seller.behaviour is Behaviour.IGNORE:
+        if seller.role not in ("seller", "buyer") or seller.behaviour is Behaviour.IGNORE:
             return
         if now_us < max(offer.created_us, seller.behaviour_since_us) + int(seller.delay_seconds * 1_000_000):
             return

@@ -185,6 +185,48 @@ class UnsettledRow(NamedTuple):
     settlement: int | None
 
 
+class ItemToDeliverRow(NamedTuple):
+    """An item of a sale, as far as a delivery must know it."""
+
+    trade_id: str
+    position: int
+    buyer: int
+    status: str
+    game: int
+    bot: int
+    item: int
+    name: str
+    classid: str | None
+    instanceid: str | None
+    settle_at: int | None
+    noted: str | None
+    """missing or delivered."""
+    delivery_id: str | None
+    """The running one that it is in."""
+
+
+class LiveItemRow(NamedTuple):
+    """An item that is in a running delivery."""
+
+    trade_id: str
+    position: int
+    delivery_id: str
+
+
+class EndedDeliveryRow(NamedTuple):
+    status: str
+    updated_at: int
+
+
+class DeliverySlotsRow(NamedTuple):
+    """What of a bot's slots is taken now."""
+
+    deliveries: int
+    to_partner: int
+    sales: int
+    """Verified ones of this partner's."""
+
+
 class WaitingRow(NamedTuple):
     """A sale whose offer was never attempted."""
 

@@ -42,6 +42,7 @@ ENDINGS: Final[dict[Outcome, tuple[Status, str]]] = {
     Outcome.HOLD_ENDED: (Status.CANCELLED, "The trade hold ended without an exchange"),
     Outcome.OUT_OF_TIME: (Status.CANCELLED, "The seller did not accept the offer in time"),
     Outcome.WITHDRAWN: (Status.DECLINED, "The trade was withdrawn by an operator"),
+    Outcome.CALLED_OFF: (Status.CANCELLED, "The trade was called off by its project"),
     Outcome.UNCONFIRMED: (Status.DECLINED, "The offer could not be confirmed on the bot's side"),
     Outcome.CANCELLED_ELSEWHERE: (Status.DECLINED, "The offer was withdrawn on the bot's side"),
     Outcome.NOT_SENT: (Status.DECLINED, "No offer could be sent in time"),

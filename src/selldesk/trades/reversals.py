@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from selldesk.offers.life import OfferLife
 from selldesk.offers.stages import Stage
 from selldesk.steamwire.enums import OfferState, TradeStatus
 from selldesk.trades.endings import EXCHANGED, Effects, Move
@@ -31,9 +32,9 @@ def rolled_back(trade: Trade, by: Reversal) -> Effects:
     return Effects(moves)
 
 
-def is_reversible(trade: Trade, now: int) -> bool:
+def is_reversible(life: OfferLife, now: int) -> bool:
     """Still under Steam's protection: a reversal of its account would take it along."""
-    return bool(trade.protected) and (trade.settlement is None or trade.settlement > now)
+    return bool(life.protected) and (life.settlement is None or life.settlement > now)
 
 
 def who_reversed(readings: list[tuple[str, int]]) -> Reversal:

@@ -57,6 +57,7 @@ _WEEK_LATER: Final = "2026-03-20T10:05:00Z"
 _TRADE: Final = "019ce6a1-5f00-7a1e-860e-062c7e194c24"
 _USER: Final = "019cb8d2-1c80-7c3b-9d54-3f0a6b1e2d77"
 _EVENT: Final = "019ce6a5-f3e0-7c31-8000-000049ac4003"
+_DELIVERY: Final = "019ce6ab-2f00-7a44-8c1d-0e9f8a7b6c5d"
 _ENDPOINT: Final = "019ce6a9-0b00-7d0e-a1b2-5c6d7e8f9a0b"
 _CURSOR: Final = "000000004711-0003"
 _ALERT: Final = "019ce6b0-9a40-7f02-8b6e-51d0c2a4e913"
@@ -346,7 +347,7 @@ WORDS: Final[dict[str, Word]] = {
     "HeldItem.bot": Word("SteamID64 of the bot that holds it.", _BOT),
     "tradable_at": Word("When Steam lets it be traded again; null: Steam names no date.", _WEEK_LATER, _TIME),
     "HeldItem.state": Word("Where the item stands.", "protected"),
-    "delivery_id": Word("The delivery that takes it to you; null: none.", None),
+    "HeldItem.delivery_id": Word("The delivery that takes it to you; null: none.", None),
     # -- operators: trades, alerts, log
     "OperatorTrade.trade": Word("The trade as its seller sees it."),
     "project": Word("Login of the project that sells.", "demo-shop"),
@@ -485,6 +486,33 @@ WORDS: Final[dict[str, Word]] = {
     "?types": Word("Only these types, comma-separated.", ["trade.*", "wallet.deposited"]),
     "events?limit": Word("Events per page.", 100),
     "?wait": Word("So many seconds it waits for the first event.", 25),
+    # -- deliveries
+    "delivery_id": Word("The delivery's id.", _DELIVERY, _UUID),
+    "deliveries/id": Word("The delivery's id.", _DELIVERY, _UUID),
+    "DeliveryRequest.custom_id": Word("Your own id of this request; used once.", "my-items-7", {"minLength": 1}),
+    "DeliveryData.custom_id": Word("The id that the buyer gave to the request.", "my-items-7"),
+    "DeliveryRequest.items": Word("The items, by `item_id`.", [f"{_TRADE}-0"]),
+    "DeliveryRequest.tradelink": Word("Where they go; null or left out: to the link of your settings.", None),
+    "DeliveryRequest.message": Word("Stands in the offer.", "enjoy"),
+    "BuyerSettings.tradelink": Word("Where your deliveries go; null: nowhere yet.", _LINK),
+    "SettingsRequest.tradelink": Word("Where your deliveries go; null: nowhere.", _LINK),
+    "DeliveriesMade.deliveries": Word("One part for each bot, game and hundred items."),
+    "DeliveryPage.deliveries": Word("The deliveries of this page, the latest first."),
+    "part": Word("Which part of the request it is.", 1, {"minimum": 1}),
+    "parts": Word("How many parts the request has.", 1, {"minimum": 1}),
+    "DeliveryData.items": Word("What is handed over."),
+    "DeliveredItem.item_id": Word("The item's stable handle.", f"{_TRADE}-0"),
+    "DeliveredItem.trade_id": Word("The trade that brought it.", _TRADE, _UUID),
+    "DeliveryData.summary": Word("The status in one word, as the document writes it.", "Processing", _one_of(SUMMARIES.values())),
+    "DeliveryData.error": Word("Why it ended; null: it has not, or well.", None),
+    "DeliveryData.processed_trade": Word("Its Steam trade. `items_to_give` is what the bot gives."),
+    "DeliveryData.status": Word("Where it stands.", "processing", _STATUS),
+    "deliveries?status": Word("Only deliveries in this status.", "processing"),
+    "deliveries?custom_id": Word("Only the parts of this request.", "my-items-7"),
+    "items?delivery_id": Word("Only items that are in this delivery.", _DELIVERY),
+    "OperatorDelivery.delivery": Word("The delivery as its buyer sees it."),
+    "OperatorDelivery.buyer": Word("The buyer's login.", "vip"),
+    "deliver_to": Word("Accounts besides their own that this buyer's deliveries may go to.", [_SELLER]),
     # -- webhooks
     "Endpoint.id": Word("The endpoint's id.", _ENDPOINT, _UUID),
     "NewEndpoint.id": Word("The endpoint's id.", _ENDPOINT, _UUID),

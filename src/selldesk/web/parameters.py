@@ -23,7 +23,7 @@ STATUS = Parameter(
     {"type": "array", "items": {"type": "string", "enum": [one.value for one in Status]}, "minItems": 1},
     "One or several, comma-separated",
 )
-_DATES = (
+DATES = (
     Parameter("date_from", _TEXT, "Created at or after (ISO 8601; UTC if it names no zone)"),
     Parameter("date_to", _TEXT, "Created before"),
     Parameter("updated_from", _TEXT, "Changed at or after"),
@@ -55,11 +55,11 @@ def _sorting(fields: list[str]) -> tuple[Parameter, ...]:
     )
 
 
-TRADE_FILTERS = (GAME, STATUS, *_DATES, *_PRICES, *_CUSTOM, *_IDS, *_sorting(list(SORT_FIELDS)), *PAGE)
+TRADE_FILTERS = (GAME, STATUS, *DATES, *_PRICES, *_CUSTOM, *_IDS, *_sorting(list(SORT_FIELDS)), *PAGE)
 BUYER_TRADE_FILTERS = (
     GAME,
     STATUS,
-    *_DATES,
+    *DATES,
     Parameter("start_date", _TEXT, "Another name of date_from"),
     Parameter("end_date", _TEXT, "Another name of date_to"),
     *_PRICES,

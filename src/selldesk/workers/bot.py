@@ -115,8 +115,12 @@ class BotWorker:
                 return
         self._read_standing()
         sends = any(trade.stage is Stage.SEND for trade in trades.values())
-        cannot_send = self._games_not_to_send(now) if sends else ()
-        tasks = [task_of(trade, now, self._bot.rules, trade.game not in cannot_send) for trade in trades.values()]
+        stopped, full = self._games_not_to_send(now) if sends else ((), ())
+        self._look_for_what_is_to_be_delivered(trades, now)
+        tasks = [
+            task_of(trade, now, self._bot.rules, trade.game not in stopped and (trade.gives or trade.game not in full))
+            for trade in trades.values()
+        ]
         has_unsettled = bool(self._bot.reader.fetch("has_unsettled", bot=self._bot.number))
         call = next_call(self._bot.memory, tasks, has_unsettled, now, self._bot.pace)
         if call.kind is CallKind.WAIT:
@@ -204,15 +208,24 @@ class BotWorker:
             self._take_new_secrets(standing.secrets, standing.tokens)
         self._standing = (standing.state, standing.state_reason, standing.quarantined_until)
 
-    def _games_not_to_send(self, now: int) -> Collection[int]:
-        """Games for which this bot must not send now: all in quarantine, else the paused ones and those that it is full of."""
+    def _look_for_what_is_to_be_delivered(self, offers: dict[str, OpenOffer], now: int) -> None:
+        """A delivery begins with a reading of the bot's inventory of its game: ids may have changed since the items came."""
+        not_before = self._bot.memory.not_before
+        for offer in offers.values():
+            is_due = offer.due_at is not None and max(offer.due_at, not_before.get(offer.id, 0)) <= now
+            if offer.gives and offer.stage is Stage.VERIFY and is_due and offer.cancel_by is None:
+                self._stock.wants(offer.game)
+
+    def _games_not_to_send(self, now: int) -> tuple[Collection[int], Collection[int]]:
+        """(Games for which this bot must send nothing now: all in quarantine, else the stopped and the paused ones; those that it is full
+        of: what leaves it may be sent)"""
         reader = self._bot.reader
         state, _, until = self._standing
         if in_quarantine(state, until, now) or reader.fetch("open_stop"):
-            return GAMES
+            return GAMES, ()
         blocks = reader.fetch("standing_blocks", now=now, furthest=now + self._bot.rules.bot_full_us)
-        stopped = set(reader.column("load_game_stops"))
-        return stopped | {game for bot, game in blocks if bot == self._bot.number} | {game for game, _, _ in self._pauses(now)}
+        stopped = set(reader.column("load_game_stops")) | {game for game, _, _ in self._pauses(now)}
+        return stopped, {game for bot, game in blocks if bot == self._bot.number}
 
     def _pauses(self, now: int) -> list[Row]:
         """(game, until, reason) of the games whose item server Steam can't reach now."""
@@ -273,6 +286,8 @@ class BotWorker:
                 await self._sending.verify(trade, trades)
             case CallKind.SEND:
                 await self._sending.send(trade)
+            case CallKind.DELIVER:
+                await self._sending.deliver(trade)
             case CallKind.CANCEL:
                 await self._offers.cancel(trade)
             case CallKind.CONFIRM:

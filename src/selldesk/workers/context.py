@@ -1,14 +1,17 @@
 """What the parts of one bot's worker share: its client, its desk, its memory, and look-ups of its trades."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from selldesk.deliveries.delivery import DeliveryItem
+from selldesk.deliveries.delivery import link_place as link_place_of_request
 from selldesk.desk import commands
 from selldesk.kernel.clock import Clock
 from selldesk.kernel.refusals import Refusal
 from selldesk.kernel.secretbox import CannotOpen, SecretBox, link_place
 from selldesk.offers.agenda import LONGEST_WAIT_US, Memory, Pace
-from selldesk.offers.life import OpenOffer
+from selldesk.offers.life import OfferItem, OpenOffer
 from selldesk.offers.rules import Rules
 from selldesk.steam.client import SteamClient
 from selldesk.steam.results import Asset
@@ -47,10 +50,22 @@ class BotContext:
         """The trade's items with the names that the seller gave."""
         return [(TradeItem(*columns), name) for *columns, name in self.reader.fetch("items_of_trade", trade_id=trade_id)]
 
+    def assets(self, offer: OpenOffer) -> set[tuple[int, str, str]]:
+        """(game, context, asset id) of everything that the offer is about: the seller's, or of a delivery the bot's own."""
+        items: Iterable[OfferItem] = (item for item, _ in self.items(offer.id))
+        if offer.gives:
+            rows = self.reader.fetch("items_of_delivery", delivery_id=offer.id)
+            items = (DeliveryItem(*columns) for *columns, _ in rows)
+        return {(offer.game, item.contextid, item.assetid) for item in items}
+
     def link(self, trade: OpenOffer) -> TradeLink:
-        link = parse_trade_link(self.box.open_link(trade.tradelink, link_place(trade.id)))
+        place = link_place(trade.id)
+        if trade.gives:
+            ((buyer, custom_id),) = self.reader.fetch("request_of_delivery", id=trade.id)
+            place = link_place_of_request(buyer, custom_id)
+        link = parse_trade_link(self.box.open_link(trade.tradelink, place))
         if link is None:
-            raise CannotOpen(f"trade {trade.id} has no readable trade link")
+            raise CannotOpen(f"{trade.purpose} {trade.id} has no readable trade link")
         return link
 
     async def tell_once(self, kind: str, text: str) -> None:

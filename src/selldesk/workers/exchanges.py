@@ -7,7 +7,7 @@ from selldesk.kernel.times import DAY_US, SECOND_US
 from selldesk.offers.life import OpenOffer
 from selldesk.offers.stages import Stage
 from selldesk.offers.words import AssetWord, TradeWord
-from selldesk.steam.results import Exchange, Malformed
+from selldesk.steam.results import Asset, Exchange, Malformed
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, UnsettledRow
 from selldesk.trades.status import RELEASED, SUCCESSFUL, Status
@@ -78,8 +78,7 @@ class Exchanges:
             return self._bot.clock.now_us()
         since = min(moments) // SECOND_US - 60
         walk = await self._walk_back_to(since, max(moments))
-        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
-        found = self._exchange_of(trade, wanted, since, list(walk.exchanges.values()))
+        found = self._exchange_of(trade, self._bot.assets(trade), since, list(walk.exchanges.values()))
         if found is None:
             return walk.pass_began_us
         await self._bot.desk.ask(
@@ -130,12 +129,12 @@ class Exchanges:
     ) -> Exchange | None:
         taken = self._taken_by_others(trade, page)
         for exchange in page:
-            received = {(asset.appid, asset.contextid, asset.assetid) for asset in exchange.received}
+            moved = _keys(exchange.given if trade.gives else exchange.received)
             if (
                 exchange.status in _EXCHANGED
                 and exchange.trade_id not in taken
                 and exchange.partner == trade.partner
-                and received == wanted
+                and moved == wanted
                 and exchange.time_init >= since
                 and not exchange.rollback_of
             ):
@@ -146,6 +145,7 @@ class Exchanges:
         """Exchanges that belong to other trades: an asset may come back after a reversal and be sold again (protocol §5.3)."""
         keys = [(exchange.trade_id,) for exchange in page]
         owned = self._bot.reader.load_as(ExchangedTradeRow, "trades_by_steam_trade", keys)
+        owned += self._bot.reader.load_as(ExchangedTradeRow, "deliveries_by_exchange", keys)
         return {one.steam_trade_id for one in owned if one.id != trade.id}
 
     async def read_trade(self, trade: OpenOffer) -> bool:
@@ -158,9 +158,11 @@ class Exchanges:
             memory = self._bot.memory
             memory.defer(trade.id, max(memory.suspects_not_before, self._bot.clock.now_us() + 2 * SECOND_US))
             return False
-        heard, raw = (None, "") if exchange is None else (_trade_word(exchange), msgspec.json.encode(exchange.raw).decode())
+        heard, raw = (
+            (None, "") if exchange is None else (_trade_word(exchange, trade.gives), msgspec.json.encode(exchange.raw).decode())
+        )
         answer = await self._bot.desk.ask(commands.TradeRead(trade_id=trade.id, word=heard, began_at=began_at, raw=raw))
-        has_come = trade.is_open and answer.status in SUCCESSFUL
+        has_come = trade.is_open and answer.status in SUCCESSFUL and not trade.gives
         names_ids = exchange is not None and all(asset.new_assetid for asset in exchange.received)
         return has_come and not names_ids
 
@@ -198,9 +200,10 @@ class Exchanges:
 
     async def _hear_of_reversed(self, gone: set[str]) -> None:
         """Exchanges that were undone: a live sale is read again, a completed one is told at once."""
-        for trade_id, status, steam_status, *_ in self._bot.reader.load(
-            "trades_by_steam_trade", [(tradeid,) for tradeid in sorted(gone)]
-        ):
+        keys = [(tradeid,) for tradeid in sorted(gone)]
+        owned = self._bot.reader.load_as(ExchangedTradeRow, "trades_by_steam_trade", keys)
+        owned += self._bot.reader.load_as(ExchangedTradeRow, "deliveries_by_exchange", keys)
+        for trade_id, status, steam_status, *_ in owned:
             if status in ("accepted", "processing"):
                 self._suspect(trade_id)
             elif status == "completed" and steam_status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
@@ -218,7 +221,7 @@ class Exchanges:
         for exchange in moved:
             if exchange.trade_id in known or exchange.rollback_of is not None:
                 continue
-            if not exchange.given and await self._belongs_to_a_sale(exchange):
+            if await (self._belongs_to_a_sale(exchange) if not exchange.given else self._belongs_to_a_delivery(exchange)):
                 continue
             self._told.add(exchange.trade_id)
             what = f"Exchange {exchange.trade_id} with {exchange.partner}"
@@ -228,6 +231,14 @@ class Exchanges:
         """Items changed hands since the bot works for this market: what it did before is nobody's concern."""
         is_over = exchange.status in (TradeStatus.COMMITTED, TradeStatus.COMPLETE, TradeStatus.IN_ESCROW)
         return is_over and bool(exchange.given or exchange.received) and exchange.time_init * SECOND_US >= self._bot.since_us
+
+    async def _belongs_to_a_delivery(self, exchange: Exchange) -> bool:
+        """A running one that hears of its exchange by itself."""
+        given = _keys(exchange.given)
+        return not exchange.received and any(
+            offer.gives and offer.partner == exchange.partner and self._bot.assets(offer) == given
+            for offer in self._bot.open_offers().values()
+        )
 
     async def _belongs_to_a_sale(self, exchange: Exchange) -> bool:
         """A running sale learns it by itself. One that was ended without it has items too many: told as that."""
@@ -322,10 +333,14 @@ def _oldest(page: list[Exchange]) -> Exchange | None:
     return next((exchange for exchange in reversed(page) if exchange.time_init), None)
 
 
-def _trade_word(exchange: Exchange) -> TradeWord:
+def _keys(assets: list[Asset]) -> set[tuple[int, str, str]]:
+    return {(asset.appid, asset.contextid, asset.assetid) for asset in assets}
+
+
+def _trade_word(exchange: Exchange, gives: bool) -> TradeWord:
     assets = [
         AssetWord(asset.appid, asset.contextid, asset.assetid, asset.classid, asset.new_assetid, asset.new_contextid)
-        for asset in exchange.received
+        for asset in (exchange.given if gives else exchange.received)
     ]
     began = exchange.time_init * SECOND_US or None
     return TradeWord(exchange.status, exchange.settlement * SECOND_US or None, exchange.delayed, assets, began)

@@ -216,8 +216,8 @@ class Offers:
     def _is_ours(self, trade: OpenOffer, offer: Offer) -> bool:
         if offer.partner != trade.partner or not offer.message.endswith(trade.tag):
             return False
-        wanted = {(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)}
-        return {(asset.appid, asset.contextid, asset.assetid) for asset in offer.items_to_receive} == wanted
+        asked = offer.items_to_give if trade.gives else offer.items_to_receive
+        return {(asset.appid, asset.contextid, asset.assetid) for asset in asked} == self._bot.assets(trade)
 
     def _note_unwanted(self, trades: dict[str, OpenOffer], sent: list[Offer], received: list[Offer]) -> None:
         """Offers to us are declined: a bot never gives. Our own offers that no running trade owns are taken down."""
@@ -236,13 +236,20 @@ class Offers:
         )
 
     def _known_trades(self, offer: Offer) -> list[OfferedTradeRow]:
-        """The sales that the store knows of this offer: by its number, its exchange's, or by a tag of
+        """The sales and deliveries that the store knows of this offer: by its number, its exchange's, or by a tag of
         ours with this very partner. A text that merely looks like a tag is anybody's (R3)."""
         reader, bot = self._bot.reader, self._bot.number
         tag = offer.message[-9:]
         rows = reader.fetch_as(
             OfferedTradeRow,
             "trades_of_offer",
+            offer_id=offer.offer_id,
+            steam_trade_id=offer.trade_id or "",
+            tag=f"{tag}/{offer.partner}",
+        )
+        rows += reader.fetch_as(
+            OfferedTradeRow,
+            "deliveries_of_offer",
             offer_id=offer.offer_id,
             steam_trade_id=offer.trade_id or "",
             tag=f"{tag}/{offer.partner}",

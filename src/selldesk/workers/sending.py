@@ -7,6 +7,7 @@ import msgspec
 from selldesk.desk import commands
 from selldesk.kernel.limits import OFFER_MESSAGE_BYTES_MAX
 from selldesk.kernel.secretbox import link_likeness
+from selldesk.offers.agenda import LONGEST_WAIT_US
 from selldesk.offers.life import OpenOffer
 from selldesk.offers.stages import Stage
 from selldesk.offers.words import Proof, SendRefusal
@@ -46,6 +47,12 @@ BLAME: dict[Cause, SendRefusal] = {
 }
 """Who is to blame for a refused send, and so what follows (protocol §6)."""
 
+
+BLAME_OF_DELIVERIES: dict[Cause, SendRefusal] = {
+    Cause.ITEM_GONE: SendRefusal.OWN_ITEMS_GONE,
+    Cause.BOT_FULL: SendRefusal.SELLER,
+}
+"""Where the bot gives: the items are its own, and who gives can't be the full one."""
 
 _CHANGED_PARTNERS_THAT_MEAN_US = 3
 """So many sellers in a row with whom Steam says 34: not they have changed, the bot has."""
@@ -135,11 +142,25 @@ class Sending:
         if fault is not None:
             raise fault
 
+    async def deliver(self, trade: OpenOffer) -> None:
+        """The same for an offer that gives. A bot whose own items Steam would hold delivers nothing: the hold falls on who gives (protocol
+        §11). Raises SteamFault."""
+        seconds = await self._bot.client.own_hold_seconds(self._bot.link(trade))
+        if not seconds:
+            await self.send(trade)
+            return
+        self._bot.memory.defer(trade.id, self._bot.clock.now_us() + LONGEST_WAIT_US)
+        await self._bot.tell_once(
+            "bot_escrow", f"Steam would hold what it gives for {max(1, seconds // 86_400)} days: it delivers nothing"
+        )
+
     async def _send(self, trade: OpenOffer) -> tuple[SendNews, SteamFault | None]:
         """What the desk is to hear of it, and what it says about the bot."""
-        assets = [Asset(trade.game, item.contextid, item.assetid) for item, _ in self._bot.items(trade.id)]
+        assets = [Asset(*key) for key in sorted(self._bot.assets(trade))]
+        asked, given = ([], assets) if trade.gives else (assets, [])
         try:
-            result = await self._bot.client.send(self._bot.link(trade), assets, offer_message(trade.message, trade.tag))
+            message = offer_message(trade.message, trade.tag)
+            result = await self._bot.client.send(self._bot.link(trade), asked, message, given)
             if isinstance(result, Rejected):
                 result = await self._look_closer(trade, result)
         except (NotLoggedIn, RateLimited, Throttled, Unreachable) as certain:
@@ -209,7 +230,8 @@ def _news_of(result: SendResult, trade: OpenOffer) -> SendNews:
         case NeedsConfirmation():
             return commands.OfferMade(trade_id=trade.id, offer_id=result.offer_id, needs_confirmation=True)
         case Rejected():
-            return commands.OfferRefused(trade_id=trade.id, why=BLAME[result.cause], text=result.text, seller=trade.partner)
+            blame = BLAME_OF_DELIVERIES.get(result.cause, BLAME[result.cause]) if trade.gives else BLAME[result.cause]
+            return commands.OfferRefused(trade_id=trade.id, why=blame, text=result.text, seller=trade.partner)
         case SendUnknown():
             return commands.OutcomeUnknown(trade_id=trade.id)
 

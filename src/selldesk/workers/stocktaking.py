@@ -18,6 +18,8 @@ class Stocktaking:
         self._read: dict[tuple[int, str], Inventory] = {}
         """(game, context) → what was read of this game so far."""
         self._began_at = 0
+        self._free_at: dict[str, int] = {}
+        """Context → when it may be read next."""
 
     def note_standing(self, asked: bool) -> None:
         """Somebody wants a stocktake: every game is read."""
@@ -36,9 +38,11 @@ class Stocktaking:
         """One context of one game: Steam limits these pages more tightly than any other. When a game is read to its end the desk is
         told. Raises SteamFault."""
         memory, now = self._bot.memory, self._bot.clock.now_us()
-        memory.stock_not_before = now + self._bot.pace.own_inventory_us
         game = memory.stock_games[0]
         context = next(one for one in CONTEXTS if (game, one) not in self._read)
+        self._free_at[context] = now + self._bot.pace.own_inventory_us
+        # The other context may be read at once: the limit is one of each.
+        memory.stock_not_before = self._free_at.get(_PROTECTED if context == _USABLE else _USABLE, now)
         if not any(key[0] == game for key in self._read):
             self._read, self._began_at = {}, now
         self._read[game, context] = await self._bot.client.own_inventory(game, context)

@@ -48,6 +48,9 @@ ITEM_STATES = ("protected", "held", "in_delivery", "missing")
 ITEM_STATE = Parameter("state", {"type": "string", "enum": list(ITEM_STATES)}, "Only items in this state")
 
 
+OF_DELIVERY = Parameter("delivery_id", {"type": "string"}, "Only items that are in this delivery")
+
+
 class HeldItemsApi:
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -56,7 +59,7 @@ class HeldItemsApi:
         r, buyer = refusals, (Role.BUYER,)
         return [
             RouteSpec(
-                "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, ITEM_STATE, *PAGE),
+                "GET", "/api/buy/items", self.items, "What bots hold for you", buyer, HeldItemPage, query=(GAME, ITEM_STATE, OF_DELIVERY, *PAGE),
                 refusals=(r.INVALID_QUERY,), tag="Buy",
             ),
         ]  # fmt: skip
@@ -66,20 +69,28 @@ class HeldItemsApi:
         state = call.query.get("state")
         if state is not None and state not in ITEM_STATES:
             raise refusals.INVALID_QUERY(name="state")
+        delivery = call.query.get("delivery_id")
         wanted = {"buyer": call.person, "game": queries.game(call.query), "state": state}
 
         def ask(reader: Reader) -> HeldItemPage:
             with reader.snapshot():
-                total = reader.value("held_items_count", **wanted)
-                rows = reader.fetch("held_items_page", **wanted, limit=limit, offset=offset)
+                if delivery is None:
+                    total = reader.value("held_items_count", **wanted)
+                elif state in (None, "in_delivery"):
+                    total = reader.value("items_in_delivery_count", buyer=call.person, game=wanted["game"], delivery=delivery)
+                else:
+                    total = 0
+                rows = reader.fetch("held_items_page", **wanted, delivery=delivery, limit=limit, offset=offset)
                 faces = {face.number: face.steamid64 for face in reader.fetch_as(BotFaceRow, "bot_faces")}
             items = []
-            for trade_id, position, new, context, old, name, game, price, bot, settlement, status, noted in rows:
-                stands: ItemState = "missing" if noted == "missing" else "protected" if status == "accepted" else "held"
+            for trade_id, position, new, context, old, name, game, price, bot, settlement, status, noted, delivery_id in rows:
+                stands: ItemState = "protected" if status == "accepted" else "held" if delivery_id is None else "in_delivery"
+                if noted == "missing":
+                    stands = "missing"
                 items.append(
                     HeldItem(
                         f"{trade_id}-{position}", new, context, old, name, game, trade_id, price, faces[bot],
-                        wire_time_or_none(settlement), stands, None,
+                        wire_time_or_none(settlement), stands, delivery_id,
                     )
                 )  # fmt: skip
             return HeldItemPage(items, total, limit, offset)

@@ -11,9 +11,7 @@ from selldesk.api.operator.guard import RoleName, operator_route
 from selldesk.desk import commands
 from selldesk.kernel import refusals
 from selldesk.kernel.ids import canonical_uuid, new_uuid7
-from selldesk.kernel.limits import (
-    MONEY_MAX,
-)
+from selldesk.kernel.limits import DELIVER_TO_MAX, MONEY_MAX
 from selldesk.kernel.refusals import bad_body
 from selldesk.kernel.shapes import Mills, Reason, Reference, ShortText, SteamId64
 from selldesk.people.roles import Role, pack_roles
@@ -45,6 +43,7 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     last_name: ShortText | None = None
     avatar: ShortText | None = None
     steamid64: SteamId64 | None = None
+    deliver_to: Annotated[list[SteamId64], Meta(max_length=DELIVER_TO_MAX)] | None = None
 
 
 class MoneyRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -153,6 +152,12 @@ class OperatorPeopleApi:
                 avatar=request.avatar,
             ),
         )
+        if request.deliver_to is not None:
+            await self._market.act(
+                call,
+                Role.OPERATOR,
+                commands.SetDeliverTo(operator=call.login, person_id=known.id, steamid64s=request.deliver_to),
+            )
         return Reply(await self._one_user(known.id))
 
     async def user_keys(self, call: Call) -> Reply:

@@ -9,6 +9,7 @@ from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import BotState, choose_bot
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
+from selldesk.desk.cases import delivering
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
@@ -49,10 +50,13 @@ def loads_of_rollback(command: commands.RolledBack, load: BatchLoad) -> None:
 
 
 def decide(command: TradeCommand, batch: Batch) -> commands.TradeReply:
-    """News about one trade. Refuses TRADE_NOT_FOUND; news that no longer matters changes nothing."""
+    """News about one trade or delivery. Refuses TRADE_NOT_FOUND; news that no longer matters changes nothing."""
     trade = batch.trades.get(command.trade_id)
     if trade is None:
-        raise refusals.TRADE_NOT_FOUND()
+        delivery = batch.deliveries.get(command.trade_id)
+        if delivery is None:
+            raise refusals.TRADE_NOT_FOUND()
+        return delivering.decide(command, delivery, batch)
     before = _Before(trade, batch.items[trade.id])
     granted = False
     effects = Effects()
@@ -207,14 +211,10 @@ def _adopt_exchange(trade: Trade, before: "_Before", batch: Batch) -> None:
 
 def decide_rollback(command: commands.RolledBack, batch: Batch) -> commands.RollbackDecided:
     """Reversals of one bot: who pressed the button is read off all its protected trades together (R5)."""
-    protected = [
-        (trade.seller, status)
-        for trade_id, status in command.readings
-        if (trade := batch.trades.get(trade_id)) is not None
-        and (reversals.is_reversible(trade, batch.now) or status == TradeStatus.TRADE_PROTECTION_ROLLBACK)
-    ]
-    by = reversals.who_reversed(protected) if command.complete else Reversal.USER
+    by = reversals.who_reversed(_protected(command, batch)) if command.complete else Reversal.USER
     for trade_id, status in command.readings:
+        if status == TradeStatus.TRADE_PROTECTION_ROLLBACK and trade_id in batch.deliveries:
+            delivering.roll_back(batch.deliveries[trade_id], by, batch)
         trade = batch.trades.get(trade_id)
         if trade is None or status != TradeStatus.TRADE_PROTECTION_ROLLBACK:
             continue
@@ -227,6 +227,19 @@ def decide_rollback(command: commands.RolledBack, batch: Batch) -> commands.Roll
     if by is Reversal.BOT and command.bot in batch.bots:
         batch.quarantine(command.bot, "all its protected trades were reversed on its own side", None)
     return commands.RollbackDecided(by=by.value)
+
+
+def _protected(command: commands.RolledBack, batch: Batch) -> list[tuple[str, int]]:
+    """(counterparty, Steam's status) of every protected exchange among the readings, sales and deliveries together."""
+    found: list[tuple[str, int]] = []
+    for one, status in command.readings:
+        is_reversed = status == TradeStatus.TRADE_PROTECTION_ROLLBACK
+        trade, delivery = batch.trades.get(one), batch.deliveries.get(one)
+        if trade is not None and (reversals.is_reversible(trade, batch.now) or is_reversed):
+            found.append((trade.seller, status))
+        elif delivery is not None and (reversals.is_reversible(delivery, batch.now) or is_reversed):
+            found.append((delivery.partner, status))
+    return found
 
 
 def give_up_unsent(trade: Trade, batch: Batch) -> None:

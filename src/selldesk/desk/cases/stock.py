@@ -4,11 +4,14 @@ stocktake found."""
 import msgspec
 
 from selldesk.bots.stock import HeldItem, OwnAsset, find_assets, gone_with
+from selldesk.deliveries.delivery import Delivery
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
+from selldesk.desk.cases import delivering
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
-from selldesk.store.rows import MissRow, StockCountRow
+from selldesk.offers.stages import BEFORE_AN_OFFER
+from selldesk.store.rows import LiveItemRow, MissRow, StockCountRow
 
 
 def unexplained_exchange(command: commands.UnexplainedExchange, batch: Batch) -> commands.ItemsMissing:
@@ -65,7 +68,9 @@ def _alert_once(kind: str, text: str, bot: int, batch: Batch) -> None:
 def take_stock(command: commands.StockRead, batch: Batch) -> commands.StockTaken:
     """A bot's own inventory of one game, all contexts, read to its end: asset ids are found, what is absent at two readings is missing,
     what no item of ours owns is listed as surplus."""
+    waiting = _waiting_deliveries(command, batch)
     held = _held(batch, command.bot, command.game)
+    on_their_way = _on_their_way(held, batch)
     keys = [(item.trade_id, item.position) for item in held]
     missed = {(miss.trade_id, miss.position): miss.at for miss in batch.store.load_as(MissRow, "misses_of", keys)}
     held = [msgspec.structs.replace(item, was_missed=True) if (item.trade_id, item.position) in missed else item for item in held]
@@ -75,6 +80,8 @@ def take_stock(command: commands.StockRead, batch: Batch) -> commands.StockTaken
     for item in held:
         key = (item.trade_id, item.position)
         if (asset := found.get(key)) is None:
+            if key in on_their_way:
+                continue
             missing += _is_missing_now(item, missed.get(key), command.began_at, batch)
             continue
         if key in missed:
@@ -93,7 +100,23 @@ def take_stock(command: commands.StockRead, batch: Batch) -> commands.StockTaken
     batch.store.write("add_bot_items", rows)
     batch.write_notes()
     _tell_of_missing(command, missing > 0, batch)
+    for delivery in waiting:
+        delivering.look_for_items(delivery, found, batch)
     return commands.StockTaken(missing=missing, surplus=len(command.assets) - len(owners))
+
+
+def _waiting_deliveries(command: commands.StockRead, batch: Batch) -> list[Delivery]:
+    """Those of this game that need to know where their items are, and that there were when the reading began."""
+    ids = set(batch.store.column("waiting_deliveries", bot=command.bot, game=command.game))
+    batch.load(BatchLoad(trades=ids, rooms_and_bots=True))
+    return [batch.deliveries[one] for one in sorted(ids) if batch.deliveries[one].created_at <= command.began_at]
+
+
+def _on_their_way(held: list[HeldItem], batch: Batch) -> set[tuple[str, int]]:
+    """Items for which an offer may be out: only that tells where they are."""
+    rows = batch.store.load_as(LiveItemRow, "live_items_of", [(item.trade_id, item.position) for item in held])
+    batch.load(BatchLoad(trades={row.delivery_id for row in rows} - batch.deliveries.keys(), rooms_and_bots=True))
+    return {(row.trade_id, row.position) for row in rows if batch.deliveries[row.delivery_id].stage not in BEFORE_AN_OFFER}
 
 
 def _tell_of_missing(command: commands.StockRead, some_are_new: bool, batch: Batch) -> None:
@@ -140,7 +163,8 @@ def declare_item(command: commands.DeclareItem, batch: Batch) -> commands.Done:
     if trade is None or not any(item.position == number for item in batch.items[trade_id]):
         raise refusals.ITEM_NOT_FOUND(item_id=command.item_id)
     noted = batch.notes.get((trade_id, number))
-    is_held = noted is None and trade.status == "completed"
+    in_delivery = bool(batch.store.load("live_items_of", [(trade_id, number)]))
+    is_held = noted is None and trade.status == "completed" and not in_delivery
     if command.action == "declare-delivered" and (is_held or noted == "missing"):
         batch.note_item(trade, number, "delivered", command.reason)
     elif command.action == "declare-found" and noted == "missing":

@@ -60,6 +60,8 @@ def _lose_history(command: commands.StopTrading, batch: Batch) -> None:
     store.execute("jump_seq", seq=batch.seq)
     store.execute("clear_feed")
     store.execute("doubt_sends", now=batch.now)
+    store.execute("doubt_deliveries", now=batch.now)
+    store.execute("recount_live_offers")
     batch.alert("history_lost", text, None, None)
 
 

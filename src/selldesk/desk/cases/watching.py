@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 from selldesk.alerts.kinds import Closes, closing
 from selldesk.bots.rooms import Bot, BotState, Room, bot_of, room_of, why_no_bot
 from selldesk.catalog.games import GAMES
+from selldesk.deliveries.delivery import Delivery
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
-from selldesk.desk.cases import advancing
+from selldesk.desk.cases import advancing, delivering
 from selldesk.desk.settings import DeskSettings
 from selldesk.kernel.times import DAY_US, MINUTE_US, SECOND_US
+from selldesk.offers.life import OfferLife
 from selldesk.offers.overdue import ends_without_steam, is_overdue
+from selldesk.offers.rules import Rules
 from selldesk.store.rows import AlertEndRow, OldEventRow
 from selldesk.store.store import Reader
 from selldesk.trades.trade import Trade
@@ -97,15 +100,21 @@ class Watcher:
         return [(known[key], "The cause is gone") for key in known if key[0] in _OF_CAPACITY and key not in self._seen_since]
 
     def _late(self, reader: Reader, now: int) -> tuple[list[str], list[str]]:
-        """Sales that end without Steam, and those whose stage is overdue."""
+        """Sales and deliveries that end without Steam, and those whose stage is overdue."""
         rules = self._settings.rules
         youngest = min([rules.offer_out_within_us, rules.overdue_default_us, *rules.overdue_us.values()])
         settled = now - min(rules.overdue_us.get("settling", rules.overdue_default_us), rules.overdue_default_us)
         old = reader.fetch_as(Trade, "old_processing", before=now - youngest)
         old += reader.fetch_as(Trade, "old_settling", before=settled, most=1_000)
         end = [trade.id for trade in old if ends_without_steam(trade, now, rules)]
-        ends = set(end)
-        return end, [trade.id for trade in old if trade.id not in ends and is_overdue(trade, now, rules)]
+        overdue = [trade.id for trade in old if not ends_without_steam(trade, now, rules) and is_overdue(trade, now, rules)]
+        later = rules.of_deliveries
+        for delivery in reader.fetch_as(Delivery, "old_deliveries", before=now - rules.overdue_default_us):
+            if ends_without_steam(delivery, now, later):
+                end.append(delivery.id)
+            elif is_overdue(delivery, now, later):
+                overdue.append(delivery.id)
+        return end, overdue
 
     def _lets_others_catch_up(self, bots: Iterable[Any], now: int, real_us: int) -> bool:
         """After a jump of the market's clock, or a start, everybody has a moment before anything is called overdue: until each healthy
@@ -213,23 +222,29 @@ def _without_bot(room: Room, bots: Collection[Bot], real_us: int) -> set[Key]:
     }
 
 
+def _tell_if_overdue(what: str, life: OfferLife | None, rules: Rules, batch: Batch) -> None:
+    if life is not None and is_overdue(life, batch.now, rules):
+        moment = life.stage_at if life.stage_at is not None else life.created_at
+        minutes = max(0, batch.now - moment) // MINUTE_US
+        batch.alert("trade_overdue", f"This {what} has stood in stage {life.stage} for {minutes} minutes", life.bot, life.id)
+
+
 def watch(command: commands.Watch, batch: Batch) -> commands.Watched:
     """Carries the plan out, as far as it is still true on the rows of this transaction."""
     batch.load(BatchLoad(trades={*command.end, *command.overdue}, rooms_and_bots=True))
     rules = batch.settings.rules
     ended = 0
-    for trade_id in command.end:
-        trade = batch.trades.get(trade_id)
+    for one in command.end:
+        trade, delivery = batch.trades.get(one), batch.deliveries.get(one)
         if trade is not None and ends_without_steam(trade, batch.now, rules):
             advancing.give_up_unsent(trade, batch)
             ended += 1
-    for trade_id in command.overdue:
-        trade = batch.trades.get(trade_id)
-        if trade is not None and is_overdue(trade, batch.now, rules):
-            moment = trade.stage_at if trade.stage_at is not None else trade.created_at
-            minutes = max(0, batch.now - moment) // MINUTE_US
-            text = f"This sale has stood in stage {trade.stage} for {minutes} minutes"
-            batch.alert("trade_overdue", text, trade.bot, trade.id)
+        elif delivery is not None and ends_without_steam(delivery, batch.now, rules.of_deliveries):
+            delivering.give_up_unsent(delivery, batch)
+            ended += 1
+    for one in command.overdue:
+        _tell_if_overdue("sale", batch.trades.get(one), rules, batch)
+        _tell_if_overdue("delivery", batch.deliveries.get(one), rules.of_deliveries, batch)
     for alert_id, reason in command.close:
         known = batch.store.fetch_as(AlertEndRow, "alert_by_id", id=alert_id)
         if known and known[0].closed_at is None:

@@ -22,6 +22,7 @@ from selldesk.desk.commands.bots import (
     Reseal,
     ResealedBot,
 )
+from selldesk.desk.commands.deliveries import CancelDelivery, OpenDelivery, SetDeliverTo, SetTradeLink
 from selldesk.desk.commands.limits import SetLimits, SetProjectLimits, SetSeller
 from selldesk.desk.commands.market import (
     CloseAlert,
@@ -62,6 +63,7 @@ from selldesk.desk.commands.orders import BeginOrders, ChangeOrders, OrderLine, 
 from selldesk.desk.commands.people import ChangePerson, CreateKey, CreatePerson, DeleteKey, MoveMoney
 from selldesk.desk.commands.replies import (
     BotReply,
+    DeliveriesOpened,
     Done,
     EndpointReply,
     ItemsImported,
@@ -156,6 +158,10 @@ PersonsCommand = (
     | RotateSecret
     | Redeliver
     | Recover
+    | OpenDelivery
+    | CancelDelivery
+    | SetTradeLink
+    | SetDeliverTo
 )
 
 
@@ -218,6 +224,7 @@ __all__ = [
     "BotNews",
     "BotReply",
     "BotReport",
+    "CancelDelivery",
     "ChangeBot",
     "ChangeEndpoint",
     "ChangeOrders",
@@ -228,6 +235,7 @@ __all__ = [
     "CreatePerson",
     "DeclareItem",
     "DeleteKey",
+    "DeliveriesOpened",
     "DisableEndpoint",
     "Done",
     "DropEndpoint",
@@ -257,6 +265,7 @@ __all__ = [
     "OfferRefused",
     "OfferUnconfirmed",
     "OnBehalf",
+    "OpenDelivery",
     "OpenItem",
     "OpenTrade",
     "OperateTrade",
@@ -285,10 +294,12 @@ __all__ = [
     "RoomReply",
     "RotateSecret",
     "SecretRotated",
+    "SetDeliverTo",
     "SetLimits",
     "SetMark",
     "SetProjectLimits",
     "SetSeller",
+    "SetTradeLink",
     "StockRead",
     "StockTaken",
     "StopGame",

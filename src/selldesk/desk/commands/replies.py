@@ -69,6 +69,11 @@ class BotReply(msgspec.Struct, frozen=True):
     number: int
 
 
+class DeliveriesOpened(msgspec.Struct, frozen=True):
+    ids: list[str]
+    """In the order of the parts."""
+
+
 class EndpointReply(msgspec.Struct, frozen=True):
     id: str
 

@@ -120,7 +120,8 @@ WHERE h.status <> p.status
   AND NOT (p.status = 'accepted' AND h.status IN ('completed', 'rolled_back_by_user', 'rolled_back_by_bot'))
 
 -- name: audit_steps_have_their_events
-SELECT h.trade_id, h.version, h.told, coalesce(e.told, 0) FROM trade_history h
+SELECT h.trade_id, h.version, h.told, coalesce(e.told, 0) FROM
+(SELECT trade_id, version, told, at FROM trade_history UNION ALL SELECT delivery_id, version, told, at FROM delivery_history) h
 LEFT JOIN (SELECT subject, version, count(*) AS told FROM event WHERE version IS NOT NULL GROUP BY subject, version) e
   ON e.subject = h.trade_id AND e.version = h.version
 WHERE h.told > 0 AND coalesce(e.told, 0) <> h.told
@@ -176,7 +177,10 @@ GROUP BY account HAVING sum(entries) <> 0
 
 -- name: audit_bot_loads
 SELECT b.number, '', '', b.live_offers, coalesce(t.live, 0) FROM bot b
-LEFT JOIN (SELECT bot, count(*) AS live FROM trade WHERE status = 'processing' GROUP BY bot) t ON t.bot = b.number
+LEFT JOIN (SELECT bot, count(*) AS live FROM
+           (SELECT bot FROM trade WHERE status = 'processing'
+            UNION ALL SELECT bot FROM delivery WHERE status = 'processing' AND stage NOT IN ('verify', 'send')) slots GROUP BY bot) t
+  ON t.bot = b.number
 WHERE b.live_offers <> coalesce(t.live, 0)
 UNION ALL
 SELECT bot, CAST(game AS TEXT), kind, sum(kept), sum(counted) FROM
@@ -190,6 +194,36 @@ SELECT b.number, '', 'items_held', b.items_held, coalesce(s.items, 0) FROM bot b
 LEFT JOIN (SELECT bot, sum(CASE WHEN kind IN ('missing', 'delivered') THEN -items ELSE items END) AS items FROM bot_stock GROUP BY bot) s
   ON s.bot = b.number
 WHERE b.items_held <> coalesce(s.items, 0)
+
+-- name: audit_one_live_delivery_per_item
+SELECT i.trade_id, i.trade_position, count(*), min(i.delivery_id) FROM delivery_item i JOIN delivery d ON d.id = i.delivery_id
+WHERE d.status = 'processing' GROUP BY i.trade_id, i.trade_position HAVING count(*) > 1
+UNION ALL
+SELECT l.trade_id, l.trade_position, 0, l.delivery_id FROM live_delivery_item l LEFT JOIN delivery d ON d.id = l.delivery_id
+WHERE d.id IS NULL OR d.status <> 'processing'
+UNION ALL
+SELECT i.trade_id, i.trade_position, 1, i.delivery_id FROM delivery_item i JOIN delivery d ON d.id = i.delivery_id
+LEFT JOIN live_delivery_item l ON l.trade_id = i.trade_id AND l.trade_position = i.trade_position AND l.delivery_id = i.delivery_id
+WHERE d.status = 'processing' AND l.delivery_id IS NULL
+
+-- name: audit_delivered_items_left_once
+-- An item that a delivery brought to its buyer is out of stock, and no two deliveries brought it.
+SELECT i.trade_id, i.trade_position, count(*) FROM delivery_item i JOIN delivery d ON d.id = i.delivery_id
+WHERE d.status IN ('accepted', 'completed') GROUP BY i.trade_id, i.trade_position HAVING count(*) > 1
+UNION ALL
+SELECT i.trade_id, i.trade_position, 1 FROM delivery_item i JOIN delivery d ON d.id = i.delivery_id
+LEFT JOIN item_note n ON n.trade_id = i.trade_id AND n.position = i.trade_position AND n.state = 'delivered'
+WHERE d.status IN ('accepted', 'completed') AND n.trade_id IS NULL
+
+-- name: audit_deliveries_history_gapless
+SELECT d.id, d.version, h.entries, h.first, h.last FROM delivery d
+LEFT JOIN (SELECT delivery_id, count(*) AS entries, min(version) AS first, max(version) AS last FROM delivery_history GROUP BY delivery_id) h
+  ON h.delivery_id = d.id
+WHERE h.entries IS NULL OR h.entries <> d.version OR h.first <> 1 OR h.last <> d.version
+
+-- name: audit_deliveries_have_work
+SELECT id, status, stage, due_at FROM delivery
+WHERE (status NOT IN ('processing', 'accepted')) <> (stage = 'done') OR (stage = 'done' AND due_at IS NOT NULL)
 
 -- name: audit_items_noted_are_held
 SELECT n.trade_id, n.position, n.state, t.status FROM item_note n LEFT JOIN trade t ON t.id = n.trade_id

@@ -66,13 +66,15 @@ WHERE o.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR o.game = :game) AND
 -- What is missing has no id in the bot's inventory.
 SELECT t.id, i.position, CASE WHEN x.state = 'missing' THEN NULL ELSE i.new_assetid END,
        CASE WHEN x.state = 'missing' THEN NULL ELSE i.new_contextid END, i.assetid, n.name, t.game, i.price, t.bot, t.settlement, t.status,
-       coalesce(x.state, '')
+       coalesce(x.state, ''), l.delivery_id
 FROM trade t JOIN trade_item i ON i.trade_id = t.id JOIN item n ON n.number = i.item
 LEFT JOIN item_note x ON x.trade_id = i.trade_id AND x.position = i.position
+LEFT JOIN live_delivery_item l ON l.trade_id = i.trade_id AND l.trade_position = i.position
 WHERE t.buyer = :buyer AND t.status IN ('accepted', 'completed') AND (CAST(:game AS bigint) IS NULL OR t.game = :game)
-  AND coalesce(x.state, '') <> 'delivered'
+  AND coalesce(x.state, '') <> 'delivered' AND (CAST(:delivery AS text) IS NULL OR l.delivery_id = :delivery)
   AND (CAST(:state AS text) IS NULL
-       OR :state = CASE WHEN x.state = 'missing' THEN 'missing' WHEN t.status = 'accepted' THEN 'protected' ELSE 'held' END)
+       OR :state = CASE WHEN x.state = 'missing' THEN 'missing' WHEN l.delivery_id IS NOT NULL THEN 'in_delivery'
+                        WHEN t.status = 'accepted' THEN 'protected' ELSE 'held' END)
 ORDER BY t.created_at DESC, t.id, i.position LIMIT :limit OFFSET :offset
 
 -- name: held_items_count
@@ -86,6 +88,13 @@ SELECT (SELECT coalesce(sum(items), 0) FROM buyer_sum
      + CASE WHEN :state = 'missing' THEN
        (SELECT count(*) FROM item_note x JOIN trade t ON t.id = x.trade_id
         WHERE t.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR t.game = :game) AND x.state = 'missing') ELSE 0 END
+     + CASE :state WHEN 'held' THEN -1 WHEN 'in_delivery' THEN 1 ELSE 0 END
+       * (SELECT count(*) FROM delivery d JOIN live_delivery_item l ON l.delivery_id = d.id
+          WHERE d.buyer = :buyer AND d.status = 'processing' AND (CAST(:game AS bigint) IS NULL OR d.game = :game))
+
+-- name: items_in_delivery_count
+SELECT count(*) FROM live_delivery_item l JOIN delivery d ON d.id = l.delivery_id
+WHERE l.delivery_id = :delivery AND d.buyer = :buyer AND (CAST(:game AS bigint) IS NULL OR d.game = :game)
 
 -- name: bot_items
 SELECT game, contextid, assetid, classid, instanceid, name, amount, tradable, trade_id, position FROM bot_item
@@ -110,6 +119,9 @@ SELECT b.number, b.steamid64, b.account_name, b.profile_name, b.avatar, b.games,
        b.live_offers, b.live_offers_max, b.seller_offers_max, b.items_held, b.items_max, coalesce(h.last_good_real_us, 0) AS last_good_real_us,
        b.quarantined_until
 FROM bot b LEFT JOIN bot_heartbeat h ON h.bot = b.number ORDER BY b.number
+
+-- name: stock_in_delivery
+SELECT d.bot, d.game, count(*) FROM live_delivery_item l JOIN delivery d ON d.id = l.delivery_id GROUP BY d.bot, d.game
 
 -- name: stock_by_kind
 SELECT bot, game, kind, items FROM bot_stock

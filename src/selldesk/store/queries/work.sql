@@ -2,21 +2,25 @@
 
 -- name: running_of_bot
 -- row: OpenOffer
-SELECT o.* FROM running_offer o WHERE o.bot = :bot ORDER BY o.id
+SELECT o.* FROM running_offer o WHERE o.bot = :bot UNION ALL SELECT d.* FROM running_delivery d WHERE d.bot = :bot ORDER BY 1
 
 -- name: settling_of_bot
 -- row: OpenOffer
-SELECT o.* FROM settling_offer o WHERE o.bot = :bot ORDER BY o.due_at LIMIT :most
+SELECT * FROM (SELECT o.* FROM settling_offer o WHERE o.bot = :bot ORDER BY o.due_at LIMIT :most) AS sales
+UNION ALL SELECT * FROM (SELECT d.* FROM settling_delivery d WHERE d.bot = :bot ORDER BY d.due_at LIMIT :most) AS deliveries
 
 -- name: unsettled_of_bot
 -- row: UnsettledRow
 SELECT o.id, o.steam_trade_id, o.partner, o.protected, o.created_at, o.settlement FROM settling_offer o
 WHERE o.bot = :bot AND o.steam_trade_id IS NOT NULL
+UNION ALL SELECT d.id, d.steam_trade_id, d.partner, d.protected, d.created_at, d.settlement FROM settling_delivery d
+WHERE d.bot = :bot AND d.steam_trade_id IS NOT NULL
 
 -- name: has_unsettled
-SELECT 1   -- two questions, each by an index of its own: one with OR would be answered by going through all trades of the bot's life
-WHERE EXISTS (SELECT 1 FROM settling_offer o WHERE o.bot = :bot)
+SELECT 1   -- a question each, by an index of its own: one with OR would be answered by going through all trades of the bot's life
+WHERE EXISTS (SELECT 1 FROM settling_offer o WHERE o.bot = :bot) OR EXISTS (SELECT 1 FROM settling_delivery d WHERE d.bot = :bot)
    OR EXISTS (SELECT 1 FROM running_offer o WHERE o.bot = :bot AND o.stage IN ('exchanged', 'operator'))
+   OR EXISTS (SELECT 1 FROM running_delivery d WHERE d.bot = :bot AND d.stage IN ('exchanged', 'operator'))
 
 -- name: trades_by_steam_trade
 -- rows: steam_trade_id text
@@ -26,6 +30,7 @@ SELECT t.id, t.status, t.steam_status, t.steam_trade_id, t.bot FROM {rows} JOIN 
 -- name: known_exchanges
 -- rows: steam_trade_id text
 SELECT k.steam_trade_id FROM {rows} WHERE EXISTS (SELECT 1 FROM trade t WHERE t.steam_trade_id = k.steam_trade_id)
+   OR EXISTS (SELECT 1 FROM delivery d WHERE d.steam_trade_id = k.steam_trade_id)
    OR EXISTS (SELECT 1 FROM steam_object o WHERE o.kind = 'exchange' AND o.id = k.steam_trade_id)
 
 -- name: sales_with_seller
@@ -35,6 +40,8 @@ SELECT t.id, t.status FROM trade t WHERE t.bot = :bot AND t.created_at >= :since
 -- name: doubted_since
 SELECT min(coalesce(o.unknown_since, o.send_started_at)) FROM running_offer o
 WHERE o.bot = :bot AND (o.unknown_since IS NOT NULL OR o.stage IN ('sending', 'reconcile'))
+UNION ALL SELECT min(coalesce(d.unknown_since, d.send_started_at)) FROM running_delivery d
+WHERE d.bot = :bot AND (d.unknown_since IS NOT NULL OR d.stage IN ('sending', 'reconcile'))
 
 -- name: items_of_trade
 SELECT i.trade_id, i.position, i.item, i.contextid, i.assetid, i.price, i.generation, i.classid, i.instanceid, i.new_assetid,
@@ -68,13 +75,15 @@ WHERE t.status = 'processing' AND t.stage IN ('verify', 'send') AND t.unknown_si
 
 -- name: offers_since
 SELECT 1 FROM trade t
-WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id IS NOT NULL OR t.unknown_since > t.created_at) LIMIT 1
+WHERE t.bot = :bot AND t.created_at >= :since AND t.id <> :trade AND (t.offer_id IS NOT NULL OR t.unknown_since > t.created_at)
+UNION ALL SELECT 1 FROM delivery d WHERE d.bot = :bot AND d.created_at >= :since AND d.id <> :trade AND d.offer_id IS NOT NULL LIMIT 1
 
 -- name: alert_of_bot
 SELECT 1 FROM alert WHERE kind = :kind AND bot = :bot AND text = :text AND trade_id IS NULL
 
 -- name: sale_of_offer
 SELECT t.id FROM trade t WHERE t.offer_id = :offer_id AND t.status IN ('processing', 'accepted', 'completed')
+UNION ALL SELECT d.id FROM delivery d WHERE d.offer_id = :offer_id AND d.status IN ('processing', 'accepted', 'completed')
 
 -- name: trades_with
 -- row: OfferedTradeRow
