@@ -377,17 +377,12 @@ class SandboxProcess:
         return [offer for offer in self.steam.state()["offers"] if offer["message"].endswith(tag)]
 
     def assert_clean(self) -> None:
-        """No audit question fails, and Steam's books equal ours: every exchange is a sale, and every sale an exchange."""
+        """No audit question fails, and Steam's books equal ours: every exchange is a sale or a delivery, and each of these an exchange."""
         audit = self.operator.get("/api/operator/audit")
         assert audit["violations"] == []
         assert len(audit["checks"]) >= 25
         books = self.steam.state()
-        ours: list[dict[str, Any]] = []
-        while True:
-            page = self.operator.get(f"/api/operator/trades?limit=2000&offset={len(ours)}")
-            ours += page["trades"]
-            if len(ours) >= page["total"]:
-                break
+        ours = self._all_of("trades") + self._all_of("deliveries")
         exchanged = {"accepted", "completed", "rolled_back_by_user", "rolled_back_by_bot"}
         sold = {trade["processed_trade"]["trade_id"].partition("_")[0]: trade for trade in ours if trade["status"] in exchanged}
         exchanges = {
@@ -397,9 +392,19 @@ class SandboxProcess:
         for tradeid, trade in sold.items():
             assert (exchanges[tradeid]["status"] == 12) == trade["status"].startswith("rolled_back")
             names = sorted(item["market_hash_name"] for item in exchanges[tradeid]["items"])
-            assert names == sorted(item["market_hash_name"] for item in trade["processed_trade"]["items_to_receive"])
+            moved = trade["processed_trade"]["items_to_receive"] + trade["processed_trade"]["items_to_give"]
+            assert names == sorted(item["market_hash_name"] for item in moved)
         accepted_by_tag: dict[str, int] = {}
         for offer in books["offers"]:
             if offer["state"] == 3:
                 accepted_by_tag[offer["message"][-9:]] = accepted_by_tag.get(offer["message"][-9:], 0) + 1
         assert all(count == 1 for count in accepted_by_tag.values())
+
+    def _all_of(self, things: str) -> list[dict[str, Any]]:
+        """Every trade or delivery of the market, as its operators see it."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.operator.get(f"/api/operator/{things}?limit=2000&offset={len(found)}")
+            found += page[things]
+            if len(found) >= page["total"]:
+                return found

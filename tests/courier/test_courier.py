@@ -119,6 +119,7 @@ async def until_more(receiver: Receiver, than: int) -> None:
     await until(lambda: len(receiver.requests) > than)
 
 
+@pytest.mark.alone
 def test_two_hundred_endpoints_that_hang_and_a_good_one(tmp_path: Path) -> None:
     """The good one has each event within a second, from the first on that it took."""
 

@@ -35,6 +35,7 @@ def call(kind: str, trade_id: str | None = None, until: int = 0) -> Call:
 
 
 VERIFY, SEND, SETTLING = task("verify"), task("send"), task("settling")
+DELIVER, FIND = task("send", trade_id="out", gives=True), task("verify", trade_id="find", gives=True)
 EXCHANGED = task("exchanged", steam_trade_id="4")
 TABLE = [
     # what                                    memory                                       tasks                                       unsettled  call
@@ -66,6 +67,13 @@ TABLE = [
     ("offers out: every 5 seconds",           memory(last_poll_at=NOW - 5 * S),            [task("offered", 60)],                      False, call("poll")),
     ("idle: a sign of life",                  memory(last_poll_at=NOW - 45 * S),           [],                                         False, call("poll")),
     ("verify before send",                    memory(),                                    [SEND, VERIFY],                             False, call("verify", "verify")),
+    ("deliver",                               memory(),                                    [DELIVER],                                  False, call("deliver", "out")),
+    ("… in quarantine: nothing",              memory(),                                    [task("send", gives=True, may_send=False)],  False, call("wait", until=NOW + 45 * S)),
+    ("… after a sale, by turns",              memory(last_turn="send"),                    [SEND, DELIVER],                            False, call("deliver", "out")),
+    ("… and a sale after it",                 memory(last_turn="deliver"),                 [SEND, DELIVER],                            False, call("send", "send")),
+    ("… not within a second of a send",       memory(last_send_at=NOW - S // 2),           [DELIVER],                                  False, call("wait", until=NOW + S // 2)),
+    ("its items are found in the inventory",  memory(stock_games=(440,)),                  [FIND],                                     False, call("stock")),
+    ("… and verified by nobody's inventory",  memory(),                                    [FIND],                                     False, call("wait", until=NOW + 45 * S)),
     ("send",                                  memory(),                                    [SEND],                                     False, call("send", "send")),
     ("not twice within a second",             memory(last_send_at=NOW - S // 2),           [SEND],                                     False, call("wait", until=NOW + S // 2)),
     ("take down what nobody wants",           memory(unwanted_offers=("cancel:1",)),       [SETTLING],                                 False, call("take_down")),
@@ -212,7 +220,14 @@ def test_a_sale_as_the_agenda_sees_it(
     what: str, stage: Stage, sale: dict[str, object], at: int, expected: dict[str, object]
 ) -> None:
     one = sales.trade(stage, **sale)
-    blank = {"steam_trade_id": None, "wants_cancel": False, "is_too_late": False, "is_held": False, "needs_confirmation": False}
+    blank = {
+        "steam_trade_id": None,
+        "wants_cancel": False,
+        "is_too_late": False,
+        "is_held": False,
+        "needs_confirmation": False,
+        "gives": False,
+    }
     for may_send in (True, False):
         known = {"trade_id": one.id, "stage": stage, "due_at": sales.NOW, "may_send": may_send}
         assert task_of(one, sales.NOW + at * S, Rules(), may_send)._asdict() == known | blank | expected

@@ -167,7 +167,9 @@ def test_service_routes(sandbox: SandboxProcess) -> None:
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b"/api/sell/match" in page
     assert b"http://" not in page.replace(b"http://127.0.0.1", b"")
-    assert b"https://" not in page.replace(b"https://steamcommunity.com", b"")
+    assert b"https://" not in page.replace(b"https://steamcommunity.com", b"").replace(b"https://shop.example", b"").replace(
+        b"must begin with https://", b""
+    )
     assert b"<script" not in page
     assert fetch("GET", f"{sandbox.base_url}/assets/bot.svg")[2]["content-type"] == "image/svg+xml"
 

@@ -7,6 +7,7 @@ import pytest
 
 from selldesk.steamsim.entities import Behaviour
 from selldesk.steamsim.faults import FaultRequest
+from tests.desk.test_deliveries import ask_for, bought, delivery, has, shown, vip
 from tests.little_market import MONEY, ORDER_PRICE, Crash, CrashAt, LittleMarket
 
 
@@ -61,3 +62,63 @@ def test_a_sale_survives_a_kill_at_every_boundary(
     }
     for boundary in boundaries:
         asyncio.run(_sale(tmp_path / str(boundary), boundary, game, ending, behaviour, fault))
+
+
+# -- the way out -------------------------------------------------------------------------------------------------------
+
+
+async def _delivery(folder: Path, boundary: int | None, game: int, ending: str, behaviour: Behaviour, fault: str | None) -> CrashAt:
+    """One delivery of two items in a fresh world; the process dies once on its way, and another one carries it on."""
+    async with LittleMarket(folder) as market:
+        items = await bought(market, market.worker(), 2, game)
+        vip(market).behaviour = behaviour
+        if fault is not None:
+            market.steam.faults.switch_on(FaultRequest(fault, times=1), market.clock.now_us())
+        (one,) = ask_for(market, items)
+        crash = CrashAt(boundary)
+        is_done = lambda: delivery(market, one).status == ending  # noqa: E731
+        market.wait_at_least_seconds = lambda: 2 * 86_400.0 if delivery(market, one).status == "accepted" else 0.0
+        if behaviour is Behaviour.IGNORE:
+            # Shorter than what the bot's phone is given: who comes later than that finds an offer that nobody confirmed.
+            market.wait_at_least_seconds = lambda: 150.0
+        try:
+            await market.run(market.worker(crash), is_done)
+        except Crash:
+            await market.run(market.worker(), is_done)
+        market.assert_clean()
+        offers = [offer for offer in market.steam.world.offers.values() if offer.give]
+        is_out = ending == "completed"
+        assert sum(offer.state == 3 for offer in offers) == int(is_out)
+        assert sum(offer.state in (2, 9) for offer in offers) == 0
+        assert (has(market, vip(market), game), shown(market)) == ((2, []) if is_out else (0, ["held", "held"]))
+        assert market.alerts() == []
+        return crash
+
+
+WAYS_OUT = [
+    pytest.param(730, "completed", Behaviour.ACCEPT, None, id="protected items"),
+    pytest.param(440, "completed", Behaviour.ACCEPT, None, id="unprotected items"),
+    pytest.param(440, "completed", Behaviour.ACCEPT, "send_created_then_reset", id="answer to the send lost"),
+    pytest.param(440, "cancelled", Behaviour.DECLINE, None, id="declined"),
+    pytest.param(440, "cancelled", Behaviour.IGNORE, None, id="deadline"),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("game", "ending", "behaviour", "fault"), WAYS_OUT)
+def test_a_delivery_survives_a_kill_at_every_boundary(
+    tmp_path: Path, game: int, ending: str, behaviour: Behaviour, fault: str | None
+) -> None:
+    whole = asyncio.run(_delivery(tmp_path / "whole", None, game, ending, behaviour, fault))
+    boundaries = {*range(1, 41), *range(whole.passed - 7, whole.passed + 1)} & set(range(1, whole.passed + 1))
+    for boundary in sorted(boundaries):
+        asyncio.run(_delivery(tmp_path / str(boundary), boundary, game, ending, behaviour, fault))
+
+
+@pytest.mark.usefixtures("engine")
+def test_on_both_engines_a_delivery_survives(tmp_path: Path) -> None:
+    """Every fourth boundary of the way with a lost answer: it is the store that differs, not the way."""
+    lost = (440, "completed", Behaviour.ACCEPT, "send_created_then_reset")
+    whole = asyncio.run(_delivery(tmp_path / "whole", None, *lost))
+    for boundary in range(1, whole.passed + 1, 4):
+        asyncio.run(_delivery(tmp_path / str(boundary), boundary, *lost))
