@@ -285,7 +285,7 @@ def test_what_steam_knows_of_a_lost_sale_is_listed_and_never_credited(tmp_path: 
         reader = market.store.reader()
         await market.run(worker, lambda: "unknown_offer" in alerts(market.store) and not reader.fetch("bots_not_looked_at"))
         (told,) = [row for row in reader.fetch("alerts_page", open=1, limit=9, offset=0) if row[1] == "unknown_offer"]
-        assert market.seller.steamid64 in told[4], "with whom it was exchanged"
+        assert market.seller.steamid64 in told[5], "with whom it was exchanged"
         assert refused(market.desk, commands.ResumeTrading(operator="op", reason="too early")) == (409, "offers_undecided")
         market.desk.ask(commands.CloseAlert(operator="op", alert_id=told[0], reason="paid by hand"))
         market.desk.ask(commands.ResumeTrading(operator="op", reason="decided"))

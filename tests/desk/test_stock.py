@@ -56,7 +56,7 @@ def _told(market: LittleMarket) -> dict[str, str]:
     """Open alerts by kind: their texts. None of a kind twice."""
     rows = market.desk.store.fetch("alerts_page", open=1, limit=1000, offset=0)
     assert len({row[1] for row in rows}) == len(rows), rows
-    return {row[1]: row[4] for row in rows}
+    return {row[1]: row[5] for row in rows}
 
 
 def _own_assets(market: LittleMarket, game: int = TF2) -> list[str]:
@@ -133,7 +133,7 @@ def test_a_bot_is_not_emptied_unseen(
         await market.run(worker, lambda: market.alerts() == ["items_left_unasked"] * 2)
         await market.pass_time(market.worker(), 11 * MINUTE)
         assert market.alerts() == ["items_left_unasked"] * 2, "each is told once"
-        newest = market.desk.store.fetch("alerts_page", open=1, limit=1, offset=0)[0][4]
+        newest = market.desk.store.fetch("alerts_page", open=1, limit=1, offset=0)[0][5]
         named = second.tradeid if how == THEFTS[2][0] else second.tradeofferid
         assert (f" {named}" in newest, f"({sales[1]}-0)" in newest, f"({sales[2]}-0)" in newest) == (True, True, False)
         assert _states(market) == ["missing", "missing", "held"]
@@ -213,7 +213,7 @@ def test_an_offer_that_somebody_else_cancels_from_the_bots_account_tells_of_a_st
         await market.run(worker, lambda: market.trade(trade_id).status != "processing")
         ended = market.trade(trade_id)
         assert (ended.status, ended.error) == ("declined", "The offer was withdrawn on the bot's side")
-        ((_, kind, bot, sale, text, *_),) = market.desk.store.fetch("alerts_page", open=1, limit=9, offset=0)
+        ((_, kind, bot, sale, _, text, *_),) = market.desk.store.fetch("alerts_page", open=1, limit=9, offset=0)
         assert (kind, bot, sale) == ("session_in_other_hands", market.bot_account.steamid64, trade_id)
         assert f"Offer {offer.tradeofferid} " in text
 

@@ -122,7 +122,11 @@ def test_a_snapshot_shows_a_sale_as_it_was() -> None:
 
 
 def test_an_alert_and_a_movement_as_they_are_shown() -> None:
-    alert = alert_view("a", "foreign_offer", "7", None, "see", NOW)
+    alert = alert_view("a", "foreign_offer", "7", None, False, "see", NOW)
+    assert (
+        alert_view("a", "k", None, "x", 1, "see", NOW).delivery_id,
+        alert_view("a", "k", None, "x", 0, "see", NOW).trade_id,
+    ) == ("x", "x")
     assert (alert.since, alert.closed_at, alert.closed_by) == ("2026-03-13T10:00:00Z", None, None)
     line = movement(5, "deposit", 10, 30, None, "r", NOW)
     assert msgspec.to_builtins(line) == {

@@ -123,7 +123,7 @@ def test_a_follower_whose_desk_was_started_anew_tells_of_a_loss(tmp_path: Path, 
             assert (reason, history_lost) == ("The database lost what was committed", 1)
             (alert,) = reader.fetch("alerts_page", open=1, limit=9, offset=0)
             assert alert[1] == "history_lost"
-            assert f"no longer holds batch {lost_at}" in alert[4]
+            assert f"no longer holds batch {lost_at}" in alert[5]
             with pytest.raises(Refusal, match="Trading is stopped"):
                 await running.desk.ask(_sale())
             with pytest.raises(Refusal, match="Trading is stopped"):

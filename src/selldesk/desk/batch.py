@@ -518,7 +518,11 @@ class Batch:
         self.alerts.append(alert)
         if self._operators:
             steamid64 = None if bot is None else self.store.value("steamid64_of_bot", number=bot)
-            self.tell_operators("operator.alert", alert[0], alert_view(alert[0], kind, steamid64, *alert[3:]))
+            self.tell_operators(
+                "operator.alert",
+                alert[0],
+                alert_view(alert[0], kind, steamid64, trade_id, trade_id in self.deliveries, text, self.now),
+            )
 
     def close_alerts(self, kind: str, bot: int | None, reason: str) -> None:
         """The cause is gone: open alerts of that kind about that bot (None: about none) close by themselves."""

@@ -246,6 +246,8 @@ class AlertRow(NamedTuple):
     steamid64: str | None
     """The bot's."""
     trade_id: str | None
+    """What it is about: a sale, or a delivery."""
+    is_delivery: int
     text: str
     since: int
     closed_at: int | None

@@ -178,6 +178,7 @@ WORDS: Final[dict[str, Word]] = {
     "Movement.trade_id": Word("The trade that it belongs to; only where there is one.", _TRADE, _UUID),
     "AdjustmentRequest.trade_id": Word("The trade that the correction is about; it must exist.", _TRADE, _UUID),
     "AlertView.trade_id": Word("The trade that it is about; null: about none.", _TRADE, _UUID),
+    "AlertView.delivery_id": Word("The delivery that it is about; null: about none.", None, _UUID),
     "ProcessedTrade.trade_id": Word(
         "Steam's id of the exchange, `_`, the seller's SteamID64; without the suffix in a buyer's view. Null before Steam gives one.",
         f"4012345678_{_SELLER}",

@@ -161,8 +161,8 @@ SELECT id FROM alert WHERE trade_id = :trade_id AND kind = :kind AND closed_at I
 -- name: alerts_by_id
 -- rows: id text
 -- row: AlertRow
-SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
-FROM {rows} JOIN alert a ON a.id = k.id LEFT JOIN bot b ON b.number = a.bot
+SELECT a.id, a.kind, b.steamid64, a.trade_id, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS is_delivery, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
+FROM {rows} JOIN alert a ON a.id = k.id LEFT JOIN bot b ON b.number = a.bot LEFT JOIN delivery d ON d.id = a.trade_id
 
 -- name: open_alerts
 SELECT id, kind, bot, trade_id, text FROM alert WHERE closed_at IS NULL

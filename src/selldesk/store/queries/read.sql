@@ -128,8 +128,8 @@ SELECT bot, game, kind, items FROM bot_stock
 
 -- name: alerts_page
 -- row: AlertRow
-SELECT a.id, a.kind, b.steamid64, a.trade_id, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
-FROM alert a LEFT JOIN bot b ON b.number = a.bot
+SELECT a.id, a.kind, b.steamid64, a.trade_id, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS is_delivery, a.text, a.since, a.closed_at, a.closed_by, a.close_reason
+FROM alert a LEFT JOIN bot b ON b.number = a.bot LEFT JOIN delivery d ON d.id = a.trade_id
 WHERE (CAST(:open AS bigint) IS NULL OR (:open = 1 AND a.closed_at IS NULL) OR (:open = 0 AND a.closed_at IS NOT NULL))
 ORDER BY a.since DESC, a.id DESC LIMIT :limit OFFSET :offset
 
