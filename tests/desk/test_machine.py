@@ -1068,10 +1068,9 @@ class Machine:
             commands.OnBehalf(person=person, role_bits=ALL_ROLE_BITS, command=one)
             for one in [words[0], *chance.sample(words[1:], 2)]
         ]
-        if chance.random() < 0.1:
-            asked.append(
-                commands.OnBehalf(person=person, role_bits=ALL_ROLE_BITS, command=commands.DropEndpoint(person=person, id=endpoint))
-            )
+        if chance.random() < 0.15:
+            dropped = commands.DropEndpoint(person=person, id=chance.choice([endpoint, new_uuid7(self.clock.now_us())]))
+            asked.append(commands.OnBehalf(person=person, role_bits=ALL_ROLE_BITS, command=dropped))
         return [
             *asked,
             commands.DisableEndpoint(id=endpoint, reason=chance.choice(["gone", "failing"])),

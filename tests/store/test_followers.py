@@ -62,8 +62,8 @@ async def _kill_its_desk(running: ApiProcess) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     await _until(lambda: not running.desk.connected.is_set(), "its desk is gone")
-    await _until(running.desk.connected.is_set, "its desk is there")
-    assert running.supervisor.pid != killed
+    supervisor = running.supervisor
+    await _until(lambda: supervisor.pid != killed and running.desk.connected.is_set(), "its next desk is there")
 
 
 def _sale() -> commands.OpenTrade:
