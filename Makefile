@@ -50,7 +50,7 @@ acceptance/.venv/.installed: acceptance/requirements.txt
 	acceptance/.venv/bin/python -m pip install --quiet --require-hashes --requirement acceptance/requirements.txt
 	@touch $@
 
-acceptance: setup acceptance/.venv/.installed ## unmodified Steam clients from npm and PyPI trade on the simulator (needs Node 18 or newer)
+acceptance: setup acceptance/.venv/.installed ## unmodified Steam clients from npm and PyPI trade on the simulator and receive a delivery (needs Node 18 or newer)
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make acceptance needs Node.js and npm"; exit 1; }
 	@test -d acceptance/node_modules || npm ci --prefix acceptance --no-audit --no-fund --loglevel=error
 	$(BIN)/python acceptance/run.py

@@ -1,4 +1,4 @@
-"""`make acceptance`: starts a fresh simulator and lets foreign clients trade on it."""
+"""`make acceptance`: foreign clients trade on a fresh simulator, and one is handed over items by a whole market."""
 
 import json
 import os
@@ -25,11 +25,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def main() -> int:
-    """Each stranger gets a simulator of its own; the exit code is 0 if all of them pass every step."""
+    """Each stranger gets a Steam of its own; the exit code is 0 if all of them pass every step."""
     print("steam-session, steamcommunity, steam-tradeoffer-manager (npm, unmodified):", flush=True)
     node = trade_on_a_fresh_steam(["node", "-r", str(HERE / "redirect.cjs"), str(HERE / "strangers.cjs")], through_proxy=False)
     python = trade_on_a_fresh_steam([str(HERE / ".venv/bin/python"), str(HERE / "strangers.py")], through_proxy=True)
-    return int(node != 0 or python != 0)
+    print("steam-session, steam-tradeoffer-manager (npm, unmodified) receive a delivery:", flush=True)
+    recipient = receive_from_a_fresh_market(["node", "-r", str(HERE / "redirect.cjs"), str(HERE / "recipient.cjs")])
+    return int(any((node, python, recipient)))
 
 
 def trade_on_a_fresh_steam(stranger: list[str], through_proxy: bool) -> int:
@@ -40,7 +42,7 @@ def trade_on_a_fresh_steam(stranger: list[str], through_proxy: bool) -> int:
         command = [sys.executable, "-m", "selldesk", "simulate-steam", "--data", folder, *ports]
         steam = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            fronts = wait_for_fronts(f"http://127.0.0.1:{port}/control/fronts")
+            fronts = wait_for(f"http://127.0.0.1:{port}/control/fronts")
             environment = os.environ | {
                 "STEAM_URL": f"http://127.0.0.1:{port}",
                 "STEAM_TLS_PORT": str(fronts["tls_port"]),
@@ -55,7 +57,29 @@ def trade_on_a_fresh_steam(stranger: list[str], through_proxy: bool) -> int:
             steam.wait(10)
 
 
-def wait_for_fronts(url: str) -> dict[str, object]:
+def receive_from_a_fresh_market(stranger: list[str]) -> int:
+    """The market, its simulator and its people, as `make run` starts them; the stranger finds the accounts in sandbox.json."""
+    port, steam_port = free_ports(2)
+    with tempfile.TemporaryDirectory() as folder:
+        ports = ["--port", str(port), "--steam-port", str(steam_port)]
+        command = [sys.executable, "-m", "selldesk", "sandbox", "--quiet", "--data", folder, *ports]
+        sandbox = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/ready")
+            description = Path(folder) / "sandbox.json"
+            steam = json.loads(description.read_text())["steam"]
+            environment = os.environ | {
+                "SANDBOX_JSON": str(description),
+                "STEAM_TLS_PORT": str(steam["tls_port"]),
+                "NODE_EXTRA_CA_CERTS": str(steam["ca_file"]),
+            }
+            return subprocess.run(stranger, env=environment, timeout=120, check=False).returncode
+        finally:
+            sandbox.terminate()
+            sandbox.wait(20)
+
+
+def wait_for(url: str) -> dict[str, object]:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
