@@ -7,7 +7,7 @@ import pytest
 
 from selldesk.steamsim.entities import Behaviour
 from selldesk.steamsim.faults import FaultRequest
-from tests.desk.test_deliveries import ask_for, bought, delivery, has, shown, vip
+from tests.deliveries import ask_for, bought, delivery, has, shown, vip
 from tests.little_market import MONEY, ORDER_PRICE, Crash, CrashAt, LittleMarket
 
 

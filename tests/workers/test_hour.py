@@ -1,6 +1,7 @@
-"""An hour of a busy market in simulated time: ten bots, 500 sales, sellers of every kind, and Steam in every mood it has.
+"""An hour of a busy market in simulated time: ten bots, 500 sales, sellers of every kind, a buyer who has items handed over all the while,
+and Steam in every mood it has.
 
-All sales must end right, the simulator's books must equal ours, and no bot may have asked more than Steam's measured limits.
+All sales and deliveries must end right, the simulator's books must equal ours, and no bot may have asked more than Steam's measured limits.
 One seed is one hour, much the same at every run; `SELLDESK_HOUR_SEEDS=1,2,3` tells others.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from selldesk.deliveries.delivery import Delivery
 from selldesk.desk import commands
 from selldesk.kernel.refusals import Refusal
 from selldesk.offers.stages import Stage
@@ -21,6 +23,7 @@ from selldesk.steamwire.buckets import LAWS, Bucket, bucket_of
 from selldesk.trades.status import ROLLED_BACK, Status
 from selldesk.trades.trade import Trade
 from selldesk.workers.bot import BotWorker
+from tests.deliveries import ask_for, vip
 from tests.little_market import BUYER, LittleMarket
 
 BOTS, SELLERS, SALES = 10, 25, 500
@@ -38,6 +41,7 @@ BEHAVIOURS = [
     Behaviour.CANCEL_ON_PHONE,
 ]
 SEND_ERRORS = (2, 8, 10, 15, 16, 20, 24, 25, 26, 34, 48, 50, 55, 84, 777)
+VIPS_BEHAVIOURS = [*[Behaviour.ACCEPT] * 24, Behaviour.DECLINE, Behaviour.COUNTER, Behaviour.IGNORE]
 FINAL = frozenset(Status) - {Status.PROCESSING, Status.ACCEPTED}
 
 
@@ -46,7 +50,10 @@ class Hour:
         self.market = market
         self.chance = random.Random(seed)
         self.sellers = [market.steam.world.add_account(f"seller{number}", "seller") for number in range(SELLERS)]
+        self.vip = vip(market)
         self.sold: list[str] = []
+        self.asked: list[str] = []
+        """Deliveries."""
         self.refused: Counter[str] = Counter()
         self.restarts = 0
         self.workers: list[BotWorker] = []
@@ -61,10 +68,14 @@ class Hour:
         self.workers = market.workers()
         began = market.clock.now_us()
         next_sale = next_mood = next_look = 0.0
+        next_delivery = 120.0
         while (elapsed := (market.clock.now_us() - began) / 1_000_000) < HOUR_SECONDS:
             while len(self.sold) < SALES and elapsed >= next_sale:
                 self._sell()
                 next_sale += SELL_FOR_SECONDS / SALES
+            if elapsed >= next_delivery:
+                self._deliver(self.chance.choice([1, 1, 3, 8, 30]))
+                next_delivery = elapsed + self.chance.uniform(10, 60)
             if elapsed >= next_mood:
                 self._change_moods()
                 next_mood = elapsed + self.chance.uniform(5, 40)
@@ -86,18 +97,34 @@ class Hour:
         except Refusal as refusal:
             self.refused[refusal.text] += 1
 
+    def _deliver(self, count: int) -> None:
+        """The buyer asks for some of what lies in the bots; a request may be refused, and the next one is made later."""
+        self.vip.behaviour = self.chance.choice(VIPS_BEHAVIOURS)
+        self.vip.delay_seconds = self.chance.choice([0.5, 2, 10, 120])
+        rows = self.market.desk.store.fetch(
+            "held_items_page", buyer=BUYER, game=None, state="held", delivery=None, limit=1000, offset=0
+        )
+        held = [(trade_id, position) for trade_id, position, *_ in rows]
+        if held:
+            items = self.chance.sample(held, min(count, len(held)))
+            try:
+                self.asked += ask_for(self.market, items, f"delivery-{len(self.asked)}")
+            except Refusal as refusal:
+                self.refused[refusal.text] += 1
+
     def _change_moods(self) -> None:
-        """One switch of all there are, for a few calls or a while, for everybody, one bot or one seller."""
+        """One switch of all there are, for a few calls or a while, for everybody, one bot, one seller or the buyer."""
         chance, market = self.chance, self.market
         fault = chance.choice(sorted(FAULTS))
-        whom = chance.choice(["all", "bot", "bot", "seller"])
+        whom = chance.choice(["all", "bot", "bot", "seller", "vip"])
+        recipient = {"seller": chance.choice(self.sellers), "vip": self.vip}.get(whom)
         market.fault(
             fault,
             times=chance.choice([1, 2, 5, None]),
             for_seconds=chance.uniform(5, 60),
             seconds=0.002 if fault in ("slow", "send_answers_late") else chance.choice([20.0, 90.0]),
             bot=chance.choice(market.bot_accounts).steamid64 if whom == "bot" else None,
-            seller=chance.choice(self.sellers).steamid64 if whom == "seller" else None,
+            seller=recipient.steamid64 if recipient is not None else None,
             eresult=_eresult(fault, chance),
             status=chance.choice([0, 1, 4, 6, 9, 99]) if fault.startswith("trade_status") else None,
         )
@@ -113,11 +140,11 @@ class Hour:
 
     def _operate(self) -> None:
         """What operators do: look at what waits for them, and take bots back whose trouble is over."""
-        for trade in self._trades():
-            if trade.stage is Stage.OPERATOR:
+        for one in (*self._trades(), *self._deliveries()):
+            if one.stage is Stage.OPERATOR:
                 self.market.desk.ask(
                     commands.OperateTrade(
-                        trade_id=trade.id,
+                        trade_id=one.id,
                         operator="op",
                         action="declare-accepted",
                         reason="the items are in the inventory",
@@ -135,16 +162,29 @@ class Hour:
         store = self.market.desk.store
         return store.load_as(Trade, "load_trades", [(trade_id,) for trade_id in self.sold])
 
+    def _deliveries(self) -> list[Delivery]:
+        return self.market.desk.store.load_as(Delivery, "load_deliveries", [(one,) for one in self.asked])
+
     async def _let_everything_end(self) -> None:
-        """The faults are over: within half an hour everything is final or dated; after the holds and the protection, final."""
+        """The faults are over: within half an hour everything is final or dated; after the holds and the protection, final. What was
+        protected until then is asked for, and some of it reversed."""
         market = self.market
         await market.pass_time(self.workers, 1800)
         self._operate()
         for trade in self._trades():
             is_held = trade.offer_state == 11
             assert trade.status is not Status.PROCESSING or is_held, (trade.id, trade.stage, market.history(trade.id))
+        for one in self._deliveries():
+            assert one.status is not Status.PROCESSING or one.offer_state == 11, (one.id, one.stage, self._steps(one))
         market.wait_at_least_seconds = lambda: 7200.0
         await market.pass_time(self.workers, 16 * DAY)
+        market.wait_at_least_seconds = lambda: 0.0
+        for _ in range(8):
+            self._deliver(40)
+            await market.pass_time(self.workers, 300)
+        market.steam.world.reverse(self.vip.steamid64)
+        await market.pass_time(self.workers, 1800)
+        market.wait_at_least_seconds = lambda: 7200.0
         await market.pass_time(self.workers, 9 * DAY)
         self._operate()
         await market.pass_time(self.workers, DAY)
@@ -155,9 +195,13 @@ class Hour:
         trades = self._trades()
         for trade in trades:
             assert trade.status in FINAL, (trade.id, trade.status, trade.stage, self.market.history(trade.id))
+        deliveries = self._deliveries()
+        for delivery in deliveries:
+            assert delivery.status in FINAL, (delivery.id, delivery.status, delivery.stage, self._steps(delivery))
         world = self.market.steam.world
         exchanged = {one.tradeid: one for one in world.trades.values() if not one.rollback_trade and one.status in (3, 12)}
-        ours = {trade.steam_trade_id: trade for trade in trades if trade.status in {Status.COMPLETED, *ROLLED_BACK}}
+        every: list[Trade | Delivery] = [*trades, *deliveries]
+        ours = {one.steam_trade_id: one for one in every if one.status in {Status.COMPLETED, *ROLLED_BACK}}
         gifts = {
             one.tradeid
             for one in exchanged.values()
@@ -173,6 +217,24 @@ class Hour:
         open_offers = [offer for offer in world.offers.values() if offer.state in (2, 9, 11)]
         assert open_offers == []
         self.market.assert_clean()
+        self._assert_stock()
+
+    def _assert_stock(self) -> None:
+        """What the bots hold on Steam is what the buyer owns there, and what they don't hold is called missing."""
+        world = self.market.steam.world
+        held, missing = (
+            self.market.store.reader().value("held_items_count", buyer=BUYER, game=None, state=state)
+            for state in ("held", "missing")
+        )
+        stock = sum(items for _, _, items in self.market.desk.store.fetch("load_stock"))
+        on_steam = {
+            bot.steamid64: sum(len(world.inventory(bot.steamid64, game, context)) for game in (730, 440) for context in ("2", "16"))
+            for bot in self.market.bot_accounts
+        }
+        assert (held, stock) == (sum(on_steam.values()), held), (held, missing, stock, on_steam)
+
+    def _steps(self, one: Delivery) -> list[str]:
+        return [note for _, _, note in self.market.desk.store.fetch("steps_of_delivery", delivery_id=one.id)]
 
     def _alerts(self) -> list[tuple[object, ...]]:
         return self.market.desk.store.fetch("alerts_page", open=1, limit=10_000, offset=0)
@@ -205,18 +267,21 @@ def _eresult(fault: str, chance: random.Random) -> int | None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_hour_with_every_mood_of_steam(tmp_path: Path, seed: int) -> None:
-    async def tell() -> tuple[Hour, Counter[str], int]:
+    async def tell() -> tuple[Hour, Counter[Status], Counter[Status], int]:
         async with LittleMarket(tmp_path, bots=BOTS) as market:
             hour = Hour(market, seed)
             await hour.tell()
             hour.assert_right()
-            return hour, Counter(trade.status for trade in hour._trades()), hour.assert_inside_the_buckets()
+            sales, deliveries = (Counter(one.status for one in ended) for ended in (hour._trades(), hour._deliveries()))
+            return hour, sales, deliveries, hour.assert_inside_the_buckets()
 
-    hour, ends, requests = asyncio.run(tell())
+    hour, ends, handed_over, requests = asyncio.run(tell())
     hits = hour.market.steam.faults.hits
-    print(f"seed {seed}: {len(hour.sold)} sales {dict(ends)}, {sum(hits.values())} faults of {len(hits)} kinds, {hour.restarts} restarts,"
+    print(f"seed {seed}: {len(hour.sold)} sales {dict(ends)}, {len(hour.asked)} deliveries {dict(handed_over)}, {sum(hits.values())} faults of {len(hits)} kinds, {hour.restarts} restarts,"
           f" {requests} limited requests, refused {dict(hour.refused)}")  # fmt: skip
     assert len(hour.sold) == SALES
-    assert ends["completed"] >= SALES // 4
+    assert ends[Status.COMPLETED] >= SALES // 4
+    assert handed_over[Status.COMPLETED] >= 20
+    assert len(handed_over) >= 4, "they end in more than one way"
     assert sum(hits.values()) >= 100
     assert len(hits) >= 20
