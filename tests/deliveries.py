@@ -16,9 +16,21 @@ def vip(market: LittleMarket) -> Account:
     return market.steam.world.add_account("vip", "buyer", steamid64=VIP)
 
 
-async def bought(market: LittleMarket, worker: BotWorker, count: int = 1, game: int = TF2, sales: int = 1) -> list[tuple[str, int]]:
-    """Items of completed sales, which are the buyer's now."""
-    ids = [market.open_trade(f"sale {game} {number} {market.clock.now_us()}", game, count) for number in range(sales)]
+async def bought(
+    market: LittleMarket,
+    worker: BotWorker | list[BotWorker],
+    count: int = 1,
+    game: int = TF2,
+    sales: int = 1,
+    buyers: tuple[int, ...] = (BUYER,),
+) -> list[tuple[str, int]]:
+    """Items of completed sales, which are the buyer's now; of several buyers in turns."""
+    now = market.clock.now_us()
+    ids = [
+        market.open_trade(f"sale {game} {number} {buyer} {now}", game, count, buyer=buyer)
+        for number in range(sales)
+        for buyer in buyers
+    ]
     done = "accepted" if game == CS2 else "completed"
     await market.run(worker, lambda: all(market.trade(one).status == done for one in ids))
     if game == CS2:
@@ -28,7 +40,7 @@ async def bought(market: LittleMarket, worker: BotWorker, count: int = 1, game: 
 
 
 def ask_for(
-    market: LittleMarket, items: list[tuple[str, int]], custom_id: str = "mine", partner: Account | None = None
+    market: LittleMarket, items: list[tuple[str, int]], custom_id: str = "mine", partner: Account | None = None, buyer: int = BUYER
 ) -> list[str]:
     """The request of a buyer; the ids of its parts. Raises its refusal."""
     account = partner or vip(market)
@@ -37,11 +49,11 @@ def ask_for(
     link = f"https://steamcommunity.com/tradeoffer/new/?partner={account.number}&token={account.trade_token}"
     opened = market.desk.ask(
         commands.OpenDelivery(
-            buyer=BUYER,
+            buyer=buyer,
             custom_id=custom_id,
             items=items,
             partner=account.steamid64,
-            tradelink=market.box.seal_link(link, link_place(BUYER, custom_id)),
+            tradelink=market.box.seal_link(link, link_place(buyer, custom_id)),
             message="enjoy",
         )
     )
@@ -59,16 +71,16 @@ def steps(market: LittleMarket, delivery_id: str) -> list[str]:
     return [note for _, _, note in market.desk.store.fetch("steps_of_delivery", delivery_id=delivery_id)]
 
 
-def shown(market: LittleMarket) -> list[str]:
-    """States of the buyer's items, oldest sale first. Page and count agree for each state."""
+def shown(market: LittleMarket, buyer: int = BUYER) -> list[str]:
+    """States of a buyer's items, oldest sale first. Page and count agree for each state."""
     reader = market.store.reader()
     states: dict[tuple[str, int], str] = {}
     for state in ("protected", "held", "in_delivery", "missing"):
-        wanted = {"buyer": BUYER, "game": None, "state": state}
+        wanted = {"buyer": buyer, "game": None, "state": state}
         rows = reader.fetch("held_items_page", **wanted, delivery=None, limit=1000, offset=0)
         assert reader.value("held_items_count", **wanted) == len(rows), state
         states |= {(trade_id, position): state for trade_id, position, *_ in rows}
-    assert reader.value("held_items_count", buyer=BUYER, game=None, state=None) == len(states)
+    assert reader.value("held_items_count", buyer=buyer, game=None, state=None) == len(states)
     return [states[key] for key in sorted(states)]
 
 
@@ -94,3 +106,9 @@ def told(market: LittleMarket, delivery_id: str) -> list[str]:
 
 async def until_completed(market: LittleMarket, worker: BotWorker, one: str) -> None:
     await market.run(worker, lambda: delivery(market, one).status == "completed")
+
+
+def held(market: LittleMarket, buyer: int = BUYER) -> list[tuple[str, int]]:
+    """What a buyer may ask for."""
+    rows = market.store.reader().fetch("held_items_page", buyer=buyer, game=None, state="held", delivery=None, limit=1000, offset=0)
+    return [(trade_id, position) for trade_id, position, *_ in rows]

@@ -20,12 +20,12 @@ from tests.deliveries import (
     bought,
     delivery,
     has,
+    held,
     offers_to,
     shown,
     steps,
     stock,
     told,
-    until_completed,
     vip,
 )
 from tests.little_market import BUYER, GAME_ITEM, LittleMarket, in_market
@@ -257,20 +257,69 @@ def test_a_buyer_cancels(tmp_path: Path) -> None:
     in_market(tmp_path, story)
 
 
-def test_three_hundred_equal_items(tmp_path: Path) -> None:
-    """In parts of a hundred; equal items are interchangeable, and each leaves once."""
+def test_parts_end_each_by_itself(tmp_path: Path) -> None:
+    """Of one request one part is taken, one declined, one cancelled: each has its own ending, and only the rest is held."""
 
     async def story(market: LittleMarket) -> None:
         market.order(TF2, 10_000)
         market.desk.ask(commands.MoveMoney(operator="op", person=BUYER, direction="deposit", amount=10**9, reference="more"))
         worker = market.worker()
-        items = [*await bought(market, worker, 50, sales=3), *await bought(market, worker, 50, sales=3)]
+        items = [item for _ in range(5) for item in await bought(market, worker, 42)]
+        vip(market).behaviour = Behaviour.IGNORE
         parts = ask_for(market, items)
-        assert [(delivery(market, one).part, delivery(market, one).parts, delivery(market, one).items_count) for one in parts] == [
-            (1, 3, 100), (2, 3, 100), (3, 3, 100),
-        ]  # fmt: skip
-        await market.run(worker, lambda: all(delivery(market, one).status == "completed" for one in parts))
-        assert (shown(market), stock(market), has(market, vip(market))) == ([], {}, 300)
+        assert [delivery(market, one).items_count for one in parts] == [100, 100, 10]
+        await market.run(worker, lambda: all(delivery(market, one).offer_state == 2 for one in parts))
+        offers = {offer.tradeofferid: offer for offer in offers_to(market, vip(market))}
+        taken, declined, cancelled = (offers[str(delivery(market, one).offer_id)] for one in parts)
+        market.steam.world.accept(taken)
+        market.steam.world.set_state(declined, 7)
+        market.desk.ask(commands.CancelDelivery(buyer=BUYER, delivery_id=parts[2]))
+        await market.run(worker, lambda: all(delivery(market, one).status in ("completed", "cancelled") for one in parts))
+        assert [(str(delivery(market, one).status), delivery(market, one).error) for one in parts] == [
+            ("completed", None),
+            ("cancelled", "The buyer declined the offer"),
+            ("cancelled", "The buyer cancelled the delivery"),
+        ]
+        assert cancelled.state == 6
+        assert (shown(market), stock(market), has(market, vip(market))) == (["held"] * 110, {TF2: 110}, 100)
+        vip(market).behaviour = Behaviour.ACCEPT
+        market.clock.advance(HOUR)
+        again = ask_for(market, held(market), "the rest")
+        await market.run(worker, lambda: all(delivery(market, one).status == "completed" for one in again))
+        assert (shown(market), stock(market), has(market, vip(market))) == ([], {}, 210)
+
+    in_market(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("also", "status", "error"),
+    [(None, "completed", None), ("hold_rolls_back", "declined", "The trade hold ended without an exchange")],
+)
+def test_a_hold_that_comes_with_the_acceptance_is_waited_for(
+    tmp_path: Path, also: str | None, status: str, error: str | None
+) -> None:
+    """The items stay in the delivery, and in the bot's count, until Steam lets go of them."""
+
+    async def story(market: LittleMarket) -> None:
+        worker = market.worker()
+        items = await bought(market, worker)
+        vip(market).behaviour = Behaviour.IGNORE
+        (one,) = ask_for(market, items)
+        await market.run(worker, lambda: delivery(market, one).offer_state == 2)
+        market.fault("hold")
+        if also is not None:
+            market.fault(also)
+        vip(market).behaviour = Behaviour.ACCEPT
+        await market.run(worker, lambda: delivery(market, one).offer_state == 11)
+        assert (shown(market), stock(market)) == (["in_delivery"], {TF2: 1})
+        market.wait_at_least_seconds = lambda: 6.0 * HOUR
+        await market.pass_time(worker, 14 * DAY)
+        assert delivery(market, one).status == "processing"
+        assert _refused(market, lambda: market.desk.ask(commands.CancelDelivery(buyer=BUYER, delivery_id=one)))
+        await market.run(worker, lambda: delivery(market, one).status not in ("processing", "accepted"))
+        assert (str(delivery(market, one).status), delivery(market, one).error) == (status, error)
+        is_out = status == "completed"
+        assert (shown(market), has(market, vip(market))) == ([] if is_out else ["held"], int(is_out))
 
     in_market(tmp_path, story)
 
@@ -296,25 +345,6 @@ def test_sales_and_deliveries_take_turns(tmp_path: Path) -> None:
         states = [str(delivery(market, one).status) for one in ones]
         assert states.count("declined") == 0, "what waits for a slot has all its time before it"
         assert states.count("completed") + states.count("accepted") >= 15
-
-    in_market(tmp_path, story)
-
-
-def test_a_bot_with_few_places_sells_and_delivers_on_and_on(tmp_path: Path) -> None:
-    """Twenty places, and two hundred items go through them: stock falls when the buyer has the items."""
-
-    async def story(market: LittleMarket) -> None:
-        market.order(TF2, 10_000)
-        market.desk.ask(commands.ChangeBot(operator="op", number=1, items_max=20))
-        worker = market.worker()
-        for turn in range(10):
-            items = await bought(market, worker, 20)
-            with pytest.raises(Refusal) as refused:
-                market.open_trade(f"too many {turn}", TF2)
-            assert refused.value.code == "no_bot"
-            (one,) = ask_for(market, items, f"turn {turn}")
-            await until_completed(market, worker, one)
-        assert (stock(market), has(market, vip(market))) == ({}, 200)
 
     in_market(tmp_path, story)
 

@@ -137,8 +137,9 @@ def test_events_are_kept_for_a_month(tmp_path: Path) -> None:
     """Then they go in portions; who reads on from before is told that something is gone, who begins anew reads what is left."""
 
     async def story(market: LittleMarket) -> None:
-        for number in range(2_500):
-            market.desk.ask(commands.RaiseAlert(kind="foreign_offer", text=str(number), bot=1, trade_id=None))
+        for first in range(0, 2_500, 50):
+            texts = map(str, range(first, first + 50))
+            market.desk.process([commands.RaiseAlert(kind="foreign_offer", text=text, bot=1, trade_id=None) for text in texts])
         early = page_of(market, OPERATOR, limit=3)
         middle, end = (parse_cursor(text) for text in (early.next, page_of(market, OPERATOR, limit=500).next))
         assert early.has_more

@@ -240,10 +240,10 @@ class InlineMarket:
             desk.ask(commands.BotReport(bot=number, state="ok"))
         self.beat()
 
-    def order(self, game: int, amount: int) -> None:
-        """What the buyer wants of a game's item from now on."""
+    def order(self, game: int, amount: int, buyer: int = BUYER) -> None:
+        """What a buyer wants of a game's item from now on."""
         line = commands.OrderLine(self.item[game], ORDER_PRICE, amount)
-        self.desk.work_off(commands.PutOrders(buyer=BUYER, game=game, replace=False, lines=[line], keep=[]))
+        self.desk.work_off(commands.PutOrders(buyer=buyer, game=game, replace=False, lines=[line], keep=[]))
 
     async def __aenter__(self) -> Self:
         return self
@@ -378,6 +378,7 @@ class InlineMarket:
         assets: list[str] | None = None,
         seller: Account | None = None,
         message: str = "",
+        buyer: int = BUYER,
     ) -> str:
         """The seller puts items into their inventory and creates the trade; its id."""
         seller = seller or self.seller
@@ -393,7 +394,7 @@ class InlineMarket:
                 project=SHOP,
                 custom_id=custom_id,
                 game=game,
-                buyer=BUYER,
+                buyer=buyer,
                 mismatch=False,
                 seller=seller.steamid64,
                 tradelink=self.box.seal_link(link, link_place(trade_id)),
