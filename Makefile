@@ -7,7 +7,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check coverage acceptance bench bench-size bench-mixed bench-tenfold bench-plots runbook format lock clean
+.PHONY: help setup setup-dev run test check coverage acceptance bench bench-size bench-mixed bench-tenfold bench-telling bench-plots runbook format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -67,6 +67,9 @@ bench-mixed: setup-dev ## half an hour of everything at once, with Steam's moods
 bench-tenfold: setup-dev ## the busiest hour of a market ten times the largest (URL=postgresql://…, an empty database: filled with TRADES=10000000 first)
 	@test -n "$(URL)" || { echo "make bench-tenfold needs URL=postgresql://… (an empty database is filled first)"; exit 2; }
 	$(BIN)/python -m bench.tenfold "$(URL)" $(or $(TRADES),10000000)
+
+bench-telling: setup-dev ## events, webhooks, streams and deliveries: what telling and handing over cost (BENCH_QUICK=1: a minute)
+	$(BIN)/python -m bench.telling
 
 bench-plots: setup-dev ## draw docs/plots from the figures in docs/measured
 	$(BIN)/python -m pip install --quiet matplotlib==3.10.8

@@ -20,7 +20,7 @@ from selldesk.simulation.market import (
     InlineMarket,
     lend_rsa_key,
 )
-from tests.stores import drop_database, migrated_database
+from tests.stores import lend_database, take_back
 
 __all__ = [
     "AK",
@@ -41,12 +41,12 @@ __all__ = [
 
 class LittleMarket(InlineMarket):
     def __init__(self, folder: Path, settings: DeskSettings | None = None, bots: int = 1, **more: Any) -> None:
-        self.database_url = migrated_database(folder)
+        self.database_url = lend_database(folder)
         super().__init__(folder, self.database_url, settings, bots, **more)
 
     async def __aexit__(self, *failure: object) -> None:
         await super().__aexit__(*failure)
-        drop_database(self.database_url)
+        take_back(self.database_url)
 
 
 def in_market(

@@ -55,7 +55,62 @@ def migrated_database(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "market.db").write_bytes(_migrated_file())
         return f"sqlite:///{folder / 'market.db'}"
-    return _new_schema(_migrations_at_once())
+    return _new_schema(f"{_migrations_at_once()};{_REMEMBER}")
+
+
+def lend_database(folder: Path) -> str:
+    """As `migrated_database`, for markets that give it back (`take_back`): making the tables takes PostgreSQL longer than most stories do,
+    so it is emptied and lent again."""
+    return _emptied.pop() if _engine == "postgresql" and _emptied else migrated_database(folder)
+
+
+def take_back(url: str) -> None:
+    schema = _schema_in(url)
+    if not schema:
+        return
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_EMPTY)
+        _emptied.append(url)
+    except psycopg.Error:
+        # Not allowed to us, too much in it, or somebody still has it.
+        drop_database(url)
+
+
+_emptied: list[str] = []
+_EMPTY = """
+SET lock_timeout = '1s';
+SET session_replication_role = replica;
+DO $$
+DECLARE one text; gone bigint; seeds json; seed record;
+BEGIN
+    SELECT json_agg(json_build_object('name', c.relname, 'rows', obj_description(c.oid)::json)) INTO seeds
+    FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname IN ('market', 'mark');
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'migration' LOOP
+        EXECUTE format('DELETE FROM %I', one);
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone > 5000 THEN RAISE EXCEPTION '% has % rows', one, gone; END IF;
+    END LOOP;
+    FOR seed IN SELECT * FROM json_to_recordset(seeds) AS s(name text, rows json) LOOP
+        EXECUTE format('INSERT INTO %I SELECT * FROM json_populate_recordset(NULL::%I, $1)', seed.name, seed.name) USING seed.rows;
+    END LOOP;
+END $$
+"""
+"""The first rows of the two tables that begin with some are kept as comments on them (`_REMEMBER`)."""
+_REMEMBER = """
+DO $$
+DECLARE one text; rows json;
+BEGIN
+    FOREACH one IN ARRAY ARRAY['market', 'mark'] LOOP
+        EXECUTE format('SELECT json_agg(t) FROM %I t', one) INTO rows;
+        EXECUTE format('COMMENT ON TABLE %I IS %L', one, rows::text);
+    END LOOP;
+END $$
+"""
+
+
+def _schema_in(url: str) -> str:
+    return url.partition("?options=-csearch_path%3D")[2].partition("%20")[0]
 
 
 _CONNECTIONS_KEPT = 8
@@ -81,7 +136,7 @@ def give_connections_back() -> None:
 
 def drop_database(url: str) -> None:
     """Gives a schema back early: hundreds of small markets would fill a server. In a database of our own they may wait for its end."""
-    schema = url.partition("?options=-csearch_path%3D")[2].partition("%20")[0]
+    schema = _schema_in(url)
     if schema in _lodgers:
         _drop(f"SCHEMA IF EXISTS {schema} CASCADE")
         _lodgers.remove(schema)
