@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from bench import floors, market
 from bench.run import BATCHES, SECONDS, echoing, figures, load, new_store, note, percentile, rss_mb, serving
 from selldesk.deliveries.delivery import link_place
 from selldesk.desk import commands
+from selldesk.desk.batch import Batch
 from selldesk.simulation.market import BUYER, InlineMarket
 from selldesk.store.open import open_store
 from selldesk.store.store import Store
@@ -64,7 +65,7 @@ def kept(engine: str, store: Store, url: str) -> None:
 
 def read_on(port: int, engine: str) -> None:
     """One reader, page by page."""
-    after, events, began = "", 0, time.perf_counter()
+    after, events, began = "&after=0", 0, time.perf_counter()
     while True:
         status, answer = _api("GET", port, f"/api/events?limit=500{after}")
         assert status == 200, answer
@@ -85,11 +86,7 @@ def _api(method: str, port: int, path: str, body: Any = None) -> tuple[int, Any]
 
 @contextmanager
 def courier(url: str) -> Iterator[None]:
-    environment = os.environ | {
-        "SELLDESK_DATABASE_URL": url,
-        "SELLDESK_SECRET_KEY": market.SECRET,
-        "SELLDESK_WEBHOOK_ALLOW_PRIVATE": "true",
-    }
+    environment = os.environ | {"SELLDESK_DATABASE_URL": url, "SELLDESK_SECRET_KEY": market.SECRET}
     process = subprocess.Popen([sys.executable, "-m", "selldesk", "work", "--webhooks"], env=environment, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -113,11 +110,17 @@ def telling(engine: str) -> None:
             with Receiver() as receiver, courier(url):
                 _listen(port, receiver)
                 rate = 100.0
+                # What waits until the courier has come is not of the figure.
+                load(port, market.create_requests(500, 500, 100, first=15_000_000), 16, 1.0, rate, once=True)
+                receiver.wait(1, 60)
+                time.sleep(2)
+                early = len(receiver.requests)
                 requests = market.create_requests(500, 500, int(rate * SECONDS * 1.5), first=20_000_000)
                 latencies, _ = load(port, requests, 16, SECONDS, rate, once=True)
-                heard = receiver.wait(len(latencies), 60)
+                heard = receiver.wait(early + len(latencies), 60)[early:]
                 # An event's id says to the millisecond when its batch was written, just before its commit.
-                waits = [one.at - int(one.event["id"].replace("-", "")[:12], 16) / 1e3 for one in heard]
+                ahead = time.time() - time.monotonic()
+                waits = [one.at + ahead - int(one.event["id"].replace("-", "")[:12], 16) / 1e3 for one in heard]
                 note(
                     f"webhook_p50_ms_{engine}",
                     percentile(waits, 0.5) * 1e3,
@@ -164,10 +167,11 @@ def streaming(port: int) -> Iterator[None]:
     stop = threading.Event()
     chosen = selectors.DefaultSelector()
     head = f"GET /api/events/stream HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: {market.KEY}\r\n\r\n".encode()
-    for _ in range(STREAMS):
+    for number in range(STREAMS):
         one = socket.create_connection(("127.0.0.1", port))
         one.sendall(head)
-        assert b" 200 " in one.recv(4096)
+        answer = one.recv(4096)
+        assert b" 200 " in answer, (number, answer)
         chosen.register(one, selectors.EVENT_READ)
 
     def read() -> None:
@@ -185,43 +189,61 @@ def streaming(port: int) -> Iterator[None]:
         reader.join()
         for key in list(chosen.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
+        time.sleep(1)
 
 
 def streams() -> None:
     print("streams, SQLite", flush=True)
-    os.environ["SELLDESK_STREAMS_PER_KEY"] = str(STREAMS)
+    # All of them come from one shop at one address.
+    os.environ |= {"SELLDESK_STREAMS_PER_KEY": str(STREAMS), "SELLDESK_CONNECTIONS_PER_ADDRESS": str(2 * STREAMS)}
     with new_store("sqlite") as (store, url):
         market.seed_sales(store, 500)
         matches = market.match_requests(500, 10, 500)
         with serving(url) as (port, server), echoing():
             load(port, matches, 16, 1.0)
-            p99: dict[str, list[float]] = {"quiet": [], "streams": []}
+            p99: dict[str, list[float]] = {"none": [], "idle": [], "told": []}
             before = rss_mb(server.pid)
-            # In turns, so that a machine that is busier for a while slows both.
-            for which in ("quiet", "streams", "streams", "quiet", "quiet", "streams"):
-                if which == "quiet":
-                    p99[which].append(_beside_a_create(port, matches))
-                    continue
-                with streaming(port):
-                    note("streams_rss_mb", rss_mb(server.pid) - before, f"of an API process, {STREAMS} open streams")
-                    p99[which].append(_beside_a_create(port, matches))
-            quiet, with_streams = statistics.median(p99["quiet"]), statistics.median(p99["streams"])
-            note("match_p99_ms_without_streams", quiet * 1e3, "beside one create a second")
-            note("match_p99_with_streams_vs_without", with_streams / quiet, f"every create is told to {STREAMS} streams")
+            # In turns, so that a machine that is busier for a while slows all of them.
+            for which in ("none", "idle", "told", "told", "idle", "none", "none", "idle", "told"):
+                with streaming(port) if which != "none" else nullcontext():
+                    if which != "none":
+                        note("streams_rss_mb", rss_mb(server.pid) - before, f"of an API process, {STREAMS} open streams")
+                    p99[which].append(_beside_creates(port, matches, 0 if which == "idle" else 1))
+            none, idle, told = (statistics.median(p99[which]) for which in ("none", "idle", "told"))
+            note("match_p99_ms_without_streams", none * 1e3, "beside one create a second")
+            note("match_p99_idle_streams_vs_without", idle / none, "streams that hear nothing")
+            note("match_p99_told_streams_vs_without", told / none, f"every create is told to all {STREAMS} streams")
 
 
 _first = 40_000_000
 
 
-def _beside_a_create(port: int, matches: list[str]) -> float:
+def _beside_creates(port: int, matches: list[str], rate: int) -> float:
     global _first
     _first += 1_000
     with ThreadPoolExecutor(1) as pool:
         creates = market.create_requests(500, 500, int(SECONDS) + 2, first=_first)
-        selling = pool.submit(load, port, creates, 1, SECONDS, 1.0, True)
+        selling = pool.submit(load, port, creates, 1, SECONDS, rate, True) if rate else None
         latencies, _ = load(port, matches, 16, SECONDS, 500)
-        selling.result()
+        if selling is not None:
+            selling.result()
     return percentile(latencies, 0.99)
+
+
+def beside_creates(engine: str) -> None:
+    """The desk alone, in turns with one that tells nobody: rows, bodies and ids of events are what is left out."""
+    rates: dict[str, list[float]] = {"told": [], "untold": []}
+    tell = Batch.tell
+    for which in ("told", "untold", "untold", "told") * 3:
+        Batch.tell = tell if which == "told" else lambda *_: None  # type: ignore[method-assign]
+        try:
+            with new_store(engine) as (store, _):
+                market.seed_sales(store, 1)
+                rates[which].append(floors.desk_rate(store, 1, BATCHES)[0])
+        finally:
+            Batch.tell = tell  # type: ignore[method-assign]
+    told, untold = statistics.median(rates["told"]), statistics.median(rates["untold"])
+    note(f"creates_told_vs_untold_{engine}", told / untold, f"{told:.0f} over {untold:.0f} creates a second of the desk alone")
 
 
 def delivering() -> None:
@@ -277,8 +299,10 @@ def delivering() -> None:
 
 def main() -> None:
     Path("var").mkdir(exist_ok=True)
+    os.environ["SELLDESK_WEBHOOK_ALLOW_PRIVATE"] = "true"
     engines = ["sqlite", *(["postgresql"] if postgres_server() is not None else [])]
     for engine in engines:
+        beside_creates(engine)
         telling(engine)
     streams()
     delivering()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from selldesk.alerts.views import alert_view
-from selldesk.events.cursors import BEGINNING, Cursor, cursor_in, end_of, new_event_id, parse_cursor
+from selldesk.events.cursors import BEGINNING, Cursor, cursor_in, end_of, new_event_ids, parse_cursor
 from selldesk.events.types import STEPS, TYPES, chosen, subscribed
 from selldesk.ledger.views import MovementTold, movement
 from selldesk.offers.outcomes import Outcome, ended
@@ -51,12 +51,12 @@ def test_an_event_is_found_by_its_id() -> None:
     """A real UUID of its time; and no two of one history, nor of a lost one, are alike."""
     cursors = [Cursor(1, 1), Cursor(4711, 3), Cursor(999_999_999_999, 9_998)]
     chance = SeededChance(1)
-    ids = [new_event_id(NOW, cursor, chance) for cursor in cursors]
+    ids = [*map(new_event_ids(NOW, chance), cursors)]
     assert [cursor_in(one) for one in ids] == cursors
     for one in ids:
         read = uuid.UUID(one)
         assert (str(read), read.version, read.variant, read.int >> 80) == (one, 7, uuid.RFC_4122, NOW // 1000)
-    assert len({new_event_id(NOW, cursors[0], chance) for _ in range(20)}) > 15
+    assert len({new_event_ids(NOW, chance)(cursors[0]) for _ in range(20)}) > 15
 
 
 CHOSEN: list[tuple[list[str], int | None]] = [

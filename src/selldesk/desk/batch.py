@@ -18,7 +18,7 @@ from selldesk.deliveries.views import DeliverySnapshot
 from selldesk.desk.commands import Feed
 from selldesk.desk.rows import Added, Kept, Reckoned, Written, plain
 from selldesk.desk.settings import DeskSettings
-from selldesk.events.cursors import Cursor, new_event_id
+from selldesk.events.cursors import Cursor, new_event_ids
 from selldesk.kernel import ids
 from selldesk.kernel.chance import SYSTEM_CHANCE, Chance
 from selldesk.kernel.clock import Clock
@@ -494,8 +494,11 @@ class Batch:
         """One reader of one event. It is told when this batch commits."""
         self._last_place += 1
         cursor = Cursor(self.seq, self._last_place)
-        event_id = new_event_id(self.now, cursor, self._chance)
-        self.events.append(EventRow(person, *cursor, event_id, event, role, self.now, version, subject, body))
+        self.events.append(EventRow(person, *cursor, self._new_event_id(cursor), event, role, self.now, version, subject, body))
+
+    @cached_property
+    def _new_event_id(self) -> Callable[[Cursor], str]:
+        return new_event_ids(self.now, self._chance)
 
     def tell_operators(self, event: str, subject: str, body: msgspec.Struct | dict[str, object]) -> None:
         encoded = msgspec.json.encode(body).decode()

@@ -4,6 +4,7 @@ As text its order is the order of the commits, also across a lost history, whose
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from selldesk.kernel.chance import Chance
@@ -40,13 +41,17 @@ def parse_cursor(text: str) -> Cursor | None:
 _PLACE_BITS, _SEQ_BITS = 14, 48
 
 
-def new_event_id(at_us: int, cursor: Cursor, chance: Chance) -> str:
-    """A UUIDv7 whose last 62 bits are the cursor, so that an event is found by its id without an index of its own; 12 bits of chance keep
-    it apart from one of a history that was lost."""
-    tail = cursor.seq << _PLACE_BITS | cursor.place
-    bits = (at_us // 1000 << 80) | 0x7 << 76 | (int.from_bytes(chance.bytes(2), "big") & 0xFFF) << 64 | 0b10 << 62 | tail
-    digits = f"{bits:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def new_event_ids(at_us: int, chance: Chance) -> Callable[[Cursor], str]:
+    """Ids of one batch's events: UUIDv7 whose last 62 bits are the cursor, so that an event is found by its id without an index of its own.
+    The batch's 12 bits of chance keep it apart from one of a history that was lost."""
+    head = f"{at_us // 1000 << 16 | 0x7 << 12 | int.from_bytes(chance.bytes(2), 'big') & 0xFFF:016x}"
+    head = f"{head[:8]}-{head[8:12]}-{head[12:]}-"
+
+    def new_event_id(cursor: Cursor) -> str:
+        tail = f"{0b10 << 62 | cursor.seq << _PLACE_BITS | cursor.place:016x}"
+        return f"{head}{tail[:4]}-{tail[4:]}"
+
+    return new_event_id
 
 
 def cursor_in(event_id: str) -> Cursor:

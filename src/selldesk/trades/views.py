@@ -1,6 +1,7 @@
 """A sale as its readers see it: the document's TradeData, with our additions (readings R5)."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -94,11 +95,14 @@ class TradeSnapshot(msgspec.Struct, array_like=True, frozen=True):
 
     @classmethod
     def of(cls, trade: Trade) -> "TradeSnapshot":
-        return cls(*(getattr(trade, name) for name in cls.__struct_fields__))
+        return cls(*_WHAT_CHANGES(trade))
 
     def laid_over(self, trade: Trade) -> Trade:
         """The sale as it was then."""
         return msgspec.structs.replace(trade, **msgspec.structs.asdict(self))
+
+
+_WHAT_CHANGES = attrgetter(*TradeSnapshot.__struct_fields__)
 
 
 class TradePage(msgspec.Struct):
