@@ -290,3 +290,83 @@ def test_five_streams_a_key(sandbox: SandboxProcess) -> None:
     # A reader who asks for what does not exist holds no place.
     for _ in range(6):
         assert person.refused("GET", "/api/events/stream?after=x")[0] == 400
+
+
+BAD_DAY: list[tuple[str, dict[str, Any]]] = [
+    ("send_created_then_500", {"times": 1}),
+    ("poll_500", {"times": 4}),
+    ("state_flaps", {"times": 2}),
+    ("trade_status_empty", {"times": 3}),
+    ("no_new_assetid", {"times": 3}),
+]
+FINAL = {"completed", "declined", "cancelled", "error", "rolled_back_by_user", "rolled_back_by_bot"}
+
+
+def test_a_program_that_only_listens_knows_all_of_a_bad_day(sandbox: SandboxProcess) -> None:
+    """It sells and never asks after a sale again: what it was told is, word for word, what a look-up shows in the end."""
+    beginning = after = end_of(sandbox.shop)
+    sales: set[str] = set()
+    heard: list[dict[str, Any]] = []
+    known: dict[str, dict[str, Any]] = {}
+
+    def hear() -> None:
+        nonlocal after
+        page = sandbox.shop.get(f"/api/events?after={after}&types=trade.*&wait=1")
+        after = page["next"]
+        for event in page["events"]:
+            if event["data"]["custom_id"] in sales:
+                heard.append(event)
+                newest = known.get(event["data"]["trade_id"])
+                assert newest is None or newest["version"] < event["version"] == event["data"]["version"]
+                known[event["data"]["trade_id"]] = event["data"]
+
+    def hear_until(statuses: set[str]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while len(known) < len(sales) or not all(data["status"] in statuses for data in known.values()):
+            assert time.monotonic() < deadline, [
+                [line["note"] for line in sandbox.shop.get(f"/api/sell/trades/by-id/{one}")["history"]] for one in known
+            ]
+            before = len(heard)
+            hear()
+            if len(heard) == before:
+                # A doubt takes its time, and Steam's buckets fill slowly.
+                sandbox.advance(60)
+
+    for fault, options in BAD_DAY:
+        sandbox.steam.fault(fault, **options)
+    for number, behaviour in enumerate(["accept", "decline", "accept", "counter", "accept"]):
+        seller = sandbox.sellers[number % 3]
+        sandbox.steam.behave(seller, behaviour)
+        for game in (570, 730):
+            sales.add(sandbox.sell(seller, game, sandbox.buyable(game)))
+        hear_until({"accepted", *FINAL})
+    sandbox.steam.clear()
+    reversed_by = next(data for data in known.values() if data["status"] == "accepted")
+    sandbox.steam.call("POST", "reverse", {"steamid64": reversed_by["processed_trade"]["trade_id"].rpartition("_")[2]})
+    sandbox.advance(8 * DAY)
+    hear_until(FINAL)
+
+    ends = {data["status"] for data in known.values()}
+    assert {"completed", "cancelled"} <= ends
+    assert any(end.startswith("rolled_back") for end in ends)
+    for trade_id, told in known.items():
+        shown = sandbox.shop.get(f"/api/sell/trades/by-id/{trade_id}")
+        shown.pop("history")
+        assert told == shown
+    again = [
+        (event["id"], event["version"], event["data"]["status"])
+        for event in everything_after(sandbox.shop, beginning)
+        if event["type"].startswith("trade.") and event["data"]["custom_id"] in sales
+    ]
+    assert again == [(event["id"], event["version"], event["data"]["status"]) for event in heard]
+    sandbox.assert_clean()
+
+
+def everything_after(person: Person, after: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        page = person.get(f"/api/events?after={after}&limit=50")
+        found += page["events"]
+        after = page["next"]
+        if not page["has_more"]:
+            return found
