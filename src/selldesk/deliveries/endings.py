@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from selldesk.offers.outcomes import Heard, Outcome, Step
-from selldesk.trades.endings import Effects, Move
+from selldesk.offers.outcomes import Heard, Outcome
+from selldesk.trades.endings import Effects, Move, effects_of
 from selldesk.trades.status import Status
 
 OFFER_SENT: Final = "delivery.offer_sent"
@@ -28,21 +28,7 @@ ENDINGS: Final[dict[Outcome, tuple[Status, str]]] = {
 
 
 def of_delivery(heard: Heard) -> Effects:
-    return Effects([_move(step) for step in heard.steps], heard.alerts)
-
-
-def _move(step: Step) -> Move:
-    match step.outcome:
-        case None:
-            return Move(step.text)
-        case Outcome.OPENED:
-            return Move(step.text, event=OFFER_SENT)
-        case Outcome.EXCHANGED:
-            return EXCHANGED
-        case Outcome.SETTLED:
-            return Move("Settled", Status.COMPLETED)
-    status, text = ENDINGS[step.outcome]
-    return Move(step.text or text, status, step.text or text)
+    return effects_of(heard, ENDINGS, EXCHANGED, OFFER_SENT)
 
 
 def event_of(status: Status) -> str:

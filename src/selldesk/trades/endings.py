@@ -3,6 +3,7 @@
 The desk carries moves and alerts out; status and money are moved by it alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,18 +58,23 @@ def event_of(status: Status) -> str:
 
 
 def of_sale(heard: Heard) -> Effects:
-    return Effects([_move(step) for step in heard.steps], heard.alerts)
+    return effects_of(heard, ENDINGS, EXCHANGED, OFFER_SENT)
 
 
-def _move(step: Step) -> Move:
-    match step.outcome:
-        case None:
-            return Move(step.text)
-        case Outcome.OPENED:
-            return Move(step.text, event=OFFER_SENT)
-        case Outcome.EXCHANGED:
-            return EXCHANGED
-        case Outcome.SETTLED:
-            return Move("Settled", Status.COMPLETED)
-    status, text = ENDINGS[step.outcome]
-    return Move(step.text or text, status, step.text or text)
+def effects_of(heard: Heard, endings: Mapping[Outcome, tuple[Status, str]], exchanged: Move, offer_sent: str) -> Effects:
+    """Also for deliveries, which have endings and words of their own. `offer_sent`: what readers are told of an offer that is open."""
+
+    def moved(step: Step) -> Move:
+        match step.outcome:
+            case None:
+                return Move(step.text)
+            case Outcome.OPENED:
+                return Move(step.text, event=offer_sent)
+            case Outcome.EXCHANGED:
+                return exchanged
+            case Outcome.SETTLED:
+                return Move("Settled", Status.COMPLETED)
+        status, text = endings[step.outcome]
+        return Move(step.text or text, status, step.text or text)
+
+    return Effects([moved(step) for step in heard.steps], heard.alerts)

@@ -10,6 +10,7 @@ from selldesk.bots.rooms import BotState, choose_bot
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch, BatchLoad
 from selldesk.desk.cases import delivering
+from selldesk.desk.cases.declaring import declare
 from selldesk.desk.commands import TradeCommand
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
@@ -17,13 +18,13 @@ from selldesk.kernel.times import DAY_US, wire_time_or_none
 from selldesk.offers import exchange, offered, sending
 from selldesk.offers.outcomes import Outcome
 from selldesk.offers.pacing import end_after_look
-from selldesk.offers.stages import MISSING_ITEMS, OFFER_STATES, Stage
+from selldesk.offers.stages import OFFER_STATES, Stage
 from selldesk.offers.words import Proof, SendRefusal
 from selldesk.sellers.standing import Strikes, blocked_for_reversal, counted_by_bot, is_strike, with_strike
 from selldesk.steamwire.enums import TradeStatus
 from selldesk.store.rows import ExchangedTradeRow, WaitingRow
 from selldesk.trades import afterwards, reversals
-from selldesk.trades.endings import Effects, Move, event_of, of_sale
+from selldesk.trades.endings import Effects, event_of, of_sale
 from selldesk.trades.reversals import Reversal
 from selldesk.trades.status import RELEASED, ROLLED_BACK, Status, may_follow
 from selldesk.trades.trade import Trade, TradeItem
@@ -392,7 +393,10 @@ def _operate(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effe
     """An operator's action, logged. Refuses WRONG_STATUS where it makes no sense now, and FORCE_REQUIRED for a declaration against
     Steam's last word (contract C4)."""
     operation = _OPERATIONS.get((command.action, trade.status))
-    effects = operation(command, trade, batch) if operation is not None else None
+    if operation is not None:
+        effects = operation(command, trade, batch)
+    else:
+        effects = declare(command, trade, trade.status, batch.now, batch.settings.rules)
     if effects is None:
         raise refusals.WRONG_STATUS()
     log(
@@ -418,44 +422,6 @@ def _retry(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effect
     trade.attempts, trade.due_at = 0, batch.now
     batch.feed.bots.append(trade.bot)
     return Effects()
-
-
-def _declare_accepted(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
-    _require(_has_last_word(trade) or command.force)
-    exchange.declare_exchanged(trade, batch.now, batch.settings.rules)
-    return Effects([Move(_declared(command), Status.ACCEPTED)])
-
-
-def _declare_failed(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
-    _require(_has_last_word(trade) or command.force)
-    exchange.declare_failed(trade)
-    return Effects([Move(_declared(command), Status.ERROR, _declared(command))])
-
-
-def _declare_completed(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
-    is_due = trade.settle_at is not None and batch.now >= trade.settle_at
-    _require((is_due and trade.steam_status == TradeStatus.COMPLETE) or command.force)
-    return Effects([Move(_declared(command), Status.COMPLETED)])
-
-
-def _declare_rolled_back(command: commands.OperateTrade, trade: Trade, batch: Batch) -> Effects:
-    _require(trade.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
-    status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
-    return Effects([Move(_declared(command), status)])
-
-
-def _declared(command: commands.OperateTrade) -> str:
-    return f"Declared by operator {command.operator}: {command.reason}"
-
-
-def _has_last_word(trade: Trade) -> bool:
-    """Steam's word is in and settles nothing: an operator's is enough (settled 5)."""
-    return trade.offer_state == MISSING_ITEMS or trade.steam_status in exchange.TROUBLE
-
-
-def _require(allowed: bool) -> None:
-    if not allowed:
-        raise refusals.FORCE_REQUIRED()
 
 
 def _reversed_after_completion(trade: Trade, batch: Batch) -> None:
@@ -525,10 +491,6 @@ class _Before:
 _OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Trade, Batch], Effects | None]] = {
     ("cancel", Status.PROCESSING): _cancel,
     ("retry", Status.PROCESSING): _retry,
-    ("declare-accepted", Status.PROCESSING): _declare_accepted,
-    ("declare-failed", Status.PROCESSING): _declare_failed,
-    ("declare-completed", Status.ACCEPTED): _declare_completed,
-    ("declare-rolled-back", Status.ACCEPTED): _declare_rolled_back,
 }
 """What an operator may do to a sale, by its status; None: not in its present stage."""
 

@@ -12,6 +12,7 @@ from selldesk.deliveries.delivery import Delivery, DeliveryItem
 from selldesk.deliveries.endings import EXCHANGED, event_of, of_delivery
 from selldesk.desk import commands
 from selldesk.desk.batch import Batch
+from selldesk.desk.cases.declaring import declare
 from selldesk.desk.operator_log import log
 from selldesk.kernel import refusals
 from selldesk.kernel.times import MINUTE_US, wire_time_or_none
@@ -311,7 +312,10 @@ def cancel_by_buyer(delivery: Delivery, batch: Batch) -> None:
 def _operate(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> Effects:
     """An operator's action, logged. Refuses ITEM_WRONG_STATUS, FORCE_REQUIRED (as C4 says for trades)."""
     operation = _OPERATIONS.get((command.action, delivery.status))
-    effects = operation(command, delivery, batch) if operation is not None else None
+    if operation is not None:
+        effects = operation(command, delivery, batch)
+    else:
+        effects = declare(command, delivery, delivery.status, batch.now, _rules(batch))
     if effects is None:
         raise refusals.ITEM_WRONG_STATUS()
     body = {"reason": command.reason, "force": command.force, "by": command.by}
@@ -331,43 +335,6 @@ def _retry(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> 
         return None
     delivery.attempts, delivery.due_at = 0, batch.now
     return Effects()
-
-
-def _declare_accepted(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> Effects:
-    _require(_has_last_word(delivery) or command.force)
-    exchange.declare_exchanged(delivery, batch.now, _rules(batch))
-    return Effects([Move(_declared(command), Status.ACCEPTED)])
-
-
-def _declare_failed(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> Effects:
-    _require(_has_last_word(delivery) or command.force)
-    exchange.declare_failed(delivery)
-    return Effects([Move(_declared(command), Status.ERROR, _declared(command))])
-
-
-def _declare_completed(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> Effects:
-    is_due = delivery.settle_at is not None and batch.now >= delivery.settle_at
-    _require((is_due and delivery.steam_status == TradeStatus.COMPLETE) or command.force)
-    return Effects([Move(_declared(command), Status.COMPLETED)])
-
-
-def _declare_rolled_back(command: commands.OperateTrade, delivery: Delivery, batch: Batch) -> Effects:
-    _require(delivery.steam_status in (TradeStatus.ESCROW_ROLLBACK, TradeStatus.TRADE_PROTECTION_ROLLBACK) or command.force)
-    status = Status.ROLLED_BACK_BY_BOT if command.by == "bot" else Status.ROLLED_BACK_BY_USER
-    return Effects([Move(_declared(command), status)])
-
-
-def _declared(command: commands.OperateTrade) -> str:
-    return f"Declared by operator {command.operator}: {command.reason}"
-
-
-def _has_last_word(delivery: Delivery) -> bool:
-    return delivery.offer_state == MISSING_ITEMS or delivery.steam_status in exchange.TROUBLE
-
-
-def _require(allowed: bool) -> None:
-    if not allowed:
-        raise refusals.FORCE_REQUIRED()
 
 
 # -- carrying out ------------------------------------------------------------------------------------------------------
@@ -458,10 +425,6 @@ def _what_is_new(delivery: Delivery) -> str:
 _OPERATIONS: dict[tuple[str, Status], Callable[[commands.OperateTrade, Delivery, Batch], Effects | None]] = {
     ("cancel", Status.PROCESSING): _cancel,
     ("retry", Status.PROCESSING): _retry,
-    ("declare-accepted", Status.PROCESSING): _declare_accepted,
-    ("declare-failed", Status.PROCESSING): _declare_failed,
-    ("declare-completed", Status.ACCEPTED): _declare_completed,
-    ("declare-rolled-back", Status.ACCEPTED): _declare_rolled_back,
 }
 
 _HEARD: dict[type[commands.TradeCommand], Callable[[Any, Delivery, Batch], Effects]] = {
