@@ -442,11 +442,36 @@ def test_what_an_operator_does(tmp_path: Path, action: str, options: dict[str, A
         with pytest.raises(Refusal) as refused:
             market.desk.ask(commands.OperateTrade(trade_id=one, operator="op", action=action, reason="why", force=True))
         assert (refused.value.status, refused.value.text) == (409, "Not in a status that allows this")
-        if status == "accepted":
-            market.desk.ask(
-                commands.OperateTrade(trade_id=one, operator="op", action="declare-rolled-back", reason="x", force=True, by="user")
-            )
-            assert (delivery(market, one).status, shown(market), stock(market)) == ("rolled_back_by_user", ["held"], {TF2: 1})
+
+    in_market(tmp_path, story)
+
+
+AFTERWARDS: list[tuple[str, dict[str, Any], str, list[str], dict[int, int]]] = [
+    # action                 options            status                  the item   the bot's count
+    ("declare-completed",    {},                "completed",            [],        {}),
+    ("declare-rolled-back",  {"by": "user"},    "rolled_back_by_user",  ["held"],  {TF2: 1}),
+    ("declare-rolled-back",  {"by": "bot"},     "rolled_back_by_bot",   ["held"],  {TF2: 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("action", "options", "status", "items", "count"), AFTERWARDS, ids=[row[2] for row in AFTERWARDS])
+def test_what_an_operator_declares_of_an_accepted_delivery(
+    tmp_path: Path, action: str, options: dict[str, Any], status: str, items: list[str], count: dict[int, int]
+) -> None:
+    async def story(market: LittleMarket) -> None:
+        held = await bought(market, market.worker())
+        (one,) = ask_for(market, held)
+
+        def operate(action: str, **more: Any) -> None:
+            market.desk.ask(commands.OperateTrade(trade_id=one, operator="op", action=action, reason="why", **more))
+
+        operate("declare-accepted", force=True)
+        assert (shown(market), stock(market)) == ([], {})
+        with pytest.raises(Refusal) as refused:
+            operate(action, **options)
+        assert refused.value.code == "force_required"
+        operate(action, force=True, **options)
+        assert (delivery(market, one).status, shown(market), stock(market)) == (status, items, count)
 
     in_market(tmp_path, story)
 
